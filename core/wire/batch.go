@@ -13,10 +13,10 @@ import (
 
 // Limits of what travels with results, in bytes.
 const (
-	MaxBatch     = 512 << 10         // a batch before compression, unless it is one record
-	MaxRecord    = 8<<20 - 64<<10    // one record: with what wraps it, it stays below the bus's max_payload of 8 MiB
-	MaxHubFrame  = 4 << 20           // a websocket message from a hub
-	MaxFrame     = 1 << 20           // one from an agent, unless it carries a single record
+	MaxBatch     = 512 << 10          // a batch before compression, unless it is one record
+	MaxRecord    = 8<<20 - 64<<10     // one record: with what wraps it, it stays below the bus's max_payload of 8 MiB
+	MaxHubFrame  = 4 << 20            // a websocket message from a hub
+	MaxFrame     = 1 << 20            // one from an agent, unless it carries a single record
 	MaxFrameEver = MaxRecord + 32<<10 // one from an agent in any case: what a hub sets as its read limit
 )
 
