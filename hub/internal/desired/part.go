@@ -15,6 +15,10 @@ type Target struct {
 	Tags        []string
 }
 
+func (t Target) same(u Target) bool {
+	return t.Fingerprint == u.Fingerprint && t.Hostname == u.Hostname && t.OS == u.OS && slices.Equal(t.Tags, u.Tags)
+}
+
 // For compiles an agent's part, in the order of the text, without a revision number. Where two entries of one name are
 // meant for the agent the later one stands, in the place of the first; shadowed names those.
 func (d *Document) For(t Target) (part *wire.Desired, shadowed []string) {
