@@ -48,7 +48,7 @@ func FromWire(f *wire.Facts) Facts {
 		BootID: Clip(f.GetBootId(), maxText), MachineIDHash: Clip(f.GetMachineIdHash(), maxText),
 		MemoryBytes: f.GetMemoryBytes(), CPUs: f.GetCpus(),
 		CoreVersion: Clip(f.GetCoreVersion(), maxText), CoreHash: Clip(f.GetCoreHash(), maxText), StubVersion: Clip(f.GetStubVersion(), maxText),
-		Tags: clipList(f.GetTags(), maxList), More: clipMap(f.GetMore()), Plugins: clipList(f.GetPlugins(), maxPlugins),
+		Tags: clipList(f.GetTags(), maxList), More: ClipMap(f.GetMore()), Plugins: clipList(f.GetPlugins(), maxPlugins),
 		Trust: Clip(f.GetTrust(), maxText), Development: f.GetDevelopment(),
 	}
 }
@@ -72,7 +72,8 @@ func clipList(in []string, n int) []string {
 	return out
 }
 
-func clipMap(in map[string]string) map[string]string {
+// ClipMap is a map within the limits of facts.
+func ClipMap(in map[string]string) map[string]string {
 	out := map[string]string{}
 	for _, k := range slices.Sorted(maps.Keys(in)) {
 		if len(out) == maxList {
