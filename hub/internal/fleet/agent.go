@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/journal"
+	"github.com/limpet-monitoring/limpet/hub/internal/presence"
 )
 
 // Time is a moment as the HTTP interface shows it.
@@ -31,28 +32,8 @@ type Counts struct {
 	Unknown  int `json:"unknown"`
 }
 
-// Facts is what an agent says of its box, as in its last session. Every string in it was written by the agent: bounded, valid
-// UTF-8, not to be believed.
-type Facts struct {
-	Hostname      string            `json:"hostname"`
-	Addresses     []string          `json:"addresses"`
-	OS            string            `json:"os"`   // GOOS
-	Arch          string            `json:"arch"` // GOARCH
-	Platform      string            `json:"platform"`
-	Kernel        string            `json:"kernel"`
-	BootID        string            `json:"boot_id"`
-	MachineIDHash string            `json:"machine_id_hash"`
-	MemoryBytes   uint64            `json:"memory_bytes"`
-	CPUs          uint32            `json:"cpus"`
-	CoreVersion   string            `json:"core_version"`
-	CoreHash      string            `json:"core_hash"`
-	StubVersion   string            `json:"stub_version"`
-	Tags          []string          `json:"tags"`
-	More          map[string]string `json:"more,omitempty"`
-	Plugins       []string          `json:"plugins"`
-	Trust         string            `json:"trust"` // "hub" or "signed"
-	Development   bool              `json:"development"`
-}
+// Facts is what an agent says of its box, as in its last session.
+type Facts = presence.Facts
 
 // Agent is one agent as the hub shows it. Values handed out are never changed again and may be shared; nobody writes to them.
 type Agent struct {
