@@ -232,6 +232,9 @@ type message struct {
 func (p *Page) call(ctx context.Context, method string, params, result any) error {
 	p.next++
 	id := p.next
+	if params == nil {
+		params = struct{}{}
+	}
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		deadline = time.Now().Add(startTime)
