@@ -86,3 +86,14 @@ func (a *Agent) Fingerprint() string {
 	}
 	return strings.TrimSpace(string(b))
 }
+
+// Configure adds lines to the box file; the agent reads them at its next start or when told.
+func (a *Agent) Configure(lines ...string) error {
+	f, err := os.OpenFile(filepath.Join(a.Root, "etc", "limpet.conf"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
+	return err
+}
