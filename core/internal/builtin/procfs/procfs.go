@@ -2,7 +2,11 @@
 // with plain system calls. It owns that buffer and the splitting into fields; what the fields mean is the checks'.
 package procfs
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
 
 // Field cuts the first field off a line: what stands before blanks or tabs. Both parts share the line's memory; the field is
 // empty at the end of the line.
@@ -70,4 +74,22 @@ func ListLen(text []byte) int {
 		}
 	}
 	return total
+}
+
+// Uptime reads /proc/uptime: seconds since boot, with a fraction, and the idle time, which is not used.
+func Uptime(text []byte) (time.Duration, error) {
+	const most = 1 << 33 // seconds: 272 years, what a time.Duration holds with room to spare
+	line, _ := Line(text)
+	field, _ := Field(line)
+	whole, fraction, _ := bytes.Cut(field, []byte("."))
+	seconds, ok := Uint(whole)
+	hundredths, ok2 := Uint(fraction)
+	if !ok || seconds > most || len(fraction) > 0 && !ok2 {
+		return 0, fmt.Errorf("read uptime: %q is no number of seconds", Short(field))
+	}
+	up := time.Duration(seconds) * time.Second
+	if len(fraction) == 2 {
+		up += time.Duration(hundredths) * 10 * time.Millisecond
+	}
+	return up, nil
 }

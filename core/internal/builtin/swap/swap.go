@@ -147,7 +147,7 @@ func judge(o options, all area, areas []area) check.Result {
 		lines = append(lines, fmt.Sprintf("%s: %.0f%% free (%s of %s)", a.name, percent(a), threshold.Bytes(float64(a.free)),
 			threshold.Bytes(float64(a.total))))
 	}
-	r.Text = strings.TrimRight(fmt.Sprintf("SWAP %s - %d%% free (%dMB out of %dMB) %s", r.State, int(percent(all)+0.5),
+	r.Text = strings.TrimRight(fmt.Sprintf("SWAP %s - %d%% free (%dMB out of %dMB) %s", r.State, whole(all),
 		all.free/mib, all.total/mib, note), " ")
 	r.Long = strings.Join(lines, "\n")
 	r.Perfdata = []check.Perfdata{{
@@ -168,6 +168,14 @@ func (o options) state(a area) check.State {
 	default:
 		return check.OK
 	}
+}
+
+// whole gives the percentage free as the plugin prints it: 100 less the percentage used, cut to whole ones.
+func whole(a area) int {
+	if a.total == 0 {
+		return 0
+	}
+	return 100 - int(100-percent(a))
 }
 
 func percent(a area) float64 {
