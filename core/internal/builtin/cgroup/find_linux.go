@@ -27,11 +27,11 @@ func (f *Finder) Memory() Memory {
 	}
 	var found Memory
 	for i, dir := range chain(top, place) {
-		limit, err := f.read.ReadUint(dir + names[0])
+		limit, err := f.read.Uint(dir + names[0])
 		if err != nil || limit >= unlimited || found.Scope != None && limit >= found.Limit {
 			continue
 		}
-		used, err := f.read.ReadUint(dir + names[1])
+		used, err := f.read.Uint(dir + names[1])
 		if err != nil {
 			continue
 		}
@@ -95,11 +95,11 @@ func (f *Finder) quota(dir string, v1 bool) (float64, bool) {
 		}
 		return quota(text)
 	}
-	allowed, err := f.read.ReadUint(dir + "/cpu.cfs_quota_us") // -1 is no number here: no limit
+	allowed, err := f.read.Uint(dir + "/cpu.cfs_quota_us") // -1 is no number here: no limit
 	if err != nil {
 		return 0, false
 	}
-	period, err := f.read.ReadUint(dir + "/cpu.cfs_period_us")
+	period, err := f.read.Uint(dir + "/cpu.cfs_period_us")
 	if err != nil || period == 0 || allowed == 0 {
 		return 0, false
 	}
@@ -109,7 +109,7 @@ func (f *Finder) quota(dir string, v1 bool) (float64, bool) {
 // usage reads v1's used CPU time, which another controller holds, often mounted together with it.
 func (f *Finder) usage(place string) time.Duration {
 	for _, mount := range [...]string{"/fs/cgroup/cpu", "/fs/cgroup/cpuacct"} {
-		if nanos, err := f.read.ReadUint(f.Sys + mount + place + "/cpuacct.usage"); err == nil {
+		if nanos, err := f.read.Uint(f.Sys + mount + place + "/cpuacct.usage"); err == nil {
 			return time.Duration(nanos)
 		}
 	}
