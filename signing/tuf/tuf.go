@@ -17,7 +17,6 @@
 // library only, and of that nothing that brings reflection or a network along.
 package tuf
 
-
 // Limits on what is taken from a mirror, in bytes. They are checked before
 // memory is taken: a Source is told how much it may return.
 const (
