@@ -55,10 +55,11 @@ type agent struct {
 	plan    *schedule.Schedule
 	builtin *builtin.Registry
 	runs    runner
+	limit   int64 // of the buffer in bytes, as the box file said at the start; 0 = the default
 	board   board
 
 	facts    atomic.Pointer[wire.Facts]
-	view     atomic.Pointer[view] // what other goroutines may know of what Run owns
+	view     atomic.Pointer[view]       // what other goroutines may know of what Run owns
 	requests chan func(context.Context) // for the goroutine of Run
 	ended    chan struct{}              // closed when it takes no more
 
@@ -86,6 +87,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	a.readBox()
+	a.limit = a.box.Limit.BufferBytes
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
 	if err != nil {
 		return err
@@ -95,7 +97,7 @@ func Run(ctx context.Context, o Options) error {
 	a.runs.builtins = a.builtin
 	a.facts.Store(a.gather())
 
-	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), MaxBytes: a.box.Limit.BufferBytes, MaxAge: a.box.Limit.BufferAge, Log: o.Log})
+	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), MaxBytes: a.bufferLimit(), MaxAge: a.box.Limit.BufferAge, Log: o.Log})
 	if err != nil {
 		return err
 	}
@@ -305,13 +307,21 @@ func (a *agent) deliver(_ context.Context, c check.Check, r check.Result) {
 // record is the result as the buffer and the hub keep it.
 func (a *agent) record(c check.Check, r check.Result) *wire.Result {
 	out := wire.FromResult(r)
-	out.Plugin = what(c)
-	out.EveryMs = uint32(c.Every.Milliseconds())
+	out.Plugin = wire.Name(c)
+	out.EveryMs = wire.EveryMs(c)
 	out.MonoNs = int64(platforms.SinceBoot() - time.Since(r.Start))
 	if v := a.view.Load(); v != nil {
 		out.Revision = v.revision
 	}
 	return out
+}
+
+// bufferLimit is the owner's, else the buffer's own.
+func (a *agent) bufferLimit() int64 {
+	if a.limit > 0 {
+		return a.limit
+	}
+	return buffer.DefaultMaxBytes
 }
 
 func (a *agent) gather() *wire.Facts {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/schedule"
+	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
 // board holds the last result of each check for whoever asks: the status and the control lines. Runs write to it from their own
@@ -49,7 +50,7 @@ func (b *board) statuses(entries []schedule.Entry) []CheckStatus {
 	defer b.mu.Unlock()
 	out := make([]CheckStatus, 0, len(entries))
 	for _, e := range entries {
-		s := CheckStatus{Name: e.Check.Name, Runs: what(e.Check), Running: e.Running}
+		s := CheckStatus{Name: e.Check.Name, Runs: wire.Name(e.Check), Running: e.Running}
 		if !e.Next.IsZero() {
 			s.Next = &e.Next
 		}

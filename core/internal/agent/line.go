@@ -78,10 +78,14 @@ func (a *agent) agentStats() builtin.AgentStats {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	plan, err := a.plan.Stats(ctx)
-	return builtin.AgentStats{
-		Known: err == nil, BufferBytes: b.Bytes, BufferPending: b.UnackedRecords,
-		ScheduleLag: plan.LagP99, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped,
+	if err != nil {
+		a.log.Warn("the schedule does not answer", "err", err)
 	}
+	s := builtin.AgentStats{BufferBytes: b.Bytes, BufferLimit: a.bufferLimit(), Pending: int64(b.UnackedRecords), Lag: plan.LagMax}
+	if !b.OldestUnacked.IsZero() {
+		s.Oldest = time.Since(b.OldestUnacked)
+	}
+	return s
 }
 
 func (a *agent) answerStatus(ctx context.Context) ([]byte, error) {

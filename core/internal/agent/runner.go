@@ -19,13 +19,14 @@ type runner struct {
 // Run implements schedule.Runner.
 func (r *runner) Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(stderr bool, data []byte)) check.Result {
 	if c.Builtin != "" {
-		return r.builtin(ctx, c, t, due, out)
+		return RunBuiltin(ctx, r.builtins, c, t, due, out)
 	}
 	return r.plugins.Load().Run(ctx, c, t, due, out)
 }
 
-// builtin fills in what a plugin's run would know of itself, and streams the text that a plugin would have printed.
-func (r *runner) builtin(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(stderr bool, data []byte)) check.Result {
+// RunBuiltin makes one run of a builtin. It fills in what a plugin's run would know of itself, and streams the text that a plugin
+// would have printed.
+func RunBuiltin(ctx context.Context, known *builtin.Registry, c check.Check, t check.Trigger, due time.Time, out func(stderr bool, data []byte)) check.Result {
 	timeout := c.Timeout
 	if timeout <= 0 {
 		timeout = check.DefaultTimeout
@@ -33,7 +34,7 @@ func (r *runner) builtin(ctx context.Context, c check.Check, t check.Trigger, du
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	start := time.Now()
-	res := r.builtins.Run(ctx, c.Builtin, c.Args)
+	res := known.Run(ctx, c.Builtin, c.Args)
 	res.Check, res.Trigger, res.Due, res.Start = c.Name, t, due, start
 	res.Duration = time.Since(start)
 	res.Exit = int(res.State)
@@ -43,12 +44,4 @@ func (r *runner) builtin(ctx context.Context, c check.Check, t check.Trigger, du
 	}
 	out(false, []byte(text))
 	return res
-}
-
-// what names what a check runs, as results and status show it.
-func what(c check.Check) string {
-	if c.Builtin != "" {
-		return "builtin:" + c.Builtin
-	}
-	return c.Plugin
 }
