@@ -97,3 +97,6 @@ func (a *Agent) Configure(lines ...string) error {
 	_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
 	return err
 }
+
+// Reload tells its stub that the box file changed.
+func (a *Agent) Reload() error { return a.stub.Cmd.Process.Signal(syscall.SIGHUP) }
