@@ -46,7 +46,7 @@ func (a *API) run(w http.ResponseWriter, r *http.Request, _ identity) error {
 		}
 		lines.line(failed.failure())
 	default:
-		lines.line(resultLine{fleet.ResultOf(end.GetResult()), end.GetJoined()})
+		lines.line(resultLine{fleet.ResultOf(end.GetResult(), fleet.At{}), end.GetJoined()})
 	}
 	return nil
 }
