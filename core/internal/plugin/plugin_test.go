@@ -142,6 +142,14 @@ func TestOutputIsBoundedAndTheRestDrained(t *testing.T) {
 	}
 }
 
+func TestTheOwnerMayKeepLess(t *testing.T) {
+	path := script(t, "#!/bin/sh\necho 'OK | a=1 size=123456789'; echo more\n")
+	r := run(t, Spec{Path: path, Output: 20}, nil)
+	if r.Text != "OK" || r.Long != "" || len(r.Perfdata) != 1 || !r.Truncated || len(r.Problems) != 2 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestAFloodOnStderrHoldsNothingUp(t *testing.T) {
 	var got [2]int
 	var mu sync.Mutex
