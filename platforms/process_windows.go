@@ -1,0 +1,83 @@
+package platforms
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/windows"
+)
+
+// tree is a job object; what the child starts is in it too.
+type tree struct{ job windows.Handle }
+
+func (t tree) kill(p *os.Process) {
+	if t.job != 0 {
+		_ = windows.TerminateJobObject(t.job, 1)
+	}
+	_ = p.Kill()
+}
+
+// start puts the child into its job right after it has started: what it starts before that moment is
+// not in the job.
+func start(s Spec, files []*os.File) (*os.Process, tree, error) {
+	attr := &os.ProcAttr{
+		Dir: s.Dir, Env: append([]string{}, s.Env...), Files: files,
+		Sys: &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP},
+	}
+	p, err := os.StartProcess(s.Path, s.Args, attr)
+	if err != nil {
+		return nil, tree{}, err
+	}
+	job, err := enclose(p.Pid)
+	if err != nil {
+		_ = p.Kill()
+		_, _ = p.Wait()
+		return nil, tree{}, err
+	}
+	return p, tree{job}, nil
+}
+
+func enclose(pid int) (windows.Handle, error) {
+	job, err := windows.CreateJobObject(nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	h, err := windows.OpenProcess(windows.PROCESS_SET_QUOTA|windows.PROCESS_TERMINATE, false, uint32(pid))
+	if err != nil {
+		windows.CloseHandle(job)
+		return 0, err
+	}
+	defer windows.CloseHandle(h)
+	if err := windows.AssignProcessToJobObject(job, h); err != nil {
+		windows.CloseHandle(job)
+		return 0, err
+	}
+	return job, nil
+}
+
+func exitOf(state *os.ProcessState) Exit { return Exit{Code: state.ExitCode()} }
+
+// ByImage reports whether a program can be started by its open descriptor. Here it cannot; a handle
+// from fsys.OpenRegular that stays open shares reading only, which keeps the file as it is.
+func ByImage() bool { return false }
+
+// AdoptOrphans is not needed: a job holds what its processes start.
+func AdoptOrphans() error { return errors.ErrUnsupported }
+
+// Sweep has nothing to do: a job holds what its processes start.
+func (f *Family) Sweep(bool) int { return 0 }
+
+// Replace runs the given program in our place: it has our files, and its exit code is returned.
+func Replace(_ *os.File, path string, args, env []string) (exit int, err error) {
+	cmd := exec.Cmd{Path: path, Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
+	err = cmd.Run()
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
+		return failed.ExitCode(), nil
+	}
+	if err != nil {
+		return 1, err
+	}
+	return 0, nil
+}
