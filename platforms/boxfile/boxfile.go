@@ -90,4 +90,3 @@ func Read(path string) (Box, []Problem, error) {
 	box, problems := Parse(data)
 	return box, problems, nil
 }
-

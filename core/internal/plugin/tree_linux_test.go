@@ -1,0 +1,64 @@
+package plugin
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+)
+
+// alive says whether a process still runs; a zombie that nobody has reaped does not.
+func alive(pid int) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	rest := string(b[strings.LastIndexByte(string(b), ')')+1:])
+	return !strings.HasPrefix(rest, " Z") && !strings.HasPrefix(rest, " X")
+}
+
+func TestWhatLeftTheGroupEndsToo(t *testing.T) {
+	cases := []struct {
+		name  string
+		env   []string
+		state check.State
+	}{
+		{"at the deadline", []string{"HANG=1", "HOLD=1"}, check.Unknown},
+		{"at the deadline, output closed", []string{"HANG=1"}, check.Unknown},
+		{"after the plugin's own end", []string{"HOLD=1"}, check.OK},
+		{"after the plugin's own end, output closed", nil, check.OK},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r, pid := detached(t, 3*time.Second, c.env...)
+			if alive(pid) {
+				t.Errorf("process %d survived", pid)
+			}
+			if r.State != c.state {
+				t.Errorf("got %+v", r)
+			}
+			if !strings.Contains(strings.Join(r.Problems, "\n"), "(pid "+strconv.Itoa(pid)+")") {
+				t.Errorf("%d is not named in %q", pid, r.Problems)
+			}
+		})
+	}
+}
+
+func TestCandidatesCoverAllAfterAPid(t *testing.T) {
+	self := os.Getpid()
+	for name, pids := range map[string][]int{"from before": candidates(self - 1), "listed": listProcesses(func(n int) bool { return n >= self })} {
+		seen := false
+		for _, pid := range pids {
+			seen = seen || pid == self
+		}
+		if !seen {
+			t.Errorf("%s: %d is not in %v", name, self, pids)
+		}
+	}
+	if lastPid() < 1 {
+		t.Errorf("the last pid is %d", lastPid())
+	}
+}
