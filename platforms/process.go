@@ -75,9 +75,15 @@ func (c *Child) Wait() (Exit, error) {
 	return exitOf(state), nil
 }
 
-// Kill ends the child and its process group (Windows: its job) at once. A child that has ended
-// already is no error.
-func (c *Child) Kill() { c.tree.kill(c.process) }
+// Kill ends the child and its process group (Windows: its job) at once. Once Wait has returned it does
+// nothing: the id may be somebody else's.
+func (c *Child) Kill() {
+	c.family.mu.Lock()
+	defer c.family.mu.Unlock()
+	if c.family.known[c.process.Pid] {
+		c.tree.kill(c.process)
+	}
+}
 
 // Exit is how a process ended.
 type Exit struct {

@@ -205,6 +205,9 @@ func readRoot(data []byte) (*rootDoc, error) {
 	for _, name := range [...]string{roleRoot, roleTimestamp, roleSnapshot, roleTargets} {
 		root.signers[name] = d.signers(d.need(roles, name, object), ring)
 	}
+	if len(roles.names) != len(root.signers) {
+		d.fail("roles other than the four")
+	}
 	if d.err != nil {
 		return nil, refuse(Malformed, roleRoot, d.err.Error())
 	}

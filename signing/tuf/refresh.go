@@ -256,6 +256,9 @@ func (r *refresh) fetch(role, name string, limit int64) ([]byte, error) {
 	if int64(len(data)) > limit {
 		return nil, refuse(Endless, role, name+" is longer than "+strconv.FormatInt(limit, 10)+" bytes")
 	}
+	if data == nil {
+		data = []byte{} // there, and empty
+	}
 	return data, nil
 }
 

@@ -1,0 +1,189 @@
+package tuf_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/secure-systems-lab/go-securesystemslib/cjson"
+	"github.com/theupdateframework/go-tuf/v2/metadata"
+	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
+
+	"github.com/limpet-monitoring/limpet/signing/tuf"
+)
+
+func canonical(t testing.TB, v any) []byte {
+	t.Helper()
+	out, err := cjson.EncodeCanonical(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// gotuf shows the mirror to go-tuf's verifier and fails the test where we accepted
+// what it refuses. ours is our verdict.
+func gotuf(t testing.TB, m *mirror, stored tuf.Stored, ours error) {
+	t.Helper()
+	if theirs := theirVerdict(m, stored); ours == nil && theirs != nil {
+		t.Errorf("we accept what go-tuf refuses: %v", theirs)
+	}
+}
+
+// theirVerdict drives go-tuf's trusted metadata through the client workflow.
+func theirVerdict(m *mirror, stored tuf.Stored) (err error) {
+	defer func() {
+		if p := recover(); p != nil { // a key of 31 bytes does that
+			err = fmt.Errorf("go-tuf panics: %v", p)
+		}
+	}()
+	trusted, err := trustedmetadata.New(stored["root.json"])
+	if err != nil {
+		return err
+	}
+	trusted.RefTime = noon
+	for {
+		data, err := m.source(fmt.Sprintf("%d.root.json", trusted.Root.Signed.Version+1), tuf.MaxRoot)
+		if errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if _, err := trusted.UpdateRoot(data); err != nil {
+			return err
+		}
+	}
+	if old := stored["timestamp.json"]; old != nil {
+		_, _ = trusted.UpdateTimestamp(old) // a stored one that is no good any more is no matter
+	}
+	data, err := m.source("timestamp.json", tuf.MaxTimestamp)
+	if err != nil {
+		return err
+	}
+	if _, err := trusted.UpdateTimestamp(data); err != nil && !errors.Is(err, &metadata.ErrEqualVersionNumber{}) {
+		return err
+	}
+	if old := stored["snapshot.json"]; old != nil {
+		_, _ = trusted.UpdateSnapshot(old, true)
+	}
+	version := trusted.Timestamp.Signed.Meta["snapshot.json"].Version
+	if data, err = m.source(fmt.Sprintf("%d.snapshot.json", version), tuf.MaxSnapshot); err != nil {
+		return err
+	}
+	if _, err := trusted.UpdateSnapshot(data, false); err != nil {
+		return err
+	}
+	if data, err = m.source(fmt.Sprintf("%d.targets.json", trusted.Snapshot.Signed.Meta["targets.json"].Version), tuf.MaxTargets); err != nil {
+		return err
+	}
+	if _, err := trusted.UpdateTargets(data); err != nil {
+		return err
+	}
+	delegations := trusted.Targets["targets"].Signed.Delegations
+	if delegations == nil {
+		return nil
+	}
+	for _, r := range delegations.GetRolesForTarget(core1) {
+		meta, ok := trusted.Snapshot.Signed.Meta[r.Name+".json"]
+		if !ok {
+			return fmt.Errorf("no %s in the snapshot", r.Name)
+		}
+		if data, err = m.source(fmt.Sprintf("%d.%s.json", meta.Version, r.Name), tuf.MaxTargets); err != nil {
+			return err
+		}
+		if _, err := trusted.UpdateDelegatedTargets(data, r.Name, "targets"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestNoMoreLenientThanGoTUF damages sound repositories at random, signs them
+// again with the right keys, and compares the verdicts. The damage is drawn from a
+// fixed seed.
+func TestNoMoreLenientThanGoTUF(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	accepted, refused := 0, 0
+	for i := range 500 {
+		m := newMirror(t)
+		m.bump("targets", stable)
+		m.seal()
+		stored := m.refreshed()
+		m.bump("targets", stable)
+		roles := []string{"root", "timestamp", "snapshot", "targets", stable}
+		role := roles[random.IntN(len(roles))]
+		if role == "root" {
+			m.nextRoot()
+		}
+		if random.IntN(4) > 0 { // damage below the parent's pins
+			damage(random, m.docs[role], 0)
+			if !sealed(m) {
+				continue
+			}
+		} else { // damage after they were made
+			m.seal()
+			damage(random, m.docs[role], 0)
+			if _, ok := m.docs[role]["version"].(int); !ok {
+				continue
+			}
+			m.forge(role)
+		}
+		_, _, err := tuf.Refresh(stored, m.source, noon, core1)
+		if err == nil {
+			accepted++
+		} else {
+			refused++
+		}
+		if gotuf(t, m, stored, err); t.Failed() {
+			t.Fatalf("round %d, %s is now %s", i, role, encode(t, m.docs[role]))
+		}
+	}
+	if accepted < 50 || refused < 200 {
+		t.Errorf("%d accepted, %d refused: the damage shows nothing", accepted, refused)
+	}
+}
+
+// sealed seals a mirror whose damaged documents may not allow it.
+func sealed(m *mirror) (ok bool) {
+	defer func() {
+		if recover() != nil {
+			ok = false
+		}
+	}()
+	m.seal()
+	return true
+}
+
+// damage changes one thing somewhere in a document.
+func damage(random *rand.Rand, doc obj, depth int) {
+	names := make([]string, 0, len(doc))
+	for name := range doc {
+		names = append(names, name)
+	}
+	if len(names) == 0 {
+		return
+	}
+	slices.Sort(names)
+	name := names[random.IntN(len(names))]
+	if below, ok := doc[name].(obj); ok && len(below) > 0 && random.IntN(5) > 0 {
+		damage(random, below, depth+1)
+		return
+	}
+	if list, ok := doc[name].([]any); ok && len(list) > 0 && random.IntN(2) > 0 {
+		if below, ok := list[random.IntN(len(list))].(obj); ok {
+			damage(random, below, depth+1)
+			return
+		}
+	}
+	odd := []any{nil, true, false, "", "x", "0", "ff", "../x", -1, 0, 1, 2, 1 << 40, []any{}, []any{"x"}, obj{}, obj{"version": 1},
+		"2030-05-01T12:00:00Z", "2035-01-01T00:00:00Z", public("thief"), keyID("root1"), "timestamp"}
+	switch random.IntN(4) {
+	case 0:
+		delete(doc, name)
+	case 1:
+		doc[name+"x"] = odd[random.IntN(len(odd))]
+	default:
+		doc[name] = odd[random.IntN(len(odd))]
+	}
+}
