@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("ACT") {
 	case "":
 		os.Exit(m.Run())
+	case "core": // an agent's core that runs a plugin that hangs
+		Run(context.Background(), Spec{Path: os.Getenv("HANGS"), Timeout: time.Minute}, func(_ bool, data []byte) { os.Stdout.Write(data) })
+		os.Exit(0)
 	case "detach": // double fork: a child in a session of its own that ignores all and stays, holding stdout or not
 		c := exec.Command("/bin/sh", "-c", `trap "" TERM HUP INT; echo $$ > "$PIDFILE"; while :; do sleep 1; done`)
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
