@@ -9,7 +9,7 @@ import (
 // Times and limits of asking filesystems that may hang.
 const (
 	patience  = 3 * time.Second        // how long one may take to answer
-	spare     = 500 * time.Millisecond // kept of the check's own deadline, to tell about those that did not
+	spare     = 500 * time.Millisecond // kept of the check's own deadline, to tell about those that did not; at most a quarter
 	maxProbes = 64                     // asked at a time: each that hangs holds a thread
 )
 
@@ -66,7 +66,8 @@ func (p *probes) wait(ctx context.Context) time.Duration {
 	if !ok {
 		return patience
 	}
-	return min(patience, time.Until(deadline)-spare)
+	left := time.Until(deadline)
+	return min(patience, left-min(spare, left/4))
 }
 
 // start asks a filesystem unless it is being asked.
