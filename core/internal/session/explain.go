@@ -45,7 +45,7 @@ func parseHub(word string) (hub, error) {
 	return h, nil
 }
 
-func (h hub) addr() string          { return net.JoinHostPort(h.host, h.port) }
+func (h hub) addr() string           { return net.JoinHostPort(h.host, h.port) }
 func (h hub) url(path string) string { return "https://" + h.addr() + path }
 
 // explain puts an attempt's error into words for a person: what was wrong, and what to do next.

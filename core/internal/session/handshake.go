@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -27,32 +28,50 @@ func (s *Session) attempt(ctx context.Context, p *pace) error {
 		return nil
 	}
 	s.update(func(st *Status) { st.State = Connecting })
-	if err := s.ensureTrust(ctx); err != nil {
+	l, welcome, err := s.meet(ctx)
+	if err != nil {
 		return err
+	}
+	p.connected(time.Now())
+	return s.serve(ctx, l, welcome)
+}
+
+// meet is the way from trust and dial to a welcome. It is given up when leaving.
+func (s *Session) meet(ctx context.Context) (*line, *wire.Welcome, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-s.leaving:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := s.ensureTrust(ctx); err != nil {
+		return nil, nil, err
 	}
 	o := s.o.Dial
 	o.HubCA = s.o.Identity.CA()
 	d, err := dial.New(o)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	count, err := s.o.Identity.ReserveSession()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	l, err := connect(ctx, d, s.hub)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	welcome, bound, err := s.handshake(ctx, l, count)
 	if err != nil {
 		l.end(err)
-		return err
+		return nil, nil, err
 	}
 	d.Learn(s.hub.host, welcome.GetHubAddresses())
-	p.connected(time.Now())
 	s.connected(d.Route(), welcome, bound)
-	return s.serve(ctx, l, welcome)
+	return l, welcome, nil
 }
 
 func (s *Session) connected(route dial.Route, w *wire.Welcome, bound bool) {
@@ -225,8 +244,11 @@ func (s *Session) proof(t wire.Transcript, count uint64) (*wire.Proof, error) {
 	if err != nil {
 		s.o.Log.Warn("enrolment token not usable", "err", err)
 	} else if token != nil {
-		id, secret := token.Credentials()
-		p.Enrol = &wire.Enrol{TokenId: id, TokenSecret: secret}
+		id, err := hex.DecodeString(token.ID())
+		if err != nil {
+			return nil, fmt.Errorf("show token: %w", err)
+		}
+		p.Enrol = &wire.Enrol{TokenId: id, TokenSecret: token.Secret()}
 	}
 	return p, nil
 }
@@ -240,7 +262,7 @@ func (l *line) put(f *wire.Frame) error {
 // step reads the hub's next message of the handshake; a refusal is an error.
 func (l *line) step() (*wire.Frame, error) {
 	for {
-		f, err := l.read(stepTimeout)
+		f, err := l.read(wire.HandshakeStep)
 		if err != nil {
 			return nil, fmt.Errorf("handshake: %w", err)
 		}

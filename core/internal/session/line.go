@@ -18,9 +18,7 @@ import (
 
 const (
 	dialTimeout  = 45 * time.Second // the ladder, TLS and the upgrade
-	stepTimeout  = 10 * time.Second // one message of the handshake
-	writeTimeout = 10 * time.Second
-	closeTimeout = time.Second // for the hub to have read the last words
+	closeTimeout = time.Second      // for the hub to have read the last words
 
 	socketBuffer = 4 << 10  // of the websocket, each way
 	keptBuffer   = 64 << 10 // a frame's bytes are kept for the next one up to this
@@ -187,7 +185,7 @@ func (l *line) write(f *wire.Frame, buf []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write to hub: %w", err)
 	}
-	l.ws.SetWriteDeadline(time.Now().Add(writeTimeout))
+	l.ws.SetWriteDeadline(time.Now().Add(wire.WriteDeadline))
 	if err := l.ws.WriteMessage(websocket.BinaryMessage, data); err != nil {
 		return nil, fmt.Errorf("write to hub: %w", err)
 	}
@@ -204,8 +202,13 @@ func (l *line) send(f *wire.Frame) bool {
 	}
 }
 
-// trySend queues a frame of a call's output if there is room for such.
+// trySend queues a frame of a call's output if there is room for such. On a broken line it is gone.
 func (l *line) trySend(f *wire.Frame) bool {
+	select {
+	case <-l.over:
+		return true
+	default:
+	}
 	if len(l.out) >= queueCall {
 		return false
 	}

@@ -107,6 +107,10 @@ func New(o Options) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Identity == nil || o.Buffer == nil || o.Facts == nil ||
+		o.Hooks.Revision == nil || o.Hooks.Desired == nil || o.Hooks.Run == nil {
+		return nil, errors.New("make session: a needed option is missing")
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
