@@ -82,15 +82,31 @@ func variable(env []byte, name string) ([]byte, bool) {
 	return nil, false
 }
 
-// startTime is the 22nd field of a process's stat: ticks since boot. "" when there is no such process.
+// startTime is when a process started, in ticks since boot. "" when there is no such process, or only its zombie.
 func startTime(pid int) string {
+	if st, ok := statusOf(pid); ok && !st.zombie {
+		return st.born
+	}
+	return ""
+}
+
+// status is what is looked at of /proc/PID/stat.
+type status struct {
+	zombie          bool
+	parent, session int
+	born            string
+}
+
+func statusOf(pid int) (status, bool) {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return ""
+		return status{}, false
 	}
-	fields := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:]) // the name may hold anything
-	if len(fields) < 20 || fields[0][0] == 'Z' || fields[0][0] == 'X' {
-		return ""
+	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:]) // the name before may hold anything
+	if len(f) < 20 {
+		return status{}, false
 	}
-	return string(fields[19])
+	parent, _ := strconv.Atoi(string(f[1]))
+	session, _ := strconv.Atoi(string(f[3]))
+	return status{zombie: f[0][0] == 'Z' || f[0][0] == 'X', parent: parent, session: session, born: string(f[19])}, true
 }

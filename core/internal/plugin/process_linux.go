@@ -39,11 +39,11 @@ func (p *process) killRest() []string {
 		return nil // watch has done what can be done
 	}
 	left := p.marked()
-	if len(left) == 0 {
-		return nil
+	if len(left) > 0 {
+		syscall.Kill(-p.pid, syscall.SIGKILL)
+		p.sweep()
 	}
-	syscall.Kill(-p.pid, syscall.SIGKILL)
-	p.sweep()
+	p.reapAdopted()
 	return namesOf(left)
 }
 
@@ -78,9 +78,8 @@ func (p *process) killMarked(pid int) {
 	defer x.Release()
 	if hasMark(pid, p.mark) {
 		x.Kill()
+		p.killed = append(p.killed, pid)
 	}
-	// When orphans come to this process, it must reap them; otherwise this does nothing.
-	syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 }
 
 // found is a process of the run other than the plugin.
