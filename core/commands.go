@@ -87,7 +87,7 @@ func serve(ctx context.Context, layout platforms.Layout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, err, "start the agent with limpet run")
 	}
-	signal.Ignore(syscall.SIGPIPE)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // not Ignore: plugins would inherit that
 	platforms.NameProcess("limpet-core")
 	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		fmt.Fprintln(stderr, "warning:", err)

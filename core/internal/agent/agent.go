@@ -87,6 +87,9 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.Layout.MakeFolders(); err != nil {
 		return err
 	}
+	for _, left := range plugin.EndOrphans() {
+		o.Log.Warn("ended what a killed core's run had left", "process", left)
+	}
 	a.readBox()
 	a.limit = a.box.Limit.BufferBytes
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
