@@ -3,7 +3,6 @@ package platforms
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"syscall"
 
 	"golang.org/x/sys/windows"
@@ -71,13 +70,13 @@ func (f *Family) Sweep(bool) int { return 0 }
 
 // Replace runs the given program in our place: it has our files, and its exit code is returned.
 func Replace(_ *os.File, path string, args, env []string) (exit int, err error) {
-	cmd := exec.Cmd{Path: path, Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
-	err = cmd.Run()
-	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
-		return failed.ExitCode(), nil
-	}
+	p, err := os.StartProcess(path, args, &os.ProcAttr{Env: env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
 	if err != nil {
 		return 1, err
 	}
-	return 0, nil
+	state, err := p.Wait()
+	if err != nil {
+		return 1, err
+	}
+	return state.ExitCode(), nil
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sigstore/sigstore/pkg/signature"
@@ -69,7 +70,7 @@ func (r *Repo) commit(now time.Time) error {
 	}
 	set, err := r.judge(out, issued)
 	if err != nil {
-		return fmt.Errorf("what was just signed does not verify: %w", err)
+		return fmt.Errorf("what was just signed does not verify (are these the keys of this repository?): %w", err)
 	}
 	if err := r.write(out); err != nil {
 		return err
@@ -157,8 +158,9 @@ func listed(data []byte, version int64) *metadata.MetaFiles {
 	return m
 }
 
-// judge runs the client over what would be published, once as a stranger who has
-// nothing but the first root that is still here, and so through every rotation.
+// judge runs the client over what would be published, as a stranger who has
+// nothing but the first root, and so through every rotation. Every core has to say
+// about itself what a stub understands.
 func (r *Repo) judge(out map[string][]byte, now time.Time) (*tuf.Set, error) {
 	src := func(name string, limit int64) ([]byte, error) {
 		if data, ok := out[name]; ok {
@@ -171,7 +173,19 @@ func (r *Repo) judge(out map[string][]byte, now time.Time) (*tuf.Set, error) {
 		return nil, err
 	}
 	set, _, err := tuf.Refresh(tuf.Stored{"root.json": first}, src, now, r.folders()...)
-	return set, err
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range r.folders() {
+		parts := strings.Split(dir, "/")
+		if len(parts) < 3 || parts[0] != "core" {
+			continue
+		}
+		if _, skipped := set.Cores(parts[1], parts[2]); skipped != nil {
+			return nil, errors.Join(skipped...)
+		}
+	}
+	return set, nil
 }
 
 // write makes it durable in the order in which clients follow it backwards: what

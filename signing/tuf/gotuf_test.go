@@ -105,7 +105,7 @@ func theirVerdict(m *mirror, stored tuf.Stored) (err error) {
 func TestNoMoreLenientThanGoTUF(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	accepted, refused := 0, 0
-	for i := range 2500 {
+	for i := range 500 {
 		m := newMirror(t)
 		m.bump("targets", stable)
 		m.seal()

@@ -81,13 +81,14 @@ type Change struct {
 }
 
 // Changes lists how to get from one store to the next so that a power cut
-// between any two steps leaves a store that verifies or can be refreshed: with a
-// new root the timestamp and snapshot that differ go first, then root, timestamp,
-// snapshot, targets and delegated roles are written, then what is left over goes.
+// between any two steps leaves a store that verifies or can be refreshed: when the
+// root changes the keys of timestamp or snapshot, those that differ go first; then
+// root, timestamp, snapshot, targets and delegated roles are written; then what is
+// left over goes.
 func Changes(from, to Stored) []Change {
 	var out []Change
 	fixed := []string{roleRoot, roleTimestamp, roleSnapshot, roleTargets}
-	rotated := !bytes.Equal(from[fileName(roleRoot)], to[fileName(roleRoot)])
+	rotated := rotates(from[fileName(roleRoot)], to[fileName(roleRoot)])
 	gone := map[string]bool{}
 	for _, role := range fixed[1:3] {
 		name := fileName(role)
@@ -113,6 +114,19 @@ func Changes(from, to Stored) []Change {
 		}
 	}
 	return out
+}
+
+// rotates reports whether one of the two roots may revoke what the other's keys
+// signed as timestamp and snapshot.
+func rotates(from, to []byte) bool {
+	if bytes.Equal(from, to) {
+		return false
+	}
+	a, errA := readRoot(from)
+	b, errB := readRoot(to)
+	return errA != nil || errB != nil ||
+		!a.signers[roleTimestamp].sameKeys(b.signers[roleTimestamp]) ||
+		!a.signers[roleSnapshot].sameKeys(b.signers[roleSnapshot])
 }
 
 func sortedNames(s Stored, order func(string) int) []string {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -105,7 +106,7 @@ func Run(ctx context.Context, o Options) error {
 	a.plan = schedule.New(schedule.Options{
 		Fingerprint: id.Fingerprint(), Concurrency: a.box.Limit.Runs, Runner: &a.runs, Deliver: a.deliver, Begin: a.begin, Standby: true,
 	})
-	a.store = config.OpenStore(o.Layout.Desired())
+	a.store = config.OpenStore(filepath.Join(o.Layout.Desired(), "good"))
 	if err := a.openSession(); err != nil {
 		return err
 	}

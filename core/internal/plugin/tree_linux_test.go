@@ -1,9 +1,12 @@
 package plugin
 
 import (
+	"bufio"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -44,6 +47,40 @@ func TestWhatLeftTheGroupEndsToo(t *testing.T) {
 				t.Errorf("%d is not named in %q", pid, r.Problems)
 			}
 		})
+	}
+}
+
+func TestRunsOfAKilledCoreAreEnded(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangs := script(t, "#!/bin/sh\ntrap '' TERM HUP\necho $$\nsleep 600 & wait\n")
+	core := exec.Command(self)
+	core.Env = append(os.Environ(), "ACT=core", "HANGS="+hangs)
+	pipe, err := core.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := core.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(pipe).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Kill(-pid, syscall.SIGKILL) })
+	if ended := EndOrphans(); len(ended) > 0 || !alive(pid) {
+		t.Fatalf("ended %q while the core lives", ended)
+	}
+	core.Process.Kill()
+	core.Wait()
+	if ended := EndOrphans(); alive(pid) || !strings.Contains(strings.Join(ended, " "), "(pid "+strconv.Itoa(pid)+")") {
+		t.Errorf("ended %q", ended)
 	}
 }
 
