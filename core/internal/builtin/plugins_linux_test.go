@@ -30,14 +30,18 @@ func plugin(t *testing.T, name string, args []string) check.Result {
 	return check.Result{State: check.FromExit(cmd.ProcessState.ExitCode()), Text: out.Text, Perfdata: out.Perfdata}
 }
 
-// alike says what differs between our perfdata and a plugin's: labels, units, limits and ends must be the same; values may
-// differ by slack, for they were not measured at the same moment.
-func alike(ours, theirs []check.Perfdata, slack float64) error {
-	if len(ours) < len(theirs) {
-		return fmt.Errorf("%d values, the plugin has %d", len(ours), len(theirs))
+// alike says what differs between our result and a plugin's: state, the text up to its first number (but for CRITICAL, where
+// ours says more), and of perfdata labels, units, limits and ends must be the same; values may differ by slack, for they were
+// not measured at the same moment.
+func alike(ours, theirs check.Result, slack float64) error {
+	if ours.State != theirs.State || head(ours.Text) != head(theirs.Text) && ours.State != check.Critical {
+		return fmt.Errorf("%s %q, the plugin says %s %q", ours.State, ours.Text, theirs.State, theirs.Text)
 	}
-	for i, want := range theirs {
-		got := ours[i]
+	if len(ours.Perfdata) < len(theirs.Perfdata) {
+		return fmt.Errorf("%d values, the plugin has %d", len(ours.Perfdata), len(theirs.Perfdata))
+	}
+	for i, want := range theirs.Perfdata {
+		got := ours.Perfdata[i]
 		if got.Label != want.Label || got.Unit != want.Unit || got.Warn != want.Warn || got.Crit != want.Crit ||
 			!same(got.Min, want.Min) || !same(got.Max, want.Max) || math.Abs(got.Value-want.Value) > slack {
 			return fmt.Errorf("got %+v, the plugin has %+v", got, want)
@@ -79,21 +83,24 @@ func TestLikeThePlugins(t *testing.T) {
 		{"disk", "check_disk", "-w 10% -c 5% -u bytes -p / -C -w 2% -c 1% -p /dev/shm", gib},
 		{"disk", "check_disk", "-w 10% -c 5% -p /nonexistent/file", gib},
 		{"disk", "check_disk", "-w 10% -c 5% -E -p /usr/lib", gib},
-		{"procs", "check_procs", "", 20},
-		{"procs", "check_procs", "-w 1:100000 -c 1:200000", 20},
-		{"procs", "check_procs", "-w 1 -c 100000", 20},
-		{"procs", "check_procs", "-w 1 -c 2", 20},
-		{"procs", "check_procs", "-s Z -w 10000", 20},
+		{"procs", "check_procs", "", 10},
+		{"procs", "check_procs", "-w 1:100000 -c 1:200000", 10},
+		{"procs", "check_procs", "-w 1 -c 100000", 10},
+		{"procs", "check_procs", "-w 1 -c 2", 10},
+		{"procs", "check_procs", "-s Z -w 10000", 10},
 		{"procs", "check_procs", "-C no-such-command -c 1:", 0},
-		{"procs", "check_procs", "-p 2", 20},
-		{"procs", "check_procs", "-k", 20},
+		{"procs", "check_procs", "-p 2", 10},
+		{"procs", "check_procs", "-k", 10},
 	} {
 		args := strings.Fields(c.args)
-		want, got := plugin(t, c.plugin, args), r.Run(t.Context(), c.builtin, args)
-		if got.State != want.State || head(got.Text) != head(want.Text) && got.State != check.Critical {
-			t.Errorf("%s %s: %s %q, the plugin says %s %q", c.builtin, c.args, got.State, got.Text, want.State, want.Text)
+		var err error
+		for range 5 { // what is measured may change between the two: then once more
+			want, got := plugin(t, c.plugin, args), r.Run(t.Context(), c.builtin, args)
+			if err = alike(got, want, c.slack); err == nil {
+				break
+			}
 		}
-		if err := alike(got.Perfdata, want.Perfdata, c.slack); err != nil {
+		if err != nil {
 			t.Errorf("%s %s: %v", c.builtin, c.args, err)
 		}
 	}

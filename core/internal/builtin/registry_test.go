@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,9 +85,9 @@ func TestCheckRefuses(t *testing.T) {
 
 func TestHangIsLeftBehindAndNotStartedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		hung, starts := make(chan struct{}), 0
+		hung, starts := make(chan struct{}), new(atomic.Int32)
 		r := with(func(context.Context, []string) check.Result {
-			starts++
+			starts.Add(1)
 			<-hung
 			return check.Result{Text: "at last"}
 		})
@@ -102,13 +103,13 @@ func TestHangIsLeftBehindAndNotStartedAgain(t *testing.T) {
 				t.Fatalf("again: %+v", got)
 			}
 		}
-		if took := time.Since(begun); starts != 1 || r.Stuck() != 1 || took != 10*time.Second {
-			t.Fatalf("%d starts, %d stuck, after %v", starts, r.Stuck(), took)
+		if took := time.Since(begun); starts.Load() != 1 || r.Stuck() != 1 || took != 10*time.Second {
+			t.Fatalf("%d starts, %d stuck, after %v", starts.Load(), r.Stuck(), took)
 		}
 		close(hung)
 		synctest.Wait()
-		if got = r.Run(within(t, time.Second), "x", nil); got.Text != "at last" || starts != 2 || r.Stuck() != 0 {
-			t.Fatalf("when it returned: %+v, %d starts, %d stuck", got, starts, r.Stuck())
+		if got = r.Run(within(t, time.Second), "x", nil); got.Text != "at last" || starts.Load() != 2 || r.Stuck() != 0 {
+			t.Fatalf("when it returned: %+v, %d starts, %d stuck", got, starts.Load(), r.Stuck())
 		}
 	})
 }
@@ -145,9 +146,9 @@ func TestCancelledIsNotTimedOut(t *testing.T) {
 
 func TestSameAtTheSameTimeIsOneRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		starts := 0
+		starts := new(atomic.Int32)
 		r := with(func(context.Context, []string) check.Result {
-			starts++
+			starts.Add(1)
 			time.Sleep(time.Second)
 			return check.Result{Text: "one", Perfdata: []check.Perfdata{{Label: "a"}}, Problems: []string{"p"}}
 		})
@@ -162,8 +163,8 @@ func TestSameAtTheSameTimeIsOneRun(t *testing.T) {
 			}
 			got.Perfdata[0].Label, got.Problems[0] = "mine", "mine" // a caller may do with its own as it likes
 		}
-		if starts != 1 {
-			t.Errorf("%d starts", starts)
+		if starts.Load() != 1 {
+			t.Errorf("%d starts", starts.Load())
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -139,10 +140,10 @@ func box(ask func(string) (usage, error)) *probes { return &probes{ask: ask} }
 
 func TestHungMountNeverBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		release, asked := make(chan struct{}), 0
+		release, asked := make(chan struct{}), new(atomic.Int32)
 		p := box(func(path string) (usage, error) {
 			if path == "/net/home" {
-				asked++
+				asked.Add(1)
 				<-release
 			}
 			return gibs(100, 50, 50), nil
@@ -165,13 +166,13 @@ func TestHungMountNeverBlocks(t *testing.T) {
 				t.Errorf("run %d took %v of %v", i, took, limit)
 			}
 		}
-		if asked != 1 {
-			t.Errorf("it was asked %d times", asked)
+		if asked.Load() != 1 {
+			t.Errorf("it was asked %d times", asked.Load())
 		}
 		close(release)
 		synctest.Wait()
-		if got, took := run(10 * time.Second); got.State != check.OK || took != 0 || asked != 1 {
-			t.Errorf("when it answered: %+v after %v, asked %d times", got, took, asked)
+		if got, took := run(10 * time.Second); got.State != check.OK || took != 0 || asked.Load() != 1 {
+			t.Errorf("when it answered: %+v after %v, asked %d times", got, took, asked.Load())
 		}
 	})
 }

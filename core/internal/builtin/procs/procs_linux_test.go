@@ -88,11 +88,11 @@ func TestBrokenStatIsToldAndCounted(t *testing.T) {
 
 func TestManyProcesses(t *testing.T) {
 	files := make(map[string]string)
-	for pid := 1; pid <= 3000; pid++ {
+	for pid := 1; pid <= 1500; pid++ {
 		files[fmt.Sprintf("%d/stat", pid)] = stat(pid, "x", "S", 1, 0)
 	}
 	root := fixture.Tree(t, files)
-	if got := New(root).Run(t.Context(), []string{"-s", "S"}); got.Text != "PROCS OK: 3000 processes with STATE = S" {
+	if got := New(root).Run(t.Context(), []string{"-s", "S"}); got.Text != "PROCS OK: 1500 processes with STATE = S" {
 		t.Errorf("%+v", got)
 	}
 	ctx, cancel := context.WithCancelCause(t.Context())
