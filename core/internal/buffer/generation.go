@@ -34,6 +34,7 @@ type generation struct {
 	written     uint64    // the last synced seq, 0 = none
 	unsynced    int       // records written behind it
 	cursor      cursor
+	unsure      bool            // the cursor was written and not synced
 	rejected    map[uint64]bool // what the bus will never take
 	owed        bool            // lost runs are not stated yet
 	warned      bool            // that its cursor could not be written
@@ -170,6 +171,7 @@ func (g *generation) keepCursor(d fsys.FS, sync bool) error {
 		return nil // nothing written, nothing to acknowledge
 	}
 	g.cursor.count++
+	g.unsure = true
 	f, err := d.Open(filepath.Join(g.dir, cursorName), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("keep cursor: %w", err)
@@ -187,6 +189,7 @@ func (g *generation) keepCursor(d fsys.FS, sync bool) error {
 	if err := d.SyncDir(g.dir); err != nil {
 		return fmt.Errorf("keep cursor: %w", err)
 	}
+	g.unsure = false
 	return nil
 }
 

@@ -219,20 +219,27 @@ func (k *keeper) pass(g *generation, first, last uint64) {
 	k.wake()
 }
 
-// removeFirst removes the first segment and says whether it did.
+// removeFirst removes the first segment and says whether it did. The cursor that allows it is synced
+// first: an older one would make of what is removed a loss.
 func (k *keeper) removeFirst(g *generation) bool {
-	name := g.segmentPath(g.segments[0].first)
-	if err := k.disk.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		k.log.Warn("segment not removed", "segment", name, "err", err)
-		g.segments[0].since = time.Now()
-		if !g.segments[0].acked.IsZero() {
-			g.segments[0].acked = time.Now() // again when it would have been kept as long
-		}
-		k.dropAfter = time.Now().Add(dropRest)
-		return false
+	var err error
+	if g.unsure {
+		err = g.keepCursor(k.disk, true)
 	}
-	g.segments = slices.Delete(g.segments, 0, 1)
-	return true
+	if err == nil {
+		err = k.disk.Remove(g.segmentPath(g.segments[0].first))
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		g.segments = slices.Delete(g.segments, 0, 1)
+		return true
+	}
+	k.log.Warn("segment not removed", "generation", generationName(g.epoch), "first", g.segments[0].first, "err", err)
+	g.segments[0].since = time.Now() // again when it would have been kept as long
+	if !g.segments[0].acked.IsZero() {
+		g.segments[0].acked = g.segments[0].since
+	}
+	k.dropAfter = time.Now().Add(dropRest)
+	return false
 }
 
 // removeGeneration removes what is left of a closed one. What foreign thing lies in its folder stays,

@@ -95,6 +95,8 @@ func (w *writer) begin(marks [][]byte, now time.Time) error {
 	return nil
 }
 
+// makeFolder makes the generation's folder, and its cursor in it: on a disk that is full later it can
+// still be written over, so that what is acknowledged can be freed.
 func (w *writer) makeFolder() error {
 	if w.g.made {
 		return nil
@@ -103,6 +105,10 @@ func (w *writer) makeFolder() error {
 		return fmt.Errorf("begin generation: %w", err)
 	}
 	w.g.made, w.folder = true, true
+	if err := w.g.keepCursor(w.disk, false); err != nil {
+		w.g.made = false
+		return fmt.Errorf("begin generation: %w", err)
+	}
 	return nil
 }
 

@@ -236,6 +236,7 @@ func TestStopSaysGoodbye(t *testing.T) {
 	a := newAgent(t, h)
 	a.start()
 	s := next(t, h)
+	a.until("connected", isConnected)
 	a.end()
 	if bye := frame(t, s).GetBye(); bye.GetCause() != "stop" {
 		t.Errorf("goodbye %v", bye)
