@@ -99,10 +99,11 @@ func (h *hub) closing(what string, f func() error) {
 
 // open wires the hub. What is cheap to refuse comes first: folders, the port, then the store.
 func open(ctx context.Context, o serveOptions, log *slog.Logger) (h *hub, err error) {
-	h = &hub{log: log}
+	opening := &hub{log: log} // h is nil by the time a failure is cleaned up
+	h = opening
 	defer func() {
 		if err != nil {
-			h.close()
+			opening.close()
 		}
 	}()
 	files, err := mirror.Open(o.release)
