@@ -141,6 +141,25 @@ func byPath(o options, visible []mount) (targets []target, missing []string) {
 	return targets, missing
 }
 
+// resolved gives the options with the symbolic links of -p followed, so that each finds the filesystem it leads to. What may
+// hang, or does not exist, stays as it is.
+func (o options) resolved(mounts []mount) options {
+	o.paths = slices.Clone(o.paths)
+	for i, n := range o.paths {
+		m, ok := within(n.path, mounts)
+		if !ok || m.point == n.path || hangs(n.path, m.kind, mounts) {
+			continue
+		}
+		if _, at, _ := find(n.path, mounts); at != n.path { // a device
+			continue
+		}
+		if real, err := filepath.EvalSymlinks(n.path); err == nil {
+			o.paths[i].path = real
+		}
+	}
+	return o
+}
+
 // find gives the mount that a path, or a device, belongs to, and the path to ask about.
 func find(name string, visible []mount) (m mount, at string, ok bool) {
 	if m, ok = within(name, visible); ok && m.point == name {

@@ -76,7 +76,7 @@ func (c *Check) Run(ctx context.Context, args []string) check.Result {
 	if err != nil {
 		return unknown(err)
 	}
-	targets, missing := choose(o, mounts)
+	targets, missing := choose(o.resolved(mounts), mounts)
 	answers := c.probes.all(ctx, targets)
 	r := judge(o, targets, answers, missing)
 	if broken > 0 {

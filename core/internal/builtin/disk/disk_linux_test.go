@@ -40,4 +40,12 @@ func TestRunOverAFixture(t *testing.T) {
 	if got.State != check.Critical || !strings.Contains(got.Text, "/nonexistent/mount is not accessible") {
 		t.Errorf("%+v", got)
 	}
+	link := t.TempDir() + "/link"
+	if err := os.Symlink(odd, link); err != nil {
+		t.Fatal(err)
+	}
+	got = New(root).Run(t.Context(), []string{"-w", "1%", "-p", link, "-p", "/dev/vda"})
+	if len(got.Perfdata) != 2 || got.Perfdata[0].Label != odd || got.Perfdata[1].Label != "/" {
+		t.Errorf("%+v", got)
+	}
 }
