@@ -334,14 +334,22 @@ func (a *agent) gather() *wire.Facts {
 		Hostname: f.Hostname, Addresses: f.Addresses, Os: f.OS, Arch: f.Arch, Platform: f.Platform, Kernel: f.Kernel,
 		BootId: f.BootID, MachineIdHash: f.MachineID, MemoryBytes: f.Memory, Cpus: uint32(f.CPUs),
 		CoreVersion: a.o.Version, CoreHash: os.Getenv("LIMPET_CORE_HASH"), StubVersion: os.Getenv("LIMPET_STUB"),
-		Tags: a.box.Tags, Plugins: plugin.List(a.dirs()), Trust: a.box.Trust.String(),
+		Tags: a.box.Tags, Plugins: plugin.List(a.dirs()), Trust: a.box.Trust.String(), Checks: names(a.set.Checks),
 	}
+}
+
+func names(checks []check.Check) []string {
+	out := make([]string, 0, len(checks))
+	for _, c := range checks {
+		out = append(out, c.Name)
+	}
+	return out
 }
 
 // refreshFacts tells the hub when something about the box has changed.
 func (a *agent) refreshFacts() {
 	now, was := a.gather(), a.facts.Load()
-	now.Development = was.Development
+	now.Development, now.More = was.Development, was.More
 	if !sameFacts(now, was) {
 		a.facts.Store(now)
 		a.session.SendFacts()

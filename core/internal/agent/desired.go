@@ -82,6 +82,7 @@ func (a *agent) run(ctx context.Context, set config.Set) error {
 	a.set = set
 	a.board.keep(set.Checks)
 	a.show()
+	a.refreshFacts()
 	return nil
 }
 
