@@ -68,6 +68,7 @@ func (c *Child) Wait() (Exit, error) {
 	state, err := c.process.Wait()
 	c.family.mu.Lock()
 	delete(c.family.known, c.process.Pid)
+	c.tree.close()
 	c.family.mu.Unlock()
 	if err != nil {
 		return Exit{}, fmt.Errorf("wait for process %d: %w", c.process.Pid, err)

@@ -37,8 +37,22 @@ func (s *supervisor) heard(e event) {
 		s.enter(running)
 		s.alarms.clear("restarting")
 		s.log.info("core ready", "version", p.version, "after", time.Since(p.started).Round(time.Millisecond).String())
+		if p.role == boot.GoodRole {
+			s.collect()
+		}
 	case "alive":
 		p.watch.gotAlive()
+	}
+}
+
+// collect removes the cores that the record does not name, once good has shown that it runs.
+func (s *supervisor) collect() {
+	named := map[store.Entry]bool{}
+	for _, c := range []boot.Core{s.record.Good, s.record.Previous, s.record.Trial, s.record.Factory} {
+		named[store.Entry{Counter: c.Counter, Hash: c.Hash}] = true
+	}
+	if err := store.In(s.layout).Collect(func(e store.Entry) bool { return named[e] }); err != nil {
+		s.log.warn("cores that nobody needs are not removed", "err", err.Error())
 	}
 }
 

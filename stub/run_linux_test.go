@@ -16,6 +16,7 @@ import (
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/updater/boot"
+	"github.com/limpet-monitoring/limpet/updater/store"
 )
 
 func words(list []warning) []string {
@@ -191,6 +192,11 @@ func TestUnsignedCoreIsNotAdopted(t *testing.T) {
 	if v := b.untilRunning(); v.core.counter != 1 {
 		t.Errorf("runs %d", v.core.counter)
 	}
+	// Nothing names it, so it is removed once good runs.
+	b.until("only good is left", 2*time.Second, func() bool {
+		list, err := store.In(b.Layout).List()
+		return err == nil && len(list) == 1 && list[0].Counter == 1
+	})
 }
 
 func TestExpiredMetadataOnlyWarns(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -86,6 +87,9 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.Layout.MakeFolders(); err != nil {
 		return err
 	}
+	for _, left := range plugin.EndOrphans() {
+		o.Log.Warn("ended what a killed core's run had left", "process", left)
+	}
 	a.readBox()
 	a.limit = a.box.Limit.BufferBytes
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
@@ -105,7 +109,7 @@ func Run(ctx context.Context, o Options) error {
 	a.plan = schedule.New(schedule.Options{
 		Fingerprint: id.Fingerprint(), Concurrency: a.box.Limit.Runs, Runner: &a.runs, Deliver: a.deliver, Begin: a.begin, Standby: true,
 	})
-	a.store = config.OpenStore(o.Layout.Desired())
+	a.store = config.OpenStore(filepath.Join(o.Layout.Desired(), "good"))
 	if err := a.openSession(); err != nil {
 		return err
 	}

@@ -8,8 +8,12 @@ import (
 	"sync"
 )
 
-// markName is the variable that marks every process of a run.
-const markName = "LIMPET_RUN"
+// Variables that mark every process of a run: with the run, and with the process that started it (its pid and its start time, so that a
+// number used again is not taken for it).
+const (
+	markName = "LIMPET_RUN"
+	coreName = "LIMPET_CORE"
+)
 
 // Environment returns what a plugin finds, sorted by no rule, of this process's own only what systems need:
 //
@@ -65,17 +69,17 @@ func who() (home, name string) {
 	return home, name
 }
 
-// environment is Environment with the mark and what the spec adds; of variables named twice the last counts, so only that is passed.
+// environment is Environment with what the spec adds and the marks; of variables named twice the last counts, so only that is passed.
 func (s Spec) environment(mark string) []string {
 	env := Environment(s.Check)
 	for _, e := range s.Env {
 		name, _, ok := strings.Cut(e, "=")
-		if !ok || name == markName || strings.IndexByte(e, 0) >= 0 {
+		if !ok || name == markName || name == coreName || strings.IndexByte(e, 0) >= 0 {
 			continue
 		}
 		env = set(env, name, e)
 	}
-	return append(env, mark)
+	return append(append(env, coreMark()...), mark)
 }
 
 func set(env []string, name, e string) []string {

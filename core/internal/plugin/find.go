@@ -103,9 +103,10 @@ func examine(path string) error {
 
 // Runner runs checks of kind plugin from the box's plugin directories.
 type Runner struct {
-	Dirs []string // searched in order; empty = DefaultDirs
-	Dir  string   // working directory of the runs, "" = the root directory
-	Env  []string // for every run, NAME=VALUE
+	Dirs   []string // searched in order; empty = DefaultDirs
+	Dir    string   // working directory of the runs, "" = the root directory
+	Env    []string // for every run, NAME=VALUE
+	Output int64    // as in Spec
 }
 
 // Run finds c.Plugin and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
@@ -114,7 +115,9 @@ func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due tim
 	if err != nil {
 		return check.Result{Check: c.Name, State: check.Unknown, Text: err.Error(), Due: due, Start: time.Now(), Exit: -1, Trigger: t}
 	}
-	return Run(ctx, Spec{Check: c.Name, Path: path, Args: c.Args, Env: r.Env, Dir: r.Dir, Timeout: c.Timeout, Trigger: t, Due: due}, out)
+	return Run(ctx, Spec{
+		Check: c.Name, Path: path, Args: c.Args, Env: r.Env, Dir: r.Dir, Timeout: c.Timeout, Output: r.Output, Trigger: t, Due: due,
+	}, out)
 }
 
 // Find is Find in the runner's directories; where there is no such plugin the error says what to do.

@@ -43,8 +43,17 @@ type Spec struct {
 	Env     []string      // NAME=VALUE, after the clean environment (see Environment) and winning over it
 	Dir     string        // working directory, "" = the root directory
 	Timeout time.Duration // the process tree ends after it; 0 = check.DefaultTimeout
+	Output  int64         // bytes kept of each stream; 0 or more than MaxOutput = MaxOutput
 	Trigger check.Trigger
 	Due     time.Time // zero for a manual run
+}
+
+// limit is what is kept of each stream.
+func (s Spec) limit() int {
+	if s.Output <= 0 || s.Output > MaxOutput {
+		return MaxOutput
+	}
+	return int(s.Output)
 }
 
 // SignalInterrupted stands in Result.Signal of a run that its context cut off.
@@ -139,7 +148,7 @@ func launch(ctx context.Context, s Spec, mark string, out Output) (*process, *st
 		errR.Close()
 		return nil, nil, err
 	}
-	return p, readBoth(outR, errR, out), nil
+	return p, readBoth(outR, errR, s.limit(), out), nil
 }
 
 // What ETXTBSY costs: somebody still has the file open for writing, as an installer, or a fork that has not executed yet.

@@ -26,6 +26,9 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("ACT") {
 	case "":
 		os.Exit(m.Run())
+	case "core": // an agent's core that runs a plugin that hangs
+		Run(context.Background(), Spec{Path: os.Getenv("HANGS"), Timeout: time.Minute}, func(_ bool, data []byte) { os.Stdout.Write(data) })
+		os.Exit(0)
 	case "detach": // double fork: a child in a session of its own that ignores all and stays, holding stdout or not
 		c := exec.Command("/bin/sh", "-c", `trap "" TERM HUP INT; echo $$ > "$PIDFILE"; while :; do sleep 1; done`)
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -139,6 +142,14 @@ func TestOutputIsBoundedAndTheRestDrained(t *testing.T) {
 	}
 	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "stdout: 100000011 bytes, the first 1048576 kept") {
 		t.Errorf("problems %q", r.Problems)
+	}
+}
+
+func TestTheOwnerMayKeepLess(t *testing.T) {
+	path := script(t, "#!/bin/sh\necho 'OK | a=1 size=123456789'; echo more\n")
+	r := run(t, Spec{Path: path, Output: 20}, nil)
+	if r.Text != "OK" || r.Long != "" || len(r.Perfdata) != 1 || !r.Truncated || len(r.Problems) != 2 {
+		t.Errorf("got %+v", r)
 	}
 }
 

@@ -39,11 +39,11 @@ func (p *process) killRest() []string {
 		return nil // watch has done what can be done
 	}
 	left := p.marked()
-	if len(left) == 0 {
-		return nil
+	if len(left) > 0 {
+		syscall.Kill(-p.pid, syscall.SIGKILL)
+		p.sweep()
 	}
-	syscall.Kill(-p.pid, syscall.SIGKILL)
-	p.sweep()
+	p.reapAdopted()
 	return namesOf(left)
 }
 
@@ -63,9 +63,11 @@ func (p *process) sweep() {
 		for _, f := range found {
 			p.killMarked(f.pid)
 		}
-		time.Sleep(sweepPause)
+		pause()
 	}
 }
+
+func pause() { time.Sleep(sweepPause) }
 
 // killMarked kills through a descriptor of the process, so that it hits the very one whose mark was seen.
 func (p *process) killMarked(pid int) {
@@ -76,9 +78,8 @@ func (p *process) killMarked(pid int) {
 	defer x.Release()
 	if hasMark(pid, p.mark) {
 		x.Kill()
+		p.killed = append(p.killed, pid)
 	}
-	// When orphans come to this process, it must reap them; otherwise this does nothing.
-	syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 }
 
 // found is a process of the run other than the plugin.
@@ -160,14 +161,17 @@ func listProcesses(want func(pid int) bool) []int {
 // maxEnviron bounds what is read of a process's environment: what the agent gives is a few KiB, what a plugin adds rarely more.
 const maxEnviron = 256 << 10
 
-func hasMark(pid int, mark string) bool {
+func hasMark(pid int, mark string) bool { return bytes.Contains(environ(pid), []byte(mark)) }
+
+// environ is a process's environment, entries ended by NUL; empty for a zombie, and for what we may not look at.
+func environ(pid int) []byte {
 	f, err := os.Open("/proc/" + strconv.Itoa(pid) + "/environ")
 	if err != nil {
-		return false
+		return nil
 	}
 	defer f.Close()
 	b, _ := io.ReadAll(io.LimitReader(f, maxEnviron))
-	return bytes.Contains(b, []byte(mark))
+	return b
 }
 
 func commandName(pid int) string {

@@ -13,11 +13,12 @@ import (
 
 // process is a plugin that was started, leader of a session and process group of its own.
 type process struct {
-	os    *os.Process
-	pid   int
-	mark  string
-	ended chan struct{} // closed at its own exit; on Linux it is not reaped before reap, so its pid stays its own
-	state *os.ProcessState
+	os     *os.Process
+	pid    int
+	mark   string
+	ended  chan struct{} // closed at its own exit; on Linux it is not reaped before reap, so its pid stays its own
+	state  *os.ProcessState
+	killed []int // those of its processes that were killed one by one
 }
 
 func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {

@@ -9,13 +9,14 @@ import (
 // captured is what one stream said.
 type captured struct {
 	data    []byte
-	dropped int64 // bytes beyond MaxOutput, read and thrown away
+	dropped int64 // bytes beyond the limit, read and thrown away
 }
 
-// stream reads one pipe to its end, keeps the first MaxOutput bytes and throws the rest away, so that the plugin never
+// stream reads one pipe to its end, keeps the first bytes up to its limit and throws the rest away, so that the plugin never
 // waits for us.
 type stream struct {
 	pipe   *os.File
+	limit  int // bytes kept
 	stderr bool
 	done   chan struct{} // closed when nothing more will come
 
@@ -30,11 +31,11 @@ const firstRead = 2 << 10
 func (s *stream) read() {
 	defer close(s.done)
 	defer s.pipe.Close()
-	buf := make([]byte, firstRead)
+	buf := make([]byte, min(firstRead, s.limit))
 	full := 0 // of buf, kept
-	for full < MaxOutput {
+	for full < s.limit {
 		if full == len(buf) {
-			bigger := make([]byte, min(4*len(buf), MaxOutput))
+			bigger := make([]byte, min(4*len(buf), s.limit))
 			copy(bigger, buf)
 			buf = bigger
 		}
@@ -84,10 +85,10 @@ func (s *stream) take() captured {
 // streams are stdout and stderr of one run.
 type streams struct{ stdout, stderr *stream }
 
-func readBoth(stdout, stderr *os.File, out Output) *streams {
+func readBoth(stdout, stderr *os.File, limit int, out Output) *streams {
 	s := &streams{
-		stdout: &stream{pipe: stdout, done: make(chan struct{}), out: out},
-		stderr: &stream{pipe: stderr, stderr: true, done: make(chan struct{}), out: out},
+		stdout: &stream{pipe: stdout, limit: limit, done: make(chan struct{}), out: out},
+		stderr: &stream{pipe: stderr, limit: limit, stderr: true, done: make(chan struct{}), out: out},
 	}
 	go s.stdout.read()
 	go s.stderr.read()

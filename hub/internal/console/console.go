@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/desired"
+	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
 )
 
@@ -31,14 +32,6 @@ type Fleet interface {
 	Log(limit int) []fleet.Event
 }
 
-// Token is an enrolment token as a list shows it, without its secret.
-type Token struct {
-	ID       string
-	Note     string
-	UsesLeft int
-	Expires  fleet.Time
-}
-
 // Options are what New needs.
 type Options struct {
 	Version      string
@@ -46,7 +39,7 @@ type Options struct {
 	TokenCommand string // the command that makes a token on this machine
 	Fleet        Fleet
 	Desired      func() desired.Applied
-	Tokens       func(context.Context) ([]Token, error) // that are still good
+	Tokens       func(context.Context) ([]enrol.Token, error)
 	Now          func() time.Time                       // nil = time.Now
 	Log          *slog.Logger
 }

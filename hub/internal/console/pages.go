@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/desired"
+	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
 	"github.com/limpet-monitoring/limpet/hub/internal/trouble"
 )
@@ -184,8 +185,8 @@ func (c *Console) tokens(w http.ResponseWriter, r *http.Request) {
 	}
 	c.render(w, http.StatusOK, "tokens", struct {
 		page
-		Tokens     []Token
-		BlankToken Token
+		Tokens     []enrol.Token
+		BlankToken enrol.Token
 	}{page: c.page("tokens", "Tokens", "tokens.js"), Tokens: tokens})
 }
 

@@ -153,27 +153,29 @@ func (s *Store) Revision(t Target) uint64 {
 	return revision
 }
 
-// For is what is meant for an agent, with its number. It writes only when the number is a new one.
+// For is what is meant for an agent, with its number. It writes only when the number is a new one; with an error the part is
+// whole all the same, but its number is not kept: after a restart it may stand for something else.
 func (s *Store) For(ctx context.Context, t Target) (*wire.Desired, error) {
 	s.mu.Lock()
 	revision, c := s.number(t)
 	known := s.given[t.Fingerprint].Revision
 	s.mu.Unlock()
-	if revision > known {
-		g := given{Revision: revision, Hash: c.hash}
-		value, err := json.Marshal(g)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := s.bucket.Put(ctx, agentPrefix+t.Fingerprint, value); err != nil {
-			return nil, fmt.Errorf("number the revision of %s: %w", t.Fingerprint, err)
-		}
-		s.mu.Lock()
-		s.remember(t.Fingerprint, g)
-		s.mu.Unlock()
-	}
 	part := proto.CloneOf(c.part)
 	part.Revision = revision
+	if revision <= known {
+		return part, nil
+	}
+	g := given{Revision: revision, Hash: c.hash}
+	value, err := json.Marshal(g)
+	if err != nil {
+		return part, err
+	}
+	if _, err := s.bucket.Put(ctx, agentPrefix+t.Fingerprint, value); err != nil {
+		return part, fmt.Errorf("number the revision of %s: %w", t.Fingerprint, err)
+	}
+	s.mu.Lock()
+	s.remember(t.Fingerprint, g)
+	s.mu.Unlock()
 	return part, nil
 }
 

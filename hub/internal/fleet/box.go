@@ -28,8 +28,9 @@ type box struct {
 	pulse    Pulse
 	checks   map[string]*tally
 	results  uint64
-	through  uint64 // stream sequence up to which this box has taken everything
-	dirty    bool   // since it was saved
+	through  uint64         // stream sequence up to which this box has taken everything
+	dirty    bool           // since it was saved
+	news     []*CheckStatus // what subscribers are to be told when the view has it
 
 	view atomic.Pointer[view] // replaced whole
 }
@@ -48,8 +49,21 @@ type view struct {
 	checks []*tally // worst first, then by name
 }
 
-// show makes the box's view anew and tells subscribers if the agent looks different. Owner.
+// show makes the box's view anew, and then tells subscribers what is different: who hears of a change finds it in the view. Owner.
 func (f *Fleet) show(b *box) {
+	v := f.render(b)
+	was := b.view.Swap(v)
+	for _, status := range b.news {
+		f.emit(Change{Kind: CheckChanged, Fingerprint: v.agent.Fingerprint, Check: status})
+	}
+	b.news = nil
+	if was == nil || !alike(was.agent, v.agent) {
+		f.emit(Change{Kind: AgentChanged, Fingerprint: v.agent.Fingerprint, Agent: &v.agent})
+	}
+}
+
+// render is the box as readers shall see it. Owner.
+func (f *Fleet) render(b *box) *view {
 	v := &view{agent: b.describe(time.Now()), facts: b.session.Facts, checks: make([]*tally, 0, len(b.checks))}
 	for _, t := range b.checks {
 		v.checks = append(v.checks, t)
@@ -61,10 +75,7 @@ func (f *Fleet) show(b *box) {
 	if f.wanted != nil {
 		v.agent.WantedRevision = f.wanted(v.agent)
 	}
-	was := b.view.Swap(v)
-	if was == nil || !alike(was.agent, v.agent) {
-		f.emit(Change{Kind: AgentChanged, Fingerprint: v.agent.Fingerprint, Agent: &v.agent})
-	}
+	return v
 }
 
 // count takes one check's state into the agent's.
@@ -152,7 +163,7 @@ func (f *Fleet) age(b *box, now time.Time) {
 			next := *t
 			next.Status.Stale = true
 			b.checks[name] = &next
-			f.emit(Change{Kind: CheckChanged, Fingerprint: b.enrolled.Fingerprint, Check: &next.Status})
+			b.news = append(b.news, &next.Status)
 		default:
 			continue
 		}

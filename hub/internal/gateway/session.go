@@ -125,9 +125,8 @@ func (s *session) tellReplaced(before presence.Entry) {
 	}
 }
 
-// run is the session's life: until the line ends, the agent says goodbye, something breaks, or stop is told.
+// run is the life of a session that was added: until the line ends, the agent says goodbye, something breaks, or stop is told.
 func (s *session) run(stop context.Context) {
-	s.gateway.add(s)
 	defer s.gateway.remove(s)
 	ctx, cancel := context.WithCancelCause(stop)
 	go s.reading(ctx, cancel)

@@ -85,7 +85,7 @@ func (o options) wants(p process) bool {
 // counts is what one run found.
 type counts struct {
 	matching, total           int
-	running, blocked, zombies int
+	running, blocked, zombies int // kernel threads aside
 	silent                    int // processes that told nothing
 	threads, limit            int // threads of the whole box, and how many the kernel allows; 0 = unknown
 }
@@ -95,6 +95,9 @@ func (c *counts) add(o options, p process) {
 	c.total++
 	if o.wants(p) {
 		c.matching++
+	}
+	if p.kernel {
+		return // their states are the kernel's own business, and not always read
 	}
 	switch p.state {
 	case 'R':

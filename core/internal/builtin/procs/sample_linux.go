@@ -17,18 +17,23 @@ const (
 	dirBuffer = 32 << 10 // bytes of folder entries read at a time: some thousand processes
 	statHead  = 256      // bytes read of a process' stat: all that is needed stands at its beginning, a name has 64 at most
 	askEvery  = 512      // processes between two looks at the deadline
+	lookEvery = 30       // runs between two looks at kernel threads
 )
 
 type sampler struct {
 	proc    string
 	read    procfs.Reader
 	entries []byte
-	name    []byte
+	path    []byte
+	// kernel are the kernel threads found when all processes were read last. They are half of an idle box's processes, are no
+	// zombies, and reading them is what this check costs: so they are counted unread, and read every lookEvery runs.
+	kernel map[int]bool
+	runs   int
 }
 
 func newSampler(proc string) sampler { return sampler{proc: proc} }
 
-// sample reads the stat of every process. One that ends meanwhile is not counted.
+// sample looks at every process. One that ends meanwhile is not counted.
 func (s *sampler) sample(ctx context.Context, o options) (counts, error) {
 	dir, err := unix.Open(s.proc, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -38,6 +43,10 @@ func (s *sampler) sample(ctx context.Context, o options) (counts, error) {
 	if s.entries == nil {
 		s.entries = make([]byte, dirBuffer)
 	}
+	if s.runs%lookEvery == 0 || o.filtered() {
+		s.kernel = make(map[int]bool)
+	}
+	s.runs++
 	var c counts
 	for {
 		n, err := unix.Getdents(dir, s.entries)
@@ -75,14 +84,7 @@ func (s *sampler) batch(ctx context.Context, o options, c *counts, dir int, entr
 		if name[0] < '1' || name[0] > '9' {
 			continue
 		}
-		s.name = s.name[:0]
-		for _, b := range name {
-			if b == 0 {
-				break
-			}
-			s.name = append(s.name, b)
-		}
-		s.one(o, c, dir, string(append(s.name, "/stat"...)))
+		s.one(o, c, dir, name)
 		if c.total%askEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -90,9 +92,23 @@ func (s *sampler) batch(ctx context.Context, o options, c *counts, dir int, entr
 	return nil
 }
 
-// one counts one process.
-func (s *sampler) one(o options, c *counts, dir int, path string) {
-	text, err := s.read.OnceAt(dir, path, statHead)
+// one counts one process by its entry's name, which ends with a zero byte.
+func (s *sampler) one(o options, c *counts, dir int, name []byte) {
+	pid := 0
+	s.path = s.path[:0]
+	for _, b := range name {
+		if b < '0' || b > '9' || pid > 1<<31 {
+			break
+		}
+		pid = 10*pid + int(b-'0')
+		s.path = append(s.path, b)
+	}
+	if s.kernel[pid] {
+		c.add(o, process{kernel: true})
+		return
+	}
+	s.path = append(s.path, "/stat"...)
+	text, err := s.read.OnceAt(dir, string(s.path), statHead)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
 		return
 	}
@@ -100,6 +116,9 @@ func (s *sampler) one(o options, c *counts, dir int, path string) {
 	if err != nil || !ok {
 		c.silent++
 		p = process{}
+	}
+	if p.kernel {
+		s.kernel[pid] = true
 	}
 	c.add(o, p)
 }

@@ -19,13 +19,13 @@ func parseStat(text []byte) (p process, ok bool) {
 	p.command = text[open+1 : shut]
 	state, rest := procfs.Field(text[shut+1:])
 	parent, rest := procfs.Field(rest)
-	if len(state) != 1 {
-		return p, false
+	if len(state) != 1 || state[0] < 'A' || state[0] > 'z' {
+		return process{}, false
 	}
 	p.state = state[0]
 	n, ok := procfs.Uint(parent)
 	if !ok || n > 1<<31 {
-		return p, false
+		return process{}, false
 	}
 	p.parent = int(n)
 	for range 4 {

@@ -22,7 +22,6 @@ function line(e) {
   if (e.fingerprint) {
     field(el, 'host').replaceChildren(Object.assign(document.createElement('a'), { href: '/agents/' + e.fingerprint, textContent: e.hostname || e.fingerprint.slice(0, 12) }));
   }
-  set(field(el, 'check'), e.check || '');
   set(field(el, 'text'), e.text);
   set(field(el, 'kind'), word(e));
   return el;
