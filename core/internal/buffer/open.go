@@ -51,6 +51,7 @@ func Open(o Options) (*Buffer, error) {
 	b := &Buffer{k: k}
 	b.stateLost(former, trails)
 	if len(foreign) > 0 {
+		b.foreign.Store(int64(len(foreign)))
 		go b.takeOver(foreign)
 	}
 	return b, nil
@@ -243,6 +244,7 @@ func (b *Buffer) takeOver(foreign []uint64) {
 			left = append(left, epoch)
 		}
 		foreign = left
+		b.foreign.Store(int64(len(left)))
 	}
 }
 
