@@ -1,0 +1,92 @@
+// Package check holds the words every other part speaks: what to run and when (Check), what came of it (Result), and the
+// measured values in it (Perfdata) with the parser of a plugin's output. It is a leaf: it runs nothing, keeps nothing, and
+// knows no wire format.
+package check
+
+import (
+	"time"
+)
+
+// State is the outcome of one run, numbered as plugins exit.
+type State uint8
+
+// The four states of the Monitoring Plugins development guidelines.
+const (
+	OK       State = 0
+	Warning  State = 1
+	Critical State = 2
+	Unknown  State = 3
+)
+
+// String gives the upper-case word that plugins print: "OK", "WARNING", "CRITICAL" or "UNKNOWN".
+func (s State) String() string {
+	switch s {
+	case OK:
+		return "OK"
+	case Warning:
+		return "WARNING"
+	case Critical:
+		return "CRITICAL"
+	default:
+		return "UNKNOWN"
+	}
+}
+
+// FromExit maps a plugin's exit code to its state; anything beyond 3, or below 0, is Unknown.
+func FromExit(code int) State {
+	if code >= 0 && code <= 3 {
+		return State(code)
+	}
+	return Unknown
+}
+
+// Check says what to run and when. Exactly one of Builtin and Plugin is set.
+type Check struct {
+	Name    string        // unique on an agent, see ValidName
+	Builtin string        // name of a check that comes with the agent ("disk")
+	Plugin  string        // file name of a plugin in one of the box's plugin directories ("check_http")
+	Args    []string      // as the plugin gets them; the same options for builtins where a plugin of that kind exists
+	Every   time.Duration // interval; 0 when Cron is set
+	Cron    string        // five-field cron expression, optionally with CRON_TZ=; empty when Every is set
+	Timeout time.Duration // the run's whole process tree ends after it
+	Default bool          // one of the checks that run with no configuration
+}
+
+// Trigger says why a run happened.
+type Trigger uint8
+
+// Why a run happened.
+const (
+	Scheduled Trigger = 0
+	Manual    Trigger = 1 // somebody pressed "run"
+)
+
+// Result is the outcome of one run.
+type Result struct {
+	Check     string
+	State     State
+	Text      string     // first line, without perfdata
+	Long      string     // what followed it, without perfdata
+	Perfdata  []Perfdata // in the order printed
+	Due       time.Time  // when the schedule wanted it; zero for a manual run
+	Start     time.Time  // wall time
+	Duration  time.Duration
+	Exit      int    // the plugin's exit code; -1 when it was killed or never started
+	Signal    string // name of the signal that ended it, or ""
+	TimedOut  bool   // ended by its deadline
+	Truncated bool   // output was longer than the limit and was cut
+	Trigger   Trigger
+	Problems  []string // what the agent could not read or had to do, for people ("perfdata label x: bad value")
+}
+
+// Perfdata is one value of a plugin's performance data:
+//
+//	'label'=value[UOM];[warn];[crit];[min];[max]
+type Perfdata struct {
+	Label    string
+	Value    float64 // NaN when the plugin said U (could not be measured)
+	Unit     string  // as printed: "", "s", "ms", "%", "B", "KB", "c", ...
+	Warn     string  // a range of the guidelines as printed, or ""
+	Crit     string
+	Min, Max float64 // NaN when absent
+}

@@ -1,0 +1,255 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+)
+
+// Limits of what travels with results, in bytes.
+const (
+	MaxBatch     = 512 << 10          // a batch before compression, unless it is one record
+	MaxRecord    = 8<<20 - 64<<10     // one record: with what wraps it, it stays below the bus's max_payload of 8 MiB
+	MaxHubFrame  = 4 << 20            // a websocket message from a hub
+	MaxFrame     = 1 << 20            // one from an agent, unless it carries a single record
+	MaxFrameEver = MaxRecord + 32<<10 // one from an agent in any case: what a hub sets as its read limit
+)
+
+// compressFrom is the length in bytes from which compressing a batch pays: below it the line's own
+// packets and the encoder's tables cost more than is saved.
+const compressFrom = 1 << 10
+
+// encoderWindow bounds what an encoder keeps; a batch is rarely longer.
+const encoderWindow = 128 << 10
+
+// itemsTag is the tag of field 1 of Items, length-delimited: what stands before each record's length.
+const itemsTag = 1<<3 | 2
+
+// ErrBatch is the cause when a batch is not what docs/wire.md says a batch is.
+var ErrBatch = errors.New("malformed batch")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Crc is the checksum by which agent and hub tell records apart: CRC-32C of a record's bytes as
+// stored, which are those of its Item message as it was marshalled once.
+func Crc(record []byte) uint32 { return crc32.Checksum(record, castagnoli) }
+
+// Record is one record of a batch: its number and the bytes of its Item message as the agent stored
+// them, never marshalled anew.
+type Record struct {
+	Seq uint64
+	Raw []byte
+}
+
+// Item decodes the record.
+func (r Record) Item() (*Item, error) {
+	item := new(Item)
+	if err := proto.Unmarshal(r.Raw, item); err != nil {
+		return nil, fmt.Errorf("decode record %d: %w", r.Seq, err)
+	}
+	return item, nil
+}
+
+// Packer builds a batch out of records in order. The zero value is ready; it is reused after Batch.
+type Packer struct {
+	items       []byte
+	first, last uint64
+	crc         uint32
+	count       int
+}
+
+// Add puts a record in and says whether it did: it does not when the batch would grow past max bytes
+// (at most MaxBatch; the first record always goes in), or when seq does not follow the last one.
+func (p *Packer) Add(seq uint64, raw []byte, max int) bool {
+	max = min(max, MaxBatch)
+	if p.count > 0 && (seq != p.last+1 || len(p.items)+recordSize(raw) > max) {
+		return false
+	}
+	if p.count == 0 {
+		p.first = seq
+	}
+	p.items = appendRecord(p.items, raw)
+	p.last, p.crc = seq, Crc(raw)
+	p.count++
+	return true
+}
+
+// Len is how many records are in.
+func (p *Packer) Len() int { return p.count }
+
+// Batch is what was added, compressed where that pays, and empties the packer. It is nil when nothing
+// was added.
+func (p *Packer) Batch(epoch uint64) *Batch {
+	if p.count == 0 {
+		return nil
+	}
+	b := &Batch{
+		Epoch:    epoch,
+		First:    p.first,
+		Last:     p.last,
+		Crc:      p.crc,
+		Unpacked: uint32(len(p.items)),
+		Items:    p.items,
+	}
+	*p = Packer{}
+	compress(b)
+	return b
+}
+
+func recordSize(raw []byte) int { return 1 + protowire.SizeBytes(len(raw)) }
+
+func appendRecord(b, raw []byte) []byte {
+	return protowire.AppendBytes(append(b, itemsTag), raw)
+}
+
+// Unpack checks a batch from the line and gives its records in order: numbers first to last without
+// a hole, each record saying its own number, the checksum that of the last, all within the limits
+// before memory is taken for it. The cause of an error is ErrBatch. The records share the batch's
+// memory where it was not compressed.
+func Unpack(b *Batch) ([]Record, error) {
+	if b.GetFirst() == 0 || b.GetLast() < b.GetFirst() {
+		return nil, fmt.Errorf("unpack batch %d to %d: %w: numbers", b.GetFirst(), b.GetLast(), ErrBatch)
+	}
+	items, err := decompress(b)
+	if err != nil {
+		return nil, err
+	}
+	records, err := split(items, b.GetFirst(), b.GetLast())
+	if err != nil {
+		return nil, fmt.Errorf("unpack batch %d to %d: %w", b.GetFirst(), b.GetLast(), err)
+	}
+	if Crc(records[len(records)-1].Raw) != b.GetCrc() {
+		return nil, fmt.Errorf("unpack batch %d to %d: %w: checksum", b.GetFirst(), b.GetLast(), ErrBatch)
+	}
+	return records, nil
+}
+
+// CutBefore is what a batch holds from seq on, as a batch: what is left to publish when the bus has
+// the rest. It is nil when nothing is left, and b itself when nothing is cut off.
+func CutBefore(b *Batch, seq uint64) (*Batch, error) {
+	if seq <= b.GetFirst() {
+		return b, nil
+	}
+	if seq > b.GetLast() {
+		return nil, nil
+	}
+	records, err := Unpack(b)
+	if err != nil {
+		return nil, err
+	}
+	var p Packer
+	for _, r := range records[seq-b.GetFirst():] {
+		p.Add(r.Seq, r.Raw, MaxBatch)
+	}
+	rest := p.Batch(b.GetEpoch())
+	rest.BootId = b.GetBootId()
+	return rest, nil
+}
+
+func split(items []byte, first, last uint64) ([]Record, error) {
+	want := last - first + 1
+	if want > uint64(len(items)/2) { // a record takes two bytes at least
+		return nil, fmt.Errorf("%w: %d records in %d bytes", ErrBatch, want, len(items))
+	}
+	records := make([]Record, 0, want)
+	for seq := first; len(items) > 0; seq++ {
+		if items[0] != itemsTag || seq > last {
+			return nil, fmt.Errorf("%w: not the records it names", ErrBatch)
+		}
+		raw, n := protowire.ConsumeBytes(items[1:])
+		if n < 0 {
+			return nil, fmt.Errorf("%w: record %d is cut short", ErrBatch, seq)
+		}
+		if got, ok := recordSeq(raw); !ok || got != seq {
+			return nil, fmt.Errorf("%w: record %d says it is %d", ErrBatch, seq, got)
+		}
+		records = append(records, Record{Seq: seq, Raw: raw})
+		items = items[1+n:]
+	}
+	if uint64(len(records)) != want {
+		return nil, fmt.Errorf("%w: %d records, %d named", ErrBatch, len(records), want)
+	}
+	return records, nil
+}
+
+// recordSeq reads the number out of an Item's bytes without decoding the rest: the last field 1 wins,
+// as in protobuf.
+func recordSeq(raw []byte) (seq uint64, ok bool) {
+	for len(raw) > 0 {
+		num, typ, n := protowire.ConsumeTag(raw)
+		if n < 0 {
+			return 0, false
+		}
+		raw = raw[n:]
+		if num == 1 && typ == protowire.VarintType {
+			seq, n = protowire.ConsumeVarint(raw)
+		} else {
+			n = protowire.ConsumeFieldValue(num, typ, raw)
+		}
+		if n < 0 {
+			return 0, false
+		}
+		raw = raw[n:]
+	}
+	return seq, true
+}
+
+// encoders are kept between batches as long as the garbage collector lets them: an encoder's tables
+// are most of what an agent at rest would hold.
+var encoders sync.Pool
+
+func compress(b *Batch) {
+	if len(b.Items) < compressFrom {
+		return
+	}
+	enc, ok := encoders.Get().(*zstd.Encoder)
+	if !ok {
+		var err error
+		enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+			zstd.WithWindowSize(encoderWindow), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
+		if err != nil {
+			panic("make zstd encoder: " + err.Error()) // the options are constants
+		}
+	}
+	defer encoders.Put(enc)
+	packed := enc.EncodeAll(b.Items, make([]byte, 0, len(b.Items)/2))
+	if len(packed) < len(b.Items) {
+		b.Items, b.Zstd = packed, true
+	}
+}
+
+var decoder = sync.OnceValue(func() *zstd.Decoder {
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(MaxRecord+64), zstd.WithDecodeAllCapLimit(true))
+	if err != nil {
+		panic("make zstd decoder: " + err.Error()) // the options are constants
+	}
+	return dec
+})
+
+func decompress(b *Batch) ([]byte, error) {
+	limit := MaxBatch
+	if b.GetFirst() == b.GetLast() {
+		limit = MaxRecord + 8 // tag and length
+	}
+	if int64(b.GetUnpacked()) > int64(limit) {
+		return nil, fmt.Errorf("unpack batch: %w: %d bytes, at most %d", ErrBatch, b.GetUnpacked(), limit)
+	}
+	items := b.GetItems()
+	if b.GetZstd() {
+		var err error
+		items, err = decoder().DecodeAll(items, make([]byte, 0, b.GetUnpacked()))
+		if err != nil {
+			return nil, fmt.Errorf("unpack batch: %w: %w", ErrBatch, err)
+		}
+	}
+	if len(items) != int(b.GetUnpacked()) {
+		return nil, fmt.Errorf("unpack batch: %w: %d bytes, not the %d it says", ErrBatch, len(items), b.GetUnpacked())
+	}
+	return items, nil
+}

@@ -1,0 +1,169 @@
+// Package authority is who the hub is: its Ed25519 key, its certificate authority and server certificate, the root of the
+// site's own signatures, and the trust documents that name them. It makes what is missing at first start, keeps it in files
+// that only the hub's user can read, and renews the certificate by itself.
+package authority
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing"
+	"github.com/limpet-monitoring/limpet/signing/repo"
+)
+
+// lookEvery is how often the certificate's age, or a given certificate's file, is looked at.
+const lookEvery = time.Hour
+
+// Options say where everything lies and for whom the certificate is.
+type Options struct {
+	Dir      string   // of keys and documents, below the hub's data; made when missing
+	Names    []string // names and addresses the certificate is for, besides localhost, the loopback addresses and the hostname
+	CertFile string   // a given certificate chain instead of an own CA's; needs KeyFile
+	KeyFile  string
+	Release  string // folder of the release repository, whose root the trust document names
+	Log      *slog.Logger
+}
+
+// Authority is the hub's identity. Its methods may be called from anywhere.
+type Authority struct {
+	o    Options
+	log  *slog.Logger
+	key  ed25519.PrivateKey
+	ca   *issuer // nil with a given certificate
+	site []byte  // the site's root.json
+	cert atomic.Pointer[tls.Certificate]
+}
+
+// Open reads what is there and makes what is missing.
+func Open(o Options) (*Authority, error) {
+	a := &Authority{o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
+	if err := os.MkdirAll(filepath.Join(o.Dir, "documents"), 0o700); err != nil {
+		return nil, fmt.Errorf("open hub's keys: %w", err)
+	}
+	var err error
+	if a.key, err = hubKey(filepath.Join(o.Dir, "hub.key")); err != nil {
+		return nil, fmt.Errorf("open hub's keys: %w", err)
+	}
+	if a.site, err = siteRoot(o.Dir); err != nil {
+		return nil, fmt.Errorf("open hub's keys: %w", err)
+	}
+	if (o.CertFile == "") != (o.KeyFile == "") {
+		return nil, errors.New("open hub's certificate: a certificate and its key are needed, only one is given")
+	}
+	if o.CertFile == "" {
+		if a.ca, err = openIssuer(o.Dir); err != nil {
+			return nil, fmt.Errorf("open hub's certificate: %w", err)
+		}
+	}
+	if err := a.renew(time.Now()); err != nil {
+		return nil, fmt.Errorf("open hub's certificate: %w", err)
+	}
+	return a, nil
+}
+
+// Run renews the certificate in time, or reads a given one anew when its file changed, until ctx ends.
+func (a *Authority) Run(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := a.renew(time.Now()); err != nil {
+				a.log.Error("certificate not renewed, the old one stays", "err", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// HubKey is the key that proves the hub in each session.
+func (a *Authority) HubKey() ed25519.PrivateKey { return a.key }
+
+// TLS is the configuration to serve with: the current certificate at every handshake, TLS 1.2 or later, HTTP/1.1 and 2.
+func (a *Authority) TLS() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS12, // agents are held to 1.3 where they come in
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return a.cert.Load(), nil },
+	}
+}
+
+// CA is the PEM of the hub's own CA, nil with a given certificate.
+func (a *Authority) CA() []byte {
+	if a.ca == nil {
+		return nil
+	}
+	return a.ca.pem
+}
+
+// renew puts the certificate to serve with in place: the one that is there while it will do, else a new one.
+func (a *Authority) renew(now time.Time) error {
+	if a.ca == nil {
+		cert, err := tls.LoadX509KeyPair(a.o.CertFile, a.o.KeyFile)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", a.o.CertFile, err)
+		}
+		a.cert.Store(&cert)
+		return nil
+	}
+	names := namesOf(a.o.Names)
+	if current := a.cert.Load(); current != nil && serves(current, names, now) {
+		return nil
+	}
+	cert, err := a.ca.serverCertificate(a.o.Dir, names, now)
+	if err != nil {
+		return err
+	}
+	a.cert.Store(cert)
+	return nil
+}
+
+// hubKey reads the hub's key, or makes it.
+func hubKey(name string) (ed25519.PrivateKey, error) {
+	key, err := readKey(name)
+	if errors.Is(err, os.ErrNotExist) {
+		_, key, err := ed25519.GenerateKey(nil)
+		if err != nil {
+			return nil, err
+		}
+		return key, writeKey(name, key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if key, ok := key.(ed25519.PrivateKey); ok {
+		return key, nil
+	}
+	return nil, fmt.Errorf("read %s: not an Ed25519 key", name)
+}
+
+// siteRoot reads the root of the site's own signatures, or makes its key and repository.
+func siteRoot(dir string) ([]byte, error) {
+	name := filepath.Join(dir, "site.key")
+	key, err := signing.Load(name)
+	if errors.Is(err, os.ErrNotExist) {
+		if key, err = signing.Generate(false); err != nil {
+			return nil, err
+		}
+		err = key.Save(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	site, err := repo.InitSite(fsys.Disk{}, filepath.Join(dir, "site"), key, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	return site.Root(), nil
+}

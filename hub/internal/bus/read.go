@@ -1,0 +1,128 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// What a reader holds in memory of a stream.
+const (
+	readAheadMessages = 256
+	readAheadBytes    = 2 * MaxPayload // one largest message must fit
+)
+
+// Scan gives each message of a stream that matches filter ("" = all, else a subject with wildcards) to fn, in order, and
+// returns when it has reached the end as it was at some moment after the call. An error of fn ends it and is returned as it is.
+func (b *Bus) Scan(ctx context.Context, s Stream, filter string, from Start, fn func(Message) error) error {
+	r, err := b.reader(ctx, s, filter, from)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	for left := r.left; left > 0; {
+		var m Message
+		if m, left, err = r.next(ctx); err != nil {
+			return err
+		}
+		if m.Seq == 0 {
+			continue // what was left has gone by the stream's limits
+		}
+		if err := fn(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Follow gives each message that matches filter to fn, in order, until ctx ends or fn returns an error, and returns that.
+func (b *Bus) Follow(ctx context.Context, s Stream, filter string, from Start, fn func(Message) error) error {
+	r, err := b.reader(ctx, s, filter, from)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	for {
+		m, _, err := r.next(ctx)
+		if err != nil {
+			return err
+		}
+		if m.Seq == 0 {
+			continue
+		}
+		if err := fn(m); err != nil {
+			return err
+		}
+	}
+}
+
+// reader reads one stream in order. One goroutine uses it.
+type reader struct {
+	bus      *Bus
+	stream   Stream
+	consumer jetstream.Consumer
+	messages jetstream.MessagesContext
+	left     uint64 // messages that were there at its beginning
+}
+
+func (b *Bus) reader(ctx context.Context, s Stream, filter string, from Start) (*reader, error) {
+	c := jetstream.OrderedConsumerConfig{InactiveThreshold: time.Minute}
+	if filter != "" {
+		c.FilterSubjects = []string{filter}
+	}
+	switch {
+	case from.Seq > 0:
+		c.DeliverPolicy, c.OptStartSeq = jetstream.DeliverByStartSequencePolicy, from.Seq
+	case !from.Time.IsZero():
+		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &from.Time
+	}
+	consumer, err := b.js.OrderedConsumer(ctx, string(s), c)
+	if err != nil {
+		return nil, fmt.Errorf("open reader of %s: %w", s, err)
+	}
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(readAheadMessages, readAheadBytes))
+	if err != nil {
+		return nil, fmt.Errorf("open reader of %s: %w", s, err)
+	}
+	return &reader{bus: b, stream: s, consumer: consumer, messages: messages, left: consumer.CachedInfo().NumPending}, nil
+}
+
+// next waits for a message and says how many lie behind it. A Message without Seq = none came for a while.
+func (r *reader) next(ctx context.Context) (Message, uint64, error) {
+	wait, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	m, err := r.messages.Next(jetstream.NextContext(wait))
+	if ctx.Err() != nil {
+		return Message{}, 0, ctx.Err()
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
+		info, err := r.consumer.Info(ctx)
+		if err != nil {
+			return Message{}, 0, fmt.Errorf("read stream %s: %w", r.stream, err)
+		}
+		return Message{}, info.NumPending, nil
+	}
+	if err != nil {
+		return Message{}, 0, fmt.Errorf("read stream %s: %w", r.stream, err)
+	}
+	meta, err := m.Metadata()
+	if err != nil {
+		return Message{}, 0, fmt.Errorf("read stream %s: %w", r.stream, err)
+	}
+	return Message{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp, Data: m.Data()}, meta.NumPending, nil
+}
+
+// close frees what the server keeps of the reader.
+func (r *reader) close() {
+	r.messages.Stop()
+	ctx, cancel := context.WithTimeout(context.Background(), answerWithin)
+	defer cancel()
+	if info := r.consumer.CachedInfo(); info != nil {
+		// A reader that cannot be removed now ends by itself a minute later.
+		_ = r.bus.js.DeleteConsumer(ctx, string(r.stream), info.Name)
+	}
+}

@@ -1,0 +1,87 @@
+package presence
+
+import (
+	"maps"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
+	"github.com/limpet-monitoring/limpet/hub/internal/journal"
+)
+
+// Facts is what an agent says of its box. Every string in it was written by the agent: bounded, valid UTF-8, not to be believed.
+type Facts struct {
+	Hostname      string            `json:"hostname"`
+	Addresses     []string          `json:"addresses"`
+	OS            string            `json:"os"`   // GOOS
+	Arch          string            `json:"arch"` // GOARCH
+	Platform      string            `json:"platform"`
+	Kernel        string            `json:"kernel"`
+	BootID        string            `json:"boot_id"`
+	MachineIDHash string            `json:"machine_id_hash"`
+	MemoryBytes   uint64            `json:"memory_bytes"`
+	CPUs          uint32            `json:"cpus"`
+	CoreVersion   string            `json:"core_version"`
+	CoreHash      string            `json:"core_hash"`
+	StubVersion   string            `json:"stub_version"`
+	Tags          []string          `json:"tags"`
+	More          map[string]string `json:"more,omitempty"`
+	Plugins       []string          `json:"plugins"`
+	Trust         string            `json:"trust"` // "hub" or "signed"
+	Development   bool              `json:"development"`
+}
+
+// What is kept of facts.
+const (
+	maxText    = 256  // bytes of one string
+	maxList    = 64   // addresses, tags, more
+	maxPlugins = 2000 // files of a plugin directory
+)
+
+// FromWire takes an agent's facts within their limits; what is beyond them is cut off.
+func FromWire(f *wire.Facts) Facts {
+	return Facts{
+		Hostname: Clip(f.GetHostname(), maxText), Addresses: clipList(f.GetAddresses(), maxList),
+		OS: Clip(f.GetOs(), maxText), Arch: Clip(f.GetArch(), maxText),
+		Platform: Clip(f.GetPlatform(), maxText), Kernel: Clip(f.GetKernel(), maxText),
+		BootID: Clip(f.GetBootId(), maxText), MachineIDHash: Clip(f.GetMachineIdHash(), maxText),
+		MemoryBytes: f.GetMemoryBytes(), CPUs: f.GetCpus(),
+		CoreVersion: Clip(f.GetCoreVersion(), maxText), CoreHash: Clip(f.GetCoreHash(), maxText), StubVersion: Clip(f.GetStubVersion(), maxText),
+		Tags: clipList(f.GetTags(), maxList), More: ClipMap(f.GetMore()), Plugins: clipList(f.GetPlugins(), maxPlugins),
+		Trust: Clip(f.GetTrust(), maxText), Development: f.GetDevelopment(),
+	}
+}
+
+// Clip is s cut to at most n bytes, between characters.
+func Clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+func clipList(in []string, n int) []string {
+	out := make([]string, 0, min(len(in), n))
+	for _, s := range in[:min(len(in), n)] {
+		out = append(out, Clip(s, maxText))
+	}
+	return out
+}
+
+// ClipMap is a map within the limits of facts.
+func ClipMap(in map[string]string) map[string]string {
+	out := map[string]string{}
+	for _, k := range slices.Sorted(maps.Keys(in)) {
+		if len(out) == maxList {
+			break
+		}
+		out[Clip(k, maxText)] = Clip(in[k], maxText)
+	}
+	return out
+}
+
+func now() journal.Time { return journal.At(time.Now()) }

@@ -1,0 +1,92 @@
+// Package boxfile reads limpet.conf, the owner's word on one box: `key = value` lines, `#` begins a
+// comment line. Stub, fetcher and core read it with the same eyes.
+//
+// It parses and keeps nothing: what a value means, and whether a regular expression or an address
+// is any good, is for whoever uses it. A line that is wrong is reported and left out; the others
+// hold, so a slip of the pen never stops an agent.
+package boxfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+)
+
+// Limits on what is read: a box file is written by hand.
+const (
+	MaxSize     = 256 << 10 // bytes
+	MaxLine     = 4 << 10   // bytes
+	MaxProblems = 100       // reported; the rest are counted in the last one
+)
+
+// Trust says whose word may bring programs to this box.
+type Trust uint8
+
+// The kinds of trust; TrustHub is the default.
+const (
+	TrustHub    Trust = iota // the hub's site key is enough
+	TrustSigned              // only content signed by the owner's offline site key
+)
+
+// String is the value as the box file spells it.
+func (t Trust) String() string {
+	if t == TrustSigned {
+		return "signed"
+	}
+	return "hub"
+}
+
+// Box is the content of a box file. A zero field was not set.
+type Box struct {
+	Hub               string   // hub = https://hub.example:8700
+	Mirror            []string // mirror = URL or folder, tried in this order before the hub
+	Proxy             string   // proxy = http://user@proxy:3128, or none; unset takes the environment's
+	ProxyPasswordFile string   // proxy_password_file = PATH
+	CA                string   // ca = PATH of PEM certificates, beside the system's
+	User              string   // user = NAME the core runs as
+	Trust             Trust    // trust = hub | signed
+	Channel           string   // channel = stable
+	Pin               string   // pin = VERSION
+	Hold              *bool    // hold = yes | no; nil leaves it to others
+	Tags              []string // tags = a, b
+	PluginDirs        []string // plugin_dirs = DIR, DIR
+	// AllowArgs is a regular expression by plugin name that its whole arguments must match:
+	// allow_args.check_disk = -w \d+% -c \d+%
+	AllowArgs map[string]string
+	Never     []string // never = plugin or check names that do not run here, whoever asks
+	Limit     Limit
+}
+
+// Limit is what the owner lets Limpet use; 0 is the core's default.
+type Limit struct {
+	Runs        int           // limit.runs = 16 plugin runs at once
+	OutputBytes int64         // limit.output = 256K of one run
+	BufferBytes int64         // limit.buffer = 256M on disk
+	BufferAge   time.Duration // limit.buffer_age = 168h
+}
+
+// Problem is a line that was left out.
+type Problem struct {
+	Line int // from 1
+	Text string
+}
+
+// String is the problem as one line for people.
+func (p Problem) String() string { return fmt.Sprintf("line %d: %s", p.Line, p.Text) }
+
+// Read reads the box file at path. A missing one is an empty Box. The error is about the file as a
+// whole: it cannot be read, or is longer than MaxSize.
+func Read(path string) (Box, []Problem, error) {
+	data, err := fsys.Read(fsys.Disk{}, path, MaxSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Box{}, nil, nil
+	}
+	if err != nil {
+		return Box{}, nil, fmt.Errorf("read box file: %w", err)
+	}
+	box, problems := Parse(data)
+	return box, problems, nil
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"runtime/debug"
+	"slices"
+	"time"
+)
+
+// alarms are the warnings that hold now, one a word but for those of the metadata, in the order in
+// which they came up.
+type alarms struct{ list []warning }
+
+func (a *alarms) set(word, text string) {
+	for i := range a.list {
+		if a.list[i].word == word {
+			a.list[i].text = text
+			return
+		}
+	}
+	a.list = append(a.list, warning{word, text})
+}
+
+func (a *alarms) clear(words ...string) {
+	a.list = slices.DeleteFunc(a.list, func(w warning) bool { return slices.Contains(words, w.word) })
+}
+
+// replace takes away all warnings with one of these words and adds others.
+func (a *alarms) replace(words []string, with []warning) {
+	a.clear(words...)
+	a.list = append(a.list, with...)
+}
+
+// metadataWords are the warnings that a verdict brings anew.
+var metadataWords = []string{"expired", "expires-soon", "clock-or-freeze", "stale", "skipped", "development", "metadata", "clock-behind"}
+
+// alarms are the verdict's warnings. timeFloor is a time that has surely passed, in Unix seconds.
+func (v verdict) alarms(timeFloor int64) []warning {
+	if v.refused != "" {
+		return []warning{{"metadata", "the stored metadata is refused: " + v.refused}}
+	}
+	list := slices.Clone(v.warnings)
+	if v.development {
+		list = append(list, warning{"development", "the releases are signed with development keys: not for production"})
+	}
+	const tolerated = 24 * time.Hour
+	if passed := time.Unix(max(timeFloor, v.issued), 0); time.Until(passed) > tolerated {
+		list = append(list, warning{"clock-behind", "the clock is behind: it must be later than " + passed.UTC().Format(time.DateOnly)})
+	}
+	return list
+}
+
+// freeMemory gives back what the last bit of work needed.
+func freeMemory() { debug.FreeOSMemory() }
