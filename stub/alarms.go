@@ -4,6 +4,8 @@ import (
 	"runtime/debug"
 	"slices"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
 )
 
 // alarms are the warnings that hold now, one a word but for those of the metadata, in the order in
@@ -49,5 +51,8 @@ func (v verdict) alarms(timeFloor int64) []warning {
 	return list
 }
 
-// freeMemory gives back what the last bit of work needed.
-func freeMemory() { debug.FreeOSMemory() }
+// freeMemory gives back what the last bit of work needed: from here on the stub mostly waits.
+func freeMemory() {
+	debug.FreeOSMemory()
+	platforms.ForgetCode()
+}

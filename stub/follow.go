@@ -40,6 +40,7 @@ func (s *supervisor) heard(e event) {
 		if p.role == boot.GoodRole {
 			s.collect()
 		}
+		freeMemory()
 	case "alive":
 		p.watch.gotAlive()
 	}
