@@ -33,6 +33,7 @@ const maxRejected = 1024
 // Options say where the buffer is and how much it may keep. Zero values take the defaults.
 type Options struct {
 	Dir          string        // state/buffer
+	BootID       string        // of this boot of the machine; "" takes platforms.BootID on the system's disk
 	TimeFloor    time.Time     // a time that is surely past; epochs do not fall behind it
 	MaxBytes     int64         // on disk, all generations; what was acknowledged goes first, then the oldest
 	MaxAge       time.Duration // of what is not acknowledged
