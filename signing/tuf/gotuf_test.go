@@ -102,7 +102,7 @@ func theirVerdict(m *mirror, stored tuf.Stored) (err error) {
 // FuzzNoMoreLenientThanGoTUF damages a sound repository in a way drawn from the
 // seed, signs it again with the right keys, and compares the verdicts.
 func FuzzNoMoreLenientThanGoTUF(f *testing.F) {
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, seed uint64) {

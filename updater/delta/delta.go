@@ -57,13 +57,15 @@ type job struct {
 
 // Codecs lists the names that Apply knows, the one that usually makes the smallest patches first.
 func Codecs() []string {
-	return []string{Zstd}
+	return []string{Go1, Zstd}
 }
 
 func find(name string) (codec, error) {
 	switch name {
 	case Zstd:
 		return codec{format: 'z', encode: encodeZstd, decode: decodeZstd}, nil
+	case Go1:
+		return codec{format: '1', encode: encodeGo1, decode: decodeGo1}, nil
 	}
 	return codec{}, fmt.Errorf("find codec %q: %w", name, ErrCodec)
 }

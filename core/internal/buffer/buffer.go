@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
@@ -32,6 +33,7 @@ const maxRejected = 1024
 // Options say where the buffer is and how much it may keep. Zero values take the defaults.
 type Options struct {
 	Dir          string        // state/buffer
+	BootID       string        // of this boot of the machine; "" takes platforms.BootID on the system's disk
 	TimeFloor    time.Time     // a time that is surely past; epochs do not fall behind it
 	MaxBytes     int64         // on disk, all generations; what was acknowledged goes first, then the oldest
 	MaxAge       time.Duration // of what is not acknowledged
@@ -47,6 +49,7 @@ type Options struct {
 // Stats is how the buffer stands, for status and for the agent's own check.
 type Stats struct {
 	Generations    int
+	Foreign        int   // generations of another core that still lives, to be taken over
 	Bytes          int64 // on disk
 	UnackedRecords uint64
 	UnackedBytes   int64     // about
@@ -60,7 +63,10 @@ type Stats struct {
 
 // Buffer is open from Open to Close. Its methods may be called by several goroutines, but Next, Ack,
 // Reject and Resume of one epoch by one at a time.
-type Buffer struct{ k *keeper }
+type Buffer struct {
+	k       *keeper
+	foreign atomic.Int64 // generations not taken over yet
+}
 
 // Append keeps an item: it returns nil once the item is synced to disk, the sync begun at most 50 ms
 // after the call. It sets item.Seq. An error says that the item is not accepted (disk full,
@@ -207,6 +213,7 @@ func (b *Buffer) Stats() Stats {
 			}
 		}
 	})
+	s.Foreign = int(b.foreign.Load())
 	return s
 }
 

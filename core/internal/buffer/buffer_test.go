@@ -119,7 +119,7 @@ func texts(prefix string, n int) (all []string) {
 
 func TestResultsComeBackInOrderOverSegmentsAndStarts(t *testing.T) {
 	d := t.TempDir()
-	o := Options{Dir: d, SegmentBytes: 200}
+	o := Options{Dir: d, SegmentBytes: 240}
 	b := open(t, o)
 	add(t, b, texts("a", 9)...)
 	b.Close()
@@ -133,6 +133,25 @@ func TestResultsComeBackInOrderOverSegmentsAndStarts(t *testing.T) {
 	b = open(t, o)
 	defer b.Close()
 	expect(t, drain(t, b))
+}
+
+func TestBatchesSayTheBootOfTheirResults(t *testing.T) {
+	disk := crashdisk.New()
+	b := open(t, Options{FS: disk, BootID: "first"})
+	add(t, b, "a")
+	b.Close()
+	b = open(t, Options{FS: disk, BootID: "second"})
+	defer b.Close()
+	add(t, b, "b")
+	var boots []string
+	for _, g := range b.Generations() {
+		batch, err := b.Next(g.GetEpoch(), wire.MaxBatch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		boots = append(boots, batch.GetBootId())
+	}
+	expect(t, boots, "first", "second")
 }
 
 func TestSyncsAreGrouped(t *testing.T) {
@@ -210,12 +229,12 @@ func TestLostRuns(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				disk := crashdisk.New()
-				b := open(t, Options{FS: disk, SegmentBytes: 150})
+				b := open(t, Options{FS: disk, SegmentBytes: 190})
 				tt.do(t, b)
 				// kill -9: nothing is synced or closed, everything written is there
 				disk = disk.Restart(crashdisk.Kept{})
 				b.Close()
-				b = open(t, Options{FS: disk, SegmentBytes: 150})
+				b = open(t, Options{FS: disk, SegmentBytes: 190})
 				expect(t, drain(t, b), tt.want...)
 				b.Close()
 				b = open(t, Options{FS: disk})
@@ -258,7 +277,7 @@ func TestSplitKeepsNewResultsFromQueueing(t *testing.T) {
 }
 
 func TestNextRepeatsUntilAcknowledged(t *testing.T) {
-	b := open(t, Options{Dir: t.TempDir(), SegmentBytes: 150})
+	b := open(t, Options{Dir: t.TempDir(), SegmentBytes: 190})
 	defer b.Close()
 	add(t, b, texts("r", 6)...)
 	first, err := b.Next(b.Live(), 30)
@@ -391,7 +410,7 @@ func TestFailedSyncLeavesTheGeneration(t *testing.T) {
 func TestAcknowledgedStaysForTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := crashdisk.New()
-		b := open(t, Options{FS: disk, SegmentBytes: 150})
+		b := open(t, Options{FS: disk, SegmentBytes: 190})
 		add(t, b, texts("r", 10)...)
 		b.Close()
 		b = open(t, Options{FS: disk})
@@ -416,7 +435,7 @@ func TestAcknowledgedStaysForTenMinutes(t *testing.T) {
 
 func TestCapsDropTheOldestWithAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := open(t, Options{FS: crashdisk.New(), SegmentBytes: 200, MaxBytes: 1000})
+		b := open(t, Options{FS: crashdisk.New(), SegmentBytes: 240, MaxBytes: 1000})
 		defer b.Close()
 		for _, text := range texts("result-", 60) {
 			add(t, b, text)

@@ -93,7 +93,7 @@ func live(disk *crashdisk.Disk) (accepted []string, acked map[string]bool) {
 		}
 	}
 	for range 2 {
-		b, err := Open(Options{Dir: dir, FS: disk, SegmentBytes: 150, Retain: time.Second})
+		b, err := Open(Options{Dir: dir, FS: disk, SegmentBytes: 190, Retain: time.Second})
 		if err != nil {
 			return accepted, acked
 		}

@@ -45,7 +45,7 @@ func TestDamageKeepsWhatIsReadable(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			d := t.TempDir()
-			b := open(t, Options{Dir: d, SegmentBytes: 130})
+			b := open(t, Options{Dir: d, SegmentBytes: 170})
 			add(t, b, texts("a", 10)...)
 			batch, err := b.Next(b.Live(), 1)
 			if err != nil || batch == nil {
@@ -194,7 +194,7 @@ func TestOutputThatLooksLikeARecordIsNone(t *testing.T) {
 func FuzzScan(f *testing.F) {
 	const epoch = 1 << 40
 	var seg []byte
-	seg = appendSegmentHeader(seg, epoch, 1, time.UnixMilli(0))
+	seg = appendSegmentHeader(seg, epoch, 1, time.UnixMilli(0), "boot")
 	for seq := range uint64(3) {
 		seg = appendRecord(seg, kindItem, epoch, int64(len(seg)), seq+1, bytes.Repeat([]byte("r"), 30))
 	}

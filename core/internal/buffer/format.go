@@ -15,7 +15,8 @@ import (
 // The format of docs/buffer-format.md.
 const (
 	segmentMagic  = "LIMPSEG\x01"
-	segmentHeader = 40
+	segmentHeader = 80
+	bootSize      = 40 // of a boot id; a longer one is cut
 	recordHeader  = 24
 	maxPayload    = wire.MaxRecord
 
@@ -84,25 +85,28 @@ func parseHex(s string) (uint64, bool) {
 	return n, err == nil
 }
 
-func appendSegmentHeader(b []byte, epoch, first uint64, begun time.Time) []byte {
+func appendSegmentHeader(b []byte, epoch, first uint64, begun time.Time, boot string) []byte {
 	at := len(b)
 	b = append(b, segmentMagic...)
 	b = binary.LittleEndian.AppendUint64(b, epoch)
 	b = binary.LittleEndian.AppendUint64(b, first)
 	b = binary.LittleEndian.AppendUint64(b, uint64(begun.UnixMilli()))
+	b = append(b, boot[:min(len(boot), bootSize)]...)
+	b = append(b, make([]byte, at+32+bootSize-len(b))...)
 	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[at:], castagnoli))
 	return append(b, 0, 0, 0, 0)
 }
 
-// parseSegmentHeader says when a segment was begun; ok is false when the header is not that of this
-// segment. Its records prove themselves and are read all the same.
-func parseSegmentHeader(b []byte, epoch, first uint64) (begun time.Time, ok bool) {
+// parseSegmentHeader says when a segment was begun, and in which boot of the machine; ok is false when
+// the header is not that of this segment. Its records prove themselves and are read all the same.
+func parseSegmentHeader(b []byte, epoch, first uint64) (begun time.Time, boot string, ok bool) {
 	if len(b) < segmentHeader || string(b[:8]) != segmentMagic ||
-		binary.LittleEndian.Uint32(b[32:]) != crc32.Checksum(b[:32], castagnoli) ||
+		binary.LittleEndian.Uint32(b[72:]) != crc32.Checksum(b[:72], castagnoli) ||
 		binary.LittleEndian.Uint64(b[8:]) != epoch || binary.LittleEndian.Uint64(b[16:]) != first {
-		return time.Time{}, false
+		return time.Time{}, "", false
 	}
-	return time.UnixMilli(int64(binary.LittleEndian.Uint64(b[24:]))), true
+	boot = strings.TrimRight(string(b[32:72]), "\x00")
+	return time.UnixMilli(int64(binary.LittleEndian.Uint64(b[24:]))), boot, true
 }
 
 // appendRecord frames a payload that will stand at offset in a segment of epoch.

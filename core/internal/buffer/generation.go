@@ -25,6 +25,7 @@ type segment struct {
 // generation is a part of the buffer with one writer. The keeper owns it; only reading is the
 // reader's (see Next).
 type generation struct {
+	boot        string // of the machine, as its segments say
 	epoch       uint64
 	dir         string
 	made        bool // the folder exists
@@ -111,10 +112,11 @@ func list(d fsys.FS, dir string, epoch uint64, now time.Time) (*generation, erro
 		if !ok {
 			continue
 		}
-		s, err := describe(d, filepath.Join(dir, name), epoch, first, now)
+		s, boot, err := describe(d, filepath.Join(dir, name), epoch, first, now)
 		if err != nil {
 			return nil, err
 		}
+		g.boot = or(g.boot, boot)
 		g.segments = append(g.segments, s)
 	}
 	c, ok, err := readCursor(d, dir)
@@ -128,29 +130,31 @@ func list(d fsys.FS, dir string, epoch uint64, now time.Time) (*generation, erro
 	return g, nil
 }
 
-// describe is a segment's size and age: what the clock says now, and the time since then, so that a
-// clock that is set while a core runs ages nothing. A file that vanished is one of no size.
-func describe(d fsys.FS, name string, epoch, first uint64, now time.Time) (segment, error) {
-	s := segment{first: first, since: time.Now()}
+// describe is a segment's size, age and boot. Its age is what the clock says now, and the time since
+// then, so that a clock that is set while a core runs ages nothing. A file that vanished is one of no
+// size.
+func describe(d fsys.FS, name string, epoch, first uint64, now time.Time) (s segment, boot string, err error) {
+	s = segment{first: first, since: time.Now()}
 	f, err := d.Open(name, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return s, "", nil
 	}
 	if err != nil {
-		return s, fmt.Errorf("open segment %s: %w", name, err)
+		return s, "", fmt.Errorf("open segment %s: %w", name, err)
 	}
 	defer f.Close()
 	if s.size, err = f.Size(); err != nil {
-		return s, fmt.Errorf("open segment %s: %w", name, err)
+		return s, "", fmt.Errorf("open segment %s: %w", name, err)
 	}
 	head := make([]byte, segmentHeader)
 	if n, _ := f.ReadAt(head, 0); n == segmentHeader {
-		if begun, ok := parseSegmentHeader(head, epoch, first); ok {
+		if begun, boot, ok := parseSegmentHeader(head, epoch, first); ok {
 			s.begun = begun
 			s.since = s.since.Add(-max(0, now.Sub(begun)))
+			return s, boot, nil
 		}
 	}
-	return s, nil
+	return s, "", nil
 }
 
 func readCursor(d fsys.FS, dir string) (cursor, bool, error) {

@@ -351,7 +351,7 @@ func (k *keeper) beginGeneration() {
 	if k.live != nil {
 		k.live.g.closed = true
 	}
-	g := &generation{epoch: k.newEpoch(), opened: time.Now()}
+	g := &generation{epoch: k.newEpoch(), boot: k.o.BootID, opened: time.Now()}
 	g.dir = filepath.Join(k.o.Dir, generationName(g.epoch))
 	k.generations = append(k.generations, g)
 	k.live = newWriter(k.disk, g, k.o.SegmentBytes)

@@ -117,7 +117,9 @@ func (v *view) pack(limit int) (b *wire.Batch, readable uint64) {
 		return nil, v.firstBehind(v.from)
 	}
 	v.g.reading = at
-	return p.Batch(v.g.epoch), 0
+	b = p.Batch(v.g.epoch)
+	b.BootId = v.g.boot
+	return b, 0
 }
 
 // firstBehind is the first seq from want on that some segment holds, or the one behind all.

@@ -51,29 +51,42 @@ func Open(o Options) (*Buffer, error) {
 	b := &Buffer{k: k}
 	b.stateLost(former, trails)
 	if len(foreign) > 0 {
+		b.foreign.Store(int64(len(foreign)))
 		go b.takeOver(foreign)
 	}
 	return b, nil
 }
 
 func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	if o.FS == nil {
 		o.FS = fsys.Disk{}
 	}
 	if _, real := o.FS.(fsys.Disk); real && o.Lock == nil {
 		o.Lock = take
 	}
+	if _, real := o.FS.(fsys.Disk); real && o.BootID == "" {
+		o.BootID = bootID(o.Log)
+	}
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
 	}
 	o.MaxBytes = or(o.MaxBytes, DefaultMaxBytes)
 	o.MaxAge = or(o.MaxAge, DefaultMaxAge)
 	o.Retain = or(o.Retain, DefaultRetain)
 	o.SegmentBytes = or(o.SegmentBytes, DefaultSegmentBytes)
 	return o
+}
+
+// bootID names this boot; results of a box that cannot tell carry none.
+func bootID(log *slog.Logger) string {
+	id, err := platforms.BootID()
+	if err != nil {
+		log.Warn("boot not known", "err", err)
+	}
+	return id
 }
 
 func or[T comparable](v, otherwise T) T {
@@ -243,6 +256,7 @@ func (b *Buffer) takeOver(foreign []uint64) {
 			left = append(left, epoch)
 		}
 		foreign = left
+		b.foreign.Store(int64(len(left)))
 	}
 }
 

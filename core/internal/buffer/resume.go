@@ -205,7 +205,7 @@ func restoredEvent(epoch uint64, now time.Time) *wire.Item {
 // copy writes the records of v anew as a generation of its own, synced when it returns. It touches
 // nothing of the keeper's.
 func (b *Buffer) copy(v view, epoch uint64) (*generation, error) {
-	g := &generation{epoch: epoch, dir: filepath.Join(b.k.o.Dir, generationName(epoch)), closed: true, opened: time.Now()}
+	g := &generation{epoch: epoch, dir: filepath.Join(b.k.o.Dir, generationName(epoch)), closed: true, boot: v.g.boot, opened: time.Now()}
 	w := newWriter(b.k.disk, g, b.k.o.SegmentBytes)
 	defer w.abandon()
 	if err := w.makeFolder(); err != nil {

@@ -79,7 +79,7 @@ func (w *writer) begin(marks [][]byte, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("begin segment: %w", err)
 	}
-	head := appendSegmentHeader(nil, w.g.epoch, w.next, now)
+	head := appendSegmentHeader(nil, w.g.epoch, w.next, now, w.g.boot)
 	for _, m := range marks {
 		head = appendRecord(head, kindMark, w.g.epoch, int64(len(head)), 0, m)
 	}

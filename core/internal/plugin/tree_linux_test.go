@@ -57,7 +57,7 @@ func TestAdoptedOrphansAreReaped(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-	unclaimed.seen = nil // of earlier tests: one run may see another's plugin just before it is reaped
+	unclaimed.seen = nil                  // of earlier tests: one run may see another's plugin just before it is reaped
 	innocent := exec.Command("/bin/true") // a zombie that somebody here will ask for
 	if err := innocent.Start(); err != nil {
 		t.Fatal(err)

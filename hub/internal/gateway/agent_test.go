@@ -22,6 +22,9 @@ import (
 // within bounds every wait of a test; nothing here takes that long unless it never comes.
 const within = 20 * time.Second
 
+// errWrongAck: the hub took back what it had acknowledged.
+var errWrongAck = errors.New("wrong ack")
+
 // agent is an agent written out by hand: its key, its count, and a buffer in memory that it drains as docs/wire.md has it.
 type agent struct {
 	t        testing.TB
@@ -221,6 +224,9 @@ func (a *agent) mark(m *wire.Watermark) error {
 	case m.GetSeq() > 0 && wire.Crc(g.records[m.GetSeq()-1]) != m.GetCrc():
 		return fmt.Errorf("watermark %d has another checksum", m.GetSeq())
 	}
+	if m.GetSeq() < g.acked {
+		return fmt.Errorf("%w: watermark %d behind %d", errWrongAck, m.GetSeq(), g.acked)
+	}
 	g.acked = m.GetSeq()
 	return nil
 }
@@ -300,7 +306,7 @@ func (l *link) acked(epoch uint64) error {
 	}
 	g := l.agent.gens[epoch]
 	if f.GetAck().GetSeq() < g.acked {
-		return fmt.Errorf("ack of %d behind %d", f.GetAck().GetSeq(), g.acked)
+		return fmt.Errorf("%w: %d behind %d", errWrongAck, f.GetAck().GetSeq(), g.acked)
 	}
 	g.acked = f.GetAck().GetSeq()
 	return nil
