@@ -1,0 +1,48 @@
+# Every target is for people; `make help` lists them.
+SHELL := /bin/sh
+GO ?= go
+VERSION ?= 0.1.0
+COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+# What two builds of one commit must agree on, byte for byte.
+LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
+BIN := bin
+
+.PHONY: help build run test check bench fuzz proto clean deps
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## build the five programs into bin/
+	$(BUILD) -o $(BIN)/limpet ./stub
+	$(BUILD) -o $(BIN)/limpet-fetch ./stub/fetch
+	$(BUILD) -o $(BIN)/limpet-core ./core
+	$(BUILD) -o $(BIN)/limpet-hub ./hub
+	$(BUILD) -o $(BIN)/limpet-release ./release
+
+run: build ## a hub and one agent on this machine, below .run/; Ctrl-C stops both
+	@$(GO) build -o .cache/demo ./e2e/demo && exec .cache/demo
+
+test: deps build ## every test, race detector on
+	. ./.cache/env && $(GO) test -race -shuffle=on -timeout 9m ./...
+
+check: ## gofmt, vet, staticcheck
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+bench: deps build ## the measures of docs/performance.md (about 15 minutes; QUICK=1 takes two)
+	. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick)
+
+fuzz: ## every fuzz target for FUZZTIME (default 30s) each
+	./scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+proto: ## generate core/wire/wire.pb.go anew (needs protoc)
+	$(GO) build -o .cache/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
+	protoc --plugin=.cache/protoc-gen-go --go_out=. --go_opt=paths=source_relative core/wire/wire.proto
+
+deps: ## fetch what the tests need beyond Go, make and git
+	@./scripts/deps.sh
+
+clean: ## remove what was built, not .run/
+	rm -rf $(BIN) dist

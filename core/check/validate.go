@@ -1,0 +1,124 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Limits of a check. What is beyond them is refused, never clipped.
+const (
+	MaxName        = 64               // bytes: it stands in tables, subjects and file names
+	MinEvery       = time.Second      // a plugin costs a process each time
+	MaxEvery       = 24 * time.Hour   // beyond it a cron expression says better what is meant
+	DefaultTimeout = 30 * time.Second // used where Timeout is 0
+	MaxTimeout     = 10 * time.Minute
+	MaxArgs        = 64
+	MaxArg         = 4 << 10  // bytes of one argument
+	MaxArgsTotal   = 32 << 10 // bytes of all: Windows' command line ends at 32,767 characters
+	MaxCron        = 512      // bytes of a cron expression
+)
+
+// ValidName says whether s can name a check: 1 to MaxName ASCII letters, digits, '.', '_', '-', and not "." or "..".
+func ValidName(s string) bool {
+	if s == "" || len(s) > MaxName || s == "." || s == ".." {
+		return false
+	}
+	for i := range len(s) {
+		if !nameByte(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func nameByte(b byte) bool {
+	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '.' || b == '_' || b == '-'
+}
+
+// ValidFile says whether s is a bare file name, as a plugin is named: 1 to 255 bytes, no path separator of any system, no
+// colon (streams and drives on Windows), no control character, and not starting with a dot or a dash.
+func ValidFile(s string) bool {
+	if s == "" || len(s) > 255 || s[0] == '.' || s[0] == '-' {
+		return false
+	}
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r == 0xfffd || strings.ContainsRune(`/\:`, r) {
+			return false
+		}
+	}
+	return true
+}
+
+// Validate says what is wrong with a check, the first thing found, as a sentence for people without the check's name. It does
+// not read the cron expression (core/check/cron does), nor does it know which builtins and plugins there are.
+func (c Check) Validate() error {
+	if !ValidName(c.Name) {
+		return fmt.Errorf("name %q: a check's name is 1 to %d letters, digits, '.', '_' or '-'", clip(c.Name), MaxName)
+	}
+	if err := c.validateKind(); err != nil {
+		return err
+	}
+	if err := c.validateTimes(); err != nil {
+		return err
+	}
+	return c.validateArgs()
+}
+
+func (c Check) validateKind() error {
+	switch {
+	case c.Builtin == "" && c.Plugin == "":
+		return fmt.Errorf("neither builtin nor plugin given: one of them says what to run")
+	case c.Builtin != "" && c.Plugin != "":
+		return fmt.Errorf("both builtin %q and plugin %q given: keep one", clip(c.Builtin), clip(c.Plugin))
+	case c.Plugin != "" && !ValidFile(c.Plugin):
+		return fmt.Errorf("plugin %q: a plugin is the bare name of a file in a plugin directory, never a path or a command line", clip(c.Plugin))
+	case c.Builtin != "" && !ValidName(c.Builtin):
+		return fmt.Errorf("builtin %q: not a builtin's name", clip(c.Builtin))
+	}
+	return nil
+}
+
+func (c Check) validateTimes() error {
+	switch {
+	case c.Every == 0 && c.Cron == "":
+		return fmt.Errorf("neither every nor cron given: one of them says when to run")
+	case c.Every != 0 && c.Cron != "":
+		return fmt.Errorf("both every and cron given: keep one")
+	case c.Cron == "" && (c.Every < MinEvery || c.Every > MaxEvery):
+		return fmt.Errorf("every %s: an interval is %s to 24h", c.Every, MinEvery)
+	case len(c.Cron) > MaxCron:
+		return fmt.Errorf("cron expression of %d bytes: at most %d", len(c.Cron), MaxCron)
+	case c.Timeout < 0 || c.Timeout > MaxTimeout:
+		return fmt.Errorf("timeout %s: at most 10m", c.Timeout)
+	}
+	return nil
+}
+
+func (c Check) validateArgs() error {
+	if len(c.Args) > MaxArgs {
+		return fmt.Errorf("%d arguments: at most %d", len(c.Args), MaxArgs)
+	}
+	total := 0
+	for i, a := range c.Args {
+		if len(a) > MaxArg {
+			return fmt.Errorf("argument %d has %d bytes: at most %d", i+1, len(a), MaxArg)
+		}
+		if strings.IndexByte(a, 0) >= 0 {
+			return fmt.Errorf("argument %d holds a NUL byte, which no program can be given", i+1)
+		}
+		total += len(a) + 1
+	}
+	if total > MaxArgsTotal {
+		return fmt.Errorf("arguments of %d bytes in all: at most %d", total, MaxArgsTotal)
+	}
+	return nil
+}
+
+// clip shortens what is quoted in an error: it may be anything.
+func clip(s string) string {
+	if len(s) <= 80 {
+		return s
+	}
+	return s[:77] + "..."
+}

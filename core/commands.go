@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/agent"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin"
+	"github.com/limpet-monitoring/limpet/core/internal/control"
+	"github.com/limpet-monitoring/limpet/core/internal/local"
+	"github.com/limpet-monitoring/limpet/core/internal/try"
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/boxfile"
+)
+
+// Exit codes beside those of `try`.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+const askTime = 2 * time.Second // docs/stub-contract.md, section 5
+
+const usage = `limpet-core is run by limpet; these are the commands it lends to limpet:
+
+  limpet try FILE [ARGS...]    run a check script just as the agent would, and show what the hub would see
+  limpet status [--json]       what this agent does (limpet puts its own part before it)
+  limpet version               versions of stub and core
+`
+
+// run is main without the process: it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return exitUsage
+	}
+	word, args := args[0], args[1:]
+	layout, args, err := locate(word, args)
+	if err != nil {
+		return fail(stderr, err, "")
+	}
+	switch word {
+	case "run":
+		return serve(ctx, layout, stderr)
+	case "status":
+		return status(ctx, layout, args, stdout, stderr)
+	case "try":
+		return tryOut(ctx, layout, args, stdout, stderr)
+	case "version":
+		fmt.Fprintln(stdout, version)
+		return 0
+	case "help", "-h", "--help":
+		fmt.Fprint(stdout, usage)
+		return 0
+	}
+	fmt.Fprintf(stderr, "error: unknown command %q\nhint: limpet help lists the commands\n", word)
+	return exitUsage
+}
+
+// locate takes --root DIR off the arguments. What follows a script's name belongs to the script: there only the front counts.
+func locate(word string, args []string) (platforms.Layout, []string, error) {
+	root := os.Getenv("LIMPET_ROOT")
+	at := slices.Index(args, "--root")
+	if at >= 0 && at+1 < len(args) && (at == 0 || word != "try") {
+		root = args[at+1]
+		args = slices.Delete(slices.Clone(args), at, at+2)
+	}
+	layout, err := platforms.Locate(root)
+	return layout, args, err
+}
+
+// serve is the agent itself. Its log goes to stderr, which the stub made a file.
+func serve(ctx context.Context, layout platforms.Layout, stderr io.Writer) int {
+	token := os.Getenv("LIMPET_TOKEN")
+	os.Unsetenv("LIMPET_TOKEN")
+	stub, err := control.Take()
+	if err != nil {
+		return fail(stderr, err, "start the agent with limpet run")
+	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // not Ignore: plugins would inherit that
+	platforms.NameProcess("limpet-core")
+	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		fmt.Fprintln(stderr, "warning:", err)
+	}
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	log.Info("core starts", "version", version, "pid", os.Getpid())
+	err = agent.Run(ctx, agent.Options{Layout: layout, Version: version, Stub: stub, Token: token, Log: log})
+	if err != nil {
+		log.Error("core ends", "err", err)
+		return exitFailed
+	}
+	log.Info("core ends")
+	return 0
+}
+
+// status asks the running core. It prints nothing where none answers: limpet says that.
+func status(ctx context.Context, layout platforms.Layout, args []string, stdout, stderr io.Writer) int {
+	asJSON := false
+	for _, a := range args {
+		switch a {
+		case "--json":
+			asJSON = true
+		case "--part":
+		default:
+			fmt.Fprintf(stderr, "error: status does not know %q\n", a)
+			return exitUsage
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	answer, err := local.Ask(ctx, layout.Socket(), "status")
+	if err != nil {
+		return fail(stderr, err, "")
+	}
+	if asJSON {
+		fmt.Fprintf(stdout, "%s\n", answer)
+		return 0
+	}
+	var s agent.Status
+	if err := json.Unmarshal(answer, &s); err != nil {
+		return fail(stderr, fmt.Errorf("read the core's answer: %w", err), "")
+	}
+	s.Print(stdout, time.Now())
+	return 0
+}
+
+func tryOut(ctx context.Context, layout platforms.Layout, args []string, stdout, stderr io.Writer) int {
+	box, _, err := boxfile.Read(layout.BoxFile())
+	if err != nil {
+		fmt.Fprintln(stderr, "warning:", err)
+	}
+	known := builtin.New(builtin.Env{})
+	return try.Main(ctx, args, try.Env{
+		Stdout: stdout, Stderr: stderr, Dirs: box.PluginDirs, Builtins: known.Names(),
+		Builtin: func(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(bool, []byte)) check.Result {
+			return agent.RunBuiltin(ctx, known, c, t, due, out)
+		},
+	})
+}
+
+func fail(stderr io.Writer, err error, hint string) int {
+	fmt.Fprintln(stderr, "error:", err)
+	if hint != "" {
+		fmt.Fprintln(stderr, "hint:", hint)
+	}
+	return exitFailed
+}

@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"cmp"
+	"hash/fnv"
+	"slices"
+	"sync"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/schedule"
+	"github.com/limpet-monitoring/limpet/core/wire"
+)
+
+// board holds the last result of each check for whoever asks: the status and the control lines. Runs write to it from their own
+// goroutines.
+type board struct {
+	mu   sync.Mutex // guards last
+	last map[string]check.Result
+}
+
+// put keeps what a status shows of a result; its long output and values stay on their way to the hub.
+func (b *board) put(r check.Result) {
+	r.Long, r.Perfdata = "", nil
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.last == nil {
+		b.last = map[string]check.Result{}
+	}
+	b.last[r.Check] = r
+}
+
+// keep drops the results of checks that are gone.
+func (b *board) keep(checks []check.Check) {
+	names := make(map[string]bool, len(checks))
+	for _, c := range checks {
+		names[c.Name] = true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for name := range b.last {
+		if !names[name] {
+			delete(b.last, name)
+		}
+	}
+}
+
+// statuses joins the schedule's entries with their last results, worst first, then by name.
+func (b *board) statuses(entries []schedule.Entry) []CheckStatus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	out := make([]CheckStatus, 0, len(entries))
+	for _, e := range entries {
+		s := CheckStatus{Name: e.Check.Name, Runs: wire.Name(e.Check), Running: e.Running}
+		if !e.Next.IsZero() {
+			s.Next = &e.Next
+		}
+		if r, ok := b.last[e.Check.Name]; ok {
+			s.State, s.Text, s.Last = r.State.String(), r.Text, &r.Start
+		}
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(x, y CheckStatus) int {
+		return cmp.Or(cmp.Compare(rank(x.State), rank(y.State)), cmp.Compare(x.Name, y.Name))
+	})
+	return out
+}
+
+// rank orders states for people: what hurts first, what is fine last, what has not run between.
+func rank(state string) int {
+	return slices.Index([]string{"CRITICAL", "UNKNOWN", "WARNING", "", "OK"}, state)
+}
+
+// slots are the upper 56 bits of the control line `checks`: slot(name) holds when no check in it is UNKNOWN; a slot in which a
+// check has not run yet is not judged.
+const firstSlot = 8
+
+func slot(name string) int {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return firstSlot + int(h.Sum64()%56)
+}
+
+// bits gives the slots' part of BITMAP and MASK.
+func (b *board) bits(checks []check.Check) (bitmap, mask uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var broken, unseen uint64
+	for _, c := range checks {
+		bit := uint64(1) << slot(c.Name)
+		mask |= bit
+		switch r, ran := b.last[c.Name]; {
+		case !ran:
+			unseen |= bit
+		case r.State == check.Unknown:
+			broken |= bit
+		}
+	}
+	mask &^= unseen
+	return mask &^ broken, mask
+}

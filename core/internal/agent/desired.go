@@ -1,0 +1,154 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin"
+	"github.com/limpet-monitoring/limpet/core/internal/config"
+	"github.com/limpet-monitoring/limpet/core/internal/plugin"
+	"github.com/limpet-monitoring/limpet/core/wire"
+	"github.com/limpet-monitoring/limpet/platforms/boxfile"
+)
+
+// builtins is the registry as the gate asks it.
+type builtins struct{ *builtin.Registry }
+
+func (builtins) Defaults() []check.Check                  { return builtin.Defaults() }
+func (b builtins) Valid(name string, args []string) error { return b.Check(name, args) }
+
+// readBox reads the owner's word. A line that is wrong is left out and shown; a file that cannot be read leaves the former word standing.
+func (a *agent) readBox() {
+	box, problems, err := boxfile.Read(a.o.Layout.BoxFile())
+	a.boxLines = nil
+	if err != nil {
+		a.boxLines = []string{err.Error() + "; what it said before still holds"}
+		a.log.Error("box file not read", "err", err)
+		return
+	}
+	for _, p := range problems {
+		a.boxLines = append(a.boxLines, fmt.Sprintf("%s %s", a.o.Layout.BoxFile(), p))
+		a.log.Warn("box file", "line", p.Line, "problem", p.Text)
+	}
+	a.box = box
+	a.runs.plugins.Store(&plugin.Runner{Dirs: a.dirs(), Output: a.box.Limit.OutputBytes})
+}
+
+func (a *agent) dirs() []string {
+	if len(a.box.PluginDirs) > 0 {
+		return a.box.PluginDirs
+	}
+	return plugin.DefaultDirs()
+}
+
+func (a *agent) rules() config.Rules {
+	return config.Rules{
+		Box:      config.Box{Trust: config.Trust(a.box.Trust.String()), PluginDirs: a.box.PluginDirs, AllowArgs: a.box.AllowArgs, Never: a.box.Never},
+		Builtins: builtins{a.builtin},
+		Plugins: func(name string) error {
+			_, err := plugin.Find(a.dirs(), name)
+			return err
+		},
+	}
+}
+
+// restore runs the last known good document, else the defaults.
+func (a *agent) restore(ctx context.Context) error {
+	doc, err := a.store.Load()
+	if err != nil {
+		a.log.Error("last known good not read; the defaults run until the hub sends it again", "err", err)
+	}
+	set, problems := config.Take(doc, a.rules())
+	if len(problems) > 0 {
+		a.log.Warn("last known good no longer passes the box file", "problems", strings.Join(problems, "; "))
+		a.rejected = &wire.RevisionReport{Revision: doc.GetRevision(), Problems: problems}
+		set, problems = config.Take(nil, a.rules())
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("default checks: %s", strings.Join(problems, "; "))
+	}
+	return a.run(ctx, set)
+}
+
+// run makes a set the running one.
+func (a *agent) run(ctx context.Context, set config.Set) error {
+	if err := a.plan.Set(ctx, set.Checks); err != nil {
+		return err
+	}
+	a.set = set
+	a.board.keep(set.Checks)
+	a.show()
+	a.refreshFacts()
+	return nil
+}
+
+// take is the session's hook for a new document: the loop decides, the hub hears.
+func (a *agent) take(doc *wire.Desired) *wire.RevisionReport {
+	answer := make(chan *wire.RevisionReport, 1)
+	select {
+	case a.requests <- func(ctx context.Context) { answer <- a.decide(ctx, doc) }:
+		return <-answer
+	case <-a.ended:
+		return &wire.RevisionReport{Revision: doc.Revision, Problems: []string{"the agent is stopping; send it again"}}
+	}
+}
+
+// decide takes a document whole or not at all; what was taken is the last known good from then on.
+func (a *agent) decide(ctx context.Context, doc *wire.Desired) *wire.RevisionReport {
+	report := &wire.RevisionReport{Revision: doc.Revision}
+	set, problems := config.Take(doc, a.rules())
+	if len(problems) == 0 {
+		if err := a.run(ctx, set); err != nil {
+			problems = []string{err.Error()}
+		}
+	}
+	if len(problems) > 0 {
+		report.Problems = problems
+		a.rejected = report
+		a.log.Warn("revision rejected", "revision", doc.Revision, "problems", strings.Join(problems, "; "))
+		a.show()
+		return report
+	}
+	a.rejected, a.unsaved = nil, ""
+	if err := a.store.Save(doc); err != nil {
+		a.unsaved = fmt.Sprintf("revision %d runs but could not be kept on disk: %s", doc.Revision, err)
+		a.log.Error("revision not kept", "revision", doc.Revision, "err", err)
+	}
+	report.Accepted, report.Problems = true, set.Notes
+	a.log.Info("revision taken", "revision", doc.Revision, "checks", len(set.Checks))
+	a.show()
+	return report
+}
+
+// reload reads the box file again and puts the running document through its gate once more.
+func (a *agent) reload(ctx context.Context) {
+	a.readBox()
+	if err := a.restore(ctx); err != nil {
+		a.log.Error("reload", "err", err)
+	}
+	a.refreshFacts()
+	a.session.Again()
+}
+
+// show publishes what the status tells of the set.
+func (a *agent) show() {
+	v := &view{revision: a.set.Revision, trust: a.box.Trust.String(), notes: a.set.Notes}
+	v.problems = append(v.problems, a.boxLines...)
+	if a.unsaved != "" {
+		v.problems = append(v.problems, a.unsaved)
+	}
+	if a.rejected != nil {
+		for _, p := range a.rejected.Problems {
+			v.problems = append(v.problems, fmt.Sprintf("revision %d was rejected: %s", a.rejected.Revision, p))
+		}
+	}
+	a.view.Store(v)
+}
+
+func sameFacts(x, y *wire.Facts) bool { return proto.Equal(x, y) }
+
+func cloneFacts(f *wire.Facts) *wire.Facts { return proto.Clone(f).(*wire.Facts) }

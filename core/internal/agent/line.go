@@ -1,0 +1,136 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/internal/builtin"
+	"github.com/limpet-monitoring/limpet/core/internal/schedule"
+	"github.com/limpet-monitoring/limpet/core/internal/session"
+	"github.com/limpet-monitoring/limpet/core/wire"
+	"github.com/limpet-monitoring/limpet/updater/dial"
+)
+
+// openSession joins the line to what the agent has.
+func (a *agent) openSession() error {
+	if a.box.Hub == "" {
+		return fmt.Errorf("no hub: write hub = https://HOST:8700 into %s", a.o.Layout.BoxFile())
+	}
+	way := dial.Options{Proxy: proxyWord(a.box.Proxy), Memory: a.o.Layout.Addresses(), Log: a.log}
+	if a.box.CA != "" {
+		pem, err := os.ReadFile(a.box.CA)
+		if err != nil {
+			return fmt.Errorf("read the box file's ca: %w", err)
+		}
+		way.ExtraCA = string(pem)
+	}
+	s, err := session.New(session.Options{
+		Hub: a.box.Hub, Identity: a.id, Buffer: a.buffer, Dial: way, Facts: a.facts.Load, Log: a.log,
+		Hooks: session.Hooks{
+			Revision: func() uint64 { return a.view.Load().revision },
+			Desired:  a.take,
+			Run:      a.call,
+		},
+	})
+	a.session = s
+	return err
+}
+
+// proxyWord translates the box file's word into dial's.
+func proxyWord(word string) string {
+	switch word {
+	case "environment":
+		return ""
+	case "direct":
+		return "none"
+	default:
+		return word
+	}
+}
+
+// call is a person's "run now". Its result goes the way of every other; the end of the call carries it too.
+func (a *agent) call(ctx context.Context, call *wire.RunNow, out func(stderr bool, data []byte)) *wire.RunEnd {
+	end := &wire.RunEnd{Call: call.Call}
+	r, joined, err := a.plan.RunNow(ctx, call.Check, out)
+	switch {
+	case errors.Is(err, schedule.ErrUnknownCheck):
+		end.Error = fmt.Sprintf("this agent has no check %q", call.Check)
+	case err != nil:
+		end.Error = err.Error()
+	default:
+		end.Result, end.Joined = wire.FromResult(r), joined
+	}
+	return end
+}
+
+// hubOffset is how far this box's clock is ahead of the hub's.
+func (a *agent) hubOffset() (offset, rtt time.Duration, ok bool) {
+	s := a.session.Status()
+	return -s.Offset, s.RTT, s.OffsetOK
+}
+
+func (a *agent) agentStats() builtin.AgentStats {
+	b := a.buffer.Stats()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	plan, err := a.plan.Stats(ctx)
+	if err != nil {
+		a.log.Warn("the schedule does not answer", "err", err)
+	}
+	s := builtin.AgentStats{BufferBytes: b.Bytes, BufferLimit: a.bufferLimit(), Pending: int64(b.UnackedRecords), Lag: plan.LagMax}
+	if !b.OldestUnacked.IsZero() {
+		s.Oldest = time.Since(b.OldestUnacked)
+	}
+	return s
+}
+
+func (a *agent) answerStatus(ctx context.Context) ([]byte, error) {
+	s, err := a.status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(s)
+}
+
+func (a *agent) status(ctx context.Context) (Status, error) {
+	plan, err := a.plan.Stats(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	entries, err := a.plan.List(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	v, b := a.view.Load(), a.buffer.Stats()
+	return Status{
+		Version: a.o.Version, Fingerprint: a.id.Fingerprint(), Hostname: a.facts.Load().Hostname,
+		Trust: v.trust, Revision: v.revision, Problems: orEmpty(v.problems), Notes: orEmpty(v.notes),
+		Hub:    a.hubStatus(),
+		Buffer: BufferStatus{Pending: b.UnackedRecords, Bytes: b.Bytes, Generations: b.Generations, Foreign: b.Foreign, Error: b.LastError},
+		Schedule: Lag{Checks: plan.Checks, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped,
+			P50MS: millis(plan.LagP50), P99MS: millis(plan.LagP99), MaxMS: millis(plan.LagMax)},
+		Checks: a.board.statuses(entries),
+	}, nil
+}
+
+func (a *agent) hubStatus() HubStatus {
+	s := a.session.Status()
+	h := HubStatus{
+		URL: a.box.Hub, State: string(s.State), Since: s.Since, Address: s.Address, Rung: string(s.Rung), TLS: s.TLS, Name: s.Name,
+		RTTMS: millis(s.RTT), OffMS: millis(-s.Offset), Error: s.Err, Hint: s.Hint, Console: s.Console,
+	}
+	return h
+}
+
+func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func orEmpty(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

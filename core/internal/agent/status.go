@@ -1,0 +1,170 @@
+package agent
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Status is what the core says of itself to the box's people: the value of "core" in `limpet status --json`. Times are RFC 3339.
+type Status struct {
+	Version     string        `json:"version"`
+	Fingerprint string        `json:"fingerprint"`
+	Hostname    string        `json:"hostname"`
+	Trust       string        `json:"trust"`
+	Revision    uint64        `json:"revision"` // 0 = the default checks alone
+	Problems    []string      `json:"problems"` // what hinders, one line each: rejected revision, box file, full disk
+	Notes       []string      `json:"notes"`    // what the owner should know although it is no fault
+	Hub         HubStatus     `json:"hub"`
+	Buffer      BufferStatus  `json:"buffer"`
+	Schedule    Lag           `json:"schedule"`
+	Checks      []CheckStatus `json:"checks"` // worst first, then by name
+}
+
+// HubStatus is the session.
+type HubStatus struct {
+	URL     string    `json:"url"`
+	State   string    `json:"state"` // "connected", "connecting", "refused", "waiting"
+	Since   time.Time `json:"since"`
+	Address string    `json:"address"` // of the hub, as dialled
+	Rung    string    `json:"rung"`    // of the DNS ladder
+	TLS     string    `json:"tls"`     // "bound" or "terminated"
+	Name    string    `json:"name"`    // how the hub shows this agent
+	RTTMS   float64   `json:"rtt_ms"`
+	OffMS   float64   `json:"clock_offset_ms"` // this clock minus the hub's
+	Error   string    `json:"error"`
+	Hint    string    `json:"hint"`
+	Console string    `json:"console_url"`
+}
+
+// BufferStatus is what waits on disk.
+type BufferStatus struct {
+	Pending     uint64 `json:"pending"` // records that the hub does not have yet
+	Bytes       int64  `json:"bytes"`   // on disk
+	Generations int    `json:"generations"`
+	Foreign     int    `json:"foreign"` // generations of a former core that still ends its runs
+	Error       string `json:"error"`
+}
+
+// Lag is how the schedule keeps up.
+type Lag struct {
+	Checks  int     `json:"checks"`
+	Running int     `json:"running"`
+	Queued  int     `json:"queued"`
+	Skipped uint64  `json:"skipped"`
+	P50MS   float64 `json:"lag_p50_ms"`
+	P99MS   float64 `json:"lag_p99_ms"`
+	MaxMS   float64 `json:"lag_max_ms"`
+}
+
+// CheckStatus is one check's last result.
+type CheckStatus struct {
+	Name    string     `json:"name"`
+	Runs    string     `json:"runs"`  // "builtin:disk", "check_http"
+	State   string     `json:"state"` // "" before its first run
+	Text    string     `json:"text"`
+	Last    *time.Time `json:"last"`
+	Next    *time.Time `json:"next"`
+	Running bool       `json:"running"`
+}
+
+// Print writes the status for a person, behind what the stub said. now is for the ages.
+func (s Status) Print(w io.Writer, now time.Time) {
+	fmt.Fprintf(w, "agent     %s  (%s)\n", short(s.Fingerprint), s.Hostname)
+	s.Hub.print(w, now)
+	fmt.Fprintf(w, "results   %s\n", s.Buffer.line())
+	fmt.Fprintf(w, "checks    %s\n", s.summary())
+	for _, p := range s.Problems {
+		fmt.Fprintf(w, "problem   %s\n", p)
+	}
+	for _, n := range s.Notes {
+		fmt.Fprintf(w, "note      %s\n", n)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range s.Checks {
+		state := c.State
+		if state == "" {
+			state = "-"
+		}
+		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", state, c.Name, c.age(now), c.Text)
+	}
+	t.Flush()
+}
+
+func (h HubStatus) print(w io.Writer, now time.Time) {
+	line := h.State
+	if h.State == "connected" {
+		line += fmt.Sprintf(" for %s", age(now.Sub(h.Since)))
+		if h.RTTMS > 0 {
+			line += fmt.Sprintf(", %.1f ms away", h.RTTMS)
+		}
+		if h.TLS == "terminated" {
+			line += ", TLS ends at a balancer"
+		}
+		if h.Rung != "" && h.Rung != "resolver" {
+			line += ", found by " + h.Rung
+		}
+	}
+	fmt.Fprintf(w, "hub       %s  %s\n", h.URL, line)
+	if h.Error != "" {
+		fmt.Fprintf(w, "          %s\n", h.Error)
+	}
+	if h.Hint != "" {
+		fmt.Fprintf(w, "          %s\n", h.Hint)
+	}
+}
+
+func (b BufferStatus) line() string {
+	line := "all at the hub"
+	if b.Pending > 0 {
+		line = fmt.Sprintf("%d kept on disk until the hub has them", b.Pending)
+	}
+	line += fmt.Sprintf(" (%d kB on disk)", (b.Bytes+1023)/1024)
+	if b.Error != "" {
+		line += "; " + b.Error
+	}
+	return line
+}
+
+func (s Status) summary() string {
+	counts := map[string]int{}
+	for _, c := range s.Checks {
+		counts[c.State]++
+	}
+	parts := []string{fmt.Sprint(len(s.Checks))}
+	for _, state := range []string{"CRITICAL", "WARNING", "UNKNOWN", "OK"} {
+		if n := counts[state]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, state))
+		}
+	}
+	if n := counts[""]; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d not run yet", n))
+	}
+	line := strings.Join(parts, ", ")
+	if s.Revision == 0 {
+		return line + "; the defaults"
+	}
+	return line + fmt.Sprintf("; revision %d", s.Revision)
+}
+
+func (c CheckStatus) age(now time.Time) string {
+	if c.Last == nil {
+		return ""
+	}
+	return age(now.Sub(*c.Last)) + " ago"
+}
+
+func age(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return "0s"
+	case d < time.Hour:
+		return d.Truncate(time.Second).String()
+	default:
+		return d.Truncate(time.Minute).String()
+	}
+}
+
+func short(fingerprint string) string { return fingerprint[:min(16, len(fingerprint))] }

@@ -1,0 +1,74 @@
+package control
+
+import (
+	"bytes"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParse(t *testing.T) {
+	for line, want := range map[string]Command{
+		"reload":            {Kind: Reload},
+		"stop shutdown 7":   {Kind: Stop, Cause: "shutdown", Within: 7 * time.Second},
+		"stop":              {Kind: Stop, Cause: "service", Within: 10 * time.Second},
+		"stop restart soon": {Kind: Stop, Cause: "restart", Within: 10 * time.Second},
+		"status counter=3 warning=expired warning=development nonsense": {Kind: Status,
+			Values: []Value{{"counter", "3"}, {"warning", "expired"}, {"warning", "development"}}},
+		"reload with what a later contract adds": {Kind: Reload},
+	} {
+		if got, ok := Parse(line); !ok || !reflect.DeepEqual(got, want) {
+			t.Errorf("Parse(%q) = %+v, %v; want %+v", line, got, ok, want)
+		}
+	}
+	for _, line := range []string{"", "   ", "successor 12", "drain 5", "READY"} {
+		if got, ok := Parse(line); ok {
+			t.Errorf("Parse(%q) = %+v, want it ignored", line, got)
+		}
+	}
+}
+
+func TestCommandsEndWithGone(t *testing.T) {
+	s := New(strings.NewReader("unknown\nreload\nstop service 3\n"), io.Discard)
+	var kinds []Kind
+	for c := range s.Commands() {
+		kinds = append(kinds, c.Kind)
+	}
+	if want := []Kind{Reload, Stop, Gone}; !reflect.DeepEqual(kinds, want) {
+		t.Errorf("got %v, want %v", kinds, want)
+	}
+}
+
+// A stub that sends a line past the limit has broken the contract; nothing it says behind that can be trusted.
+func TestOverlongLineCountsAsGone(t *testing.T) {
+	s := New(strings.NewReader(strings.Repeat("x", MaxLine+1)+"\nreload\n"), io.Discard)
+	if c := <-s.Commands(); c.Kind != Gone {
+		t.Errorf("got %+v, want Gone", c)
+	}
+}
+
+func TestLinesToTheStub(t *testing.T) {
+	var out bytes.Buffer
+	s := New(strings.NewReader(""), &out)
+	for _, err := range []error{s.Ready("1.2.3"), s.Alive(), s.Checks(0x1f, 0xff), s.Drained()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := "ready 1.2.3\nalive\nchecks 000000000000001f 00000000000000ff\ndrained\n"
+	if out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("stop shutdown 10")
+	f.Add("status a=b c=")
+	f.Fuzz(func(t *testing.T, line string) {
+		if c, ok := Parse(line); ok && c.Kind == 0 {
+			t.Errorf("%q parsed to nothing", line)
+		}
+	})
+}

@@ -1,0 +1,108 @@
+package identity
+
+import (
+	"encoding/hex"
+	"fmt"
+	"hash/crc32"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+)
+
+const (
+	maxSessionsFile = 256
+	lockTries       = 50 // the other holder writes a few bytes and is gone
+	lockPause       = 10 * time.Millisecond
+)
+
+// ReserveSession gives the number under which the next session shows itself to the hub. It is durable
+// when this returns, so no number is shown twice, and above every one reserved before by this or
+// another core on the box. A number that no hub was shown (see SessionShown) is given again: a hub
+// that cannot be reached costs no write for each attempt.
+func (i *Identity) ReserveSession() (uint64, error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.spare != 0 {
+		return i.spare, nil
+	}
+	release, err := i.lockSessions()
+	if err != nil {
+		return 0, fmt.Errorf("count session: %w", err)
+	}
+	defer release()
+	count := i.readSessions() + 1
+	if err := fsys.WriteNew(i.fs, i.sessionsFile(), sessionsText(count), 0o600); err != nil {
+		return 0, fmt.Errorf("count session: %w", err)
+	}
+	i.spare = count
+	return count, nil
+}
+
+// SessionShown says that a hub is about to see the number reserved last: the next one is another.
+func (i *Identity) SessionShown() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.spare = 0
+}
+
+func (i *Identity) sessionsFile() string { return filepath.Join(i.layout.State, "sessions") }
+
+// lockSessions keeps another core of this box from drawing the same number. It exists on real disks
+// alone: nobody shares a disk in memory.
+func (i *Identity) lockSessions() (release func(), err error) {
+	if _, real := i.fs.(fsys.Disk); !real {
+		return func() {}, nil
+	}
+	for range lockTries {
+		var lock *platforms.Lock
+		if lock, err = platforms.Take(i.sessionsFile() + ".lock"); err == nil {
+			return func() { lock.Release() }, nil
+		}
+		time.Sleep(lockPause)
+	}
+	return nil, err
+}
+
+// readSessions is the count on disk; 0 when there is none or it is damaged: the hub then sees a box
+// that was restored, which is what it is.
+func (i *Identity) readSessions() uint64 {
+	data, err := fsys.Read(i.fs, i.sessionsFile(), maxSessionsFile)
+	if missing(err) {
+		return 0
+	}
+	if err != nil {
+		i.log.Warn("session count not read, beginning anew", "err", err)
+		return 0
+	}
+	count, ok := parseSessions(string(data))
+	if !ok {
+		i.log.Warn("session count damaged, beginning anew", "file", i.sessionsFile())
+	}
+	return count
+}
+
+// The file is one line: the count, and its CRC-32 in hex.
+func sessionsText(count uint64) []byte {
+	text := strconv.FormatUint(count, 10)
+	return fmt.Appendf(nil, "%s %08x\n", text, crc32.ChecksumIEEE([]byte(text)))
+}
+
+func parseSessions(line string) (uint64, bool) {
+	text, sum, ok := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+	if !ok {
+		return 0, false
+	}
+	want, err := hex.DecodeString(sum)
+	if err != nil || len(want) != 4 {
+		return 0, false
+	}
+	if fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(text))) != hex.EncodeToString(want) {
+		return 0, false
+	}
+	count, err := strconv.ParseUint(text, 10, 64)
+	return count, err == nil
+}

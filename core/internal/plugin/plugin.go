@@ -1,0 +1,175 @@
+// Package plugin makes one run of one plugin: it starts the program in a session of its own, reads what it prints within
+// limits, ends its whole process tree at the deadline, and turns what came of it into a check.Result. Find and List
+// answer for the box's plugin directories.
+//
+// It keeps nothing between runs, decides nothing about when a run is due, and trusts no plugin: a run can take its own time
+// and its own output, nothing else. What may run at all is decided in core/internal/config before anything comes here.
+//
+// A process tree is known by three things: the process group (and session) the plugin leads, the mark LIMPET_RUN in the
+// environment of all it starts, which on Linux finds those that left the group, and on Windows the job object. What sheds the mark as well is not found.
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+)
+
+// Limits of one run.
+const (
+	// MaxOutput bounds what is kept of stdout, and of stderr: large enough for every plugin known, small enough for many at once.
+	MaxOutput = 1 << 20
+	// Grace is the time between the request to end (SIGTERM) and the end (SIGKILL).
+	Grace = 2 * time.Second
+	// Linger is how long a plugin's output is waited for after its own exit, while a child of it keeps the pipe open.
+	Linger = 200 * time.Millisecond
+	// killWait is how long a killed plugin is waited for: one that hangs in the kernel ends when that lets it.
+	killWait = time.Second
+)
+
+// Output takes what a plugin prints as it comes, at most MaxOutput of each stream. It is called from two goroutines, one a
+// stream, never after the run has returned; the data is the callee's to keep, not to change. It must not block.
+type Output = func(stderr bool, data []byte)
+
+// Spec is one run.
+type Spec struct {
+	Check   string        // the check's name, told to the plugin as LIMPET_CHECK
+	Path    string        // the plugin's file, absolute
+	Args    []string      // without the program's name
+	Env     []string      // NAME=VALUE, after the clean environment (see Environment) and winning over it
+	Dir     string        // working directory, "" = the root directory
+	Timeout time.Duration // the process tree ends after it; 0 = check.DefaultTimeout
+	Output  int64         // bytes kept of each stream; 0 or more than MaxOutput = MaxOutput
+	Trigger check.Trigger
+	Due     time.Time // zero for a manual run
+}
+
+// limit is what is kept of each stream.
+func (s Spec) limit() int {
+	if s.Output <= 0 || s.Output > MaxOutput {
+		return MaxOutput
+	}
+	return int(s.Output)
+}
+
+// SignalInterrupted stands in Result.Signal of a run that its context cut off.
+const SignalInterrupted = "interrupted"
+
+// Interrupted says that a result came from a run cut off by its context and not by the plugin or the deadline.
+func Interrupted(r check.Result) bool { return r.Signal == SignalInterrupted }
+
+// Run runs a plugin and returns when the plugin itself has ended, or its tree has been killed: at the latest Timeout, plus
+// Grace, plus a moment. It always returns a result: what hinders a run (no such interpreter, no permission) is a result of
+// state Unknown whose text says what to do. Processes the plugin left behind are ended too and named in Problems. When ctx ends, the
+// run ends as at its deadline, and Interrupted(result) holds. out may be nil.
+func Run(ctx context.Context, s Spec, out Output) check.Result {
+	if s.Timeout <= 0 {
+		s.Timeout = check.DefaultTimeout
+	}
+	o := outcome{spec: s, start: time.Now()}
+	if ctx.Err() != nil {
+		o.cause = interrupted
+		return o.result()
+	}
+	mark := fmt.Sprintf("%s=%016x", markName, rand.Uint64())
+	p, streams, err := launch(ctx, s, mark, out)
+	if err != nil {
+		o.startErr = err
+		return o.result()
+	}
+	o.cause = watch(ctx, p, s.Timeout)
+	o.duration = time.Since(o.start)
+	o.heldOpen = streams.wait(Linger)
+	o.left = p.killRest()
+	o.stdout, o.stderr = streams.take()
+	o.state, o.gone = p.reap(killWait)
+	return o.result()
+}
+
+// cause says what ended a run.
+type cause int
+
+const (
+	exited      cause = iota // the plugin itself
+	timedOut                 // its deadline
+	interrupted              // its context
+)
+
+// watch waits for the plugin's own end and brings it about where time is up.
+func watch(ctx context.Context, p *process, timeout time.Duration) cause {
+	deadline := time.NewTimer(timeout)
+	defer deadline.Stop()
+	why := exited
+	select {
+	case <-p.ended:
+		return exited
+	case <-deadline.C:
+		why = timedOut
+	case <-ctx.Done():
+		why = interrupted
+	}
+	if p.terminate() {
+		deadline.Reset(Grace)
+		select {
+		case <-p.ended:
+			return why
+		case <-deadline.C:
+		}
+	}
+	p.kill()
+	deadline.Reset(killWait)
+	select {
+	case <-p.ended:
+	case <-deadline.C:
+	}
+	return why
+}
+
+// launch opens the pipes and starts the program. Its parent ends of the write sides are closed when it returns.
+func launch(ctx context.Context, s Spec, mark string, out Output) (*process, *streams, error) {
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		return nil, nil, fmt.Errorf("make pipe: %w", err)
+	}
+	defer outW.Close()
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		outR.Close()
+		return nil, nil, fmt.Errorf("make pipe: %w", err)
+	}
+	defer errW.Close()
+	p, err := startRetrying(ctx, s, mark, outW, errW)
+	if err != nil {
+		outR.Close()
+		errR.Close()
+		return nil, nil, err
+	}
+	return p, readBoth(outR, errR, s.limit(), out), nil
+}
+
+// What ETXTBSY costs: somebody still has the file open for writing, as an installer, or a fork that has not executed yet.
+const (
+	busyTries = 20
+	busyPause = 25 * time.Millisecond
+)
+
+func startRetrying(ctx context.Context, s Spec, mark string, stdout, stderr *os.File) (*process, error) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for try := 1; ; try++ {
+		p, err := start(s, mark, stdout, stderr)
+		if err == nil || !isBusy(err) || try == busyTries {
+			return p, err
+		}
+		pause.Reset(busyPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}

@@ -1,0 +1,20 @@
+// Command limpet-core is everything an agent does: it schedules checks, runs plugins, keeps their results on disk and brings them to
+// the hub. The stub starts and watches it (docs/stub-contract.md); main only wires and exits.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = "0.0.0-source"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,204 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+)
+
+// FromResult makes the wire's form of a result. What only the agent knows (MonoNs, Plugin, Revision, EveryMs) is the caller's
+// to add. Every string is made fit for the wire (check.EscapeString), so that marshalling cannot refuse it.
+func FromResult(r check.Result) *Result {
+	return &Result{
+		Check:      check.EscapeString(r.Check),
+		State:      State(min(r.State, check.Unknown)),
+		Text:       check.EscapeString(r.Text),
+		Long:       check.EscapeString(r.Long),
+		Perfdata:   fromPerfdata(r.Perfdata),
+		DueNs:      fromTime(r.Due),
+		StartNs:    fromTime(r.Start),
+		DurationNs: int64(r.Duration),
+		Exit:       int32(max(math.MinInt32, min(r.Exit, math.MaxInt32))),
+		Signal:     check.EscapeString(r.Signal),
+		TimedOut:   r.TimedOut,
+		Truncated:  r.Truncated,
+		Trigger:    Trigger(r.Trigger),
+		Problems:   escapeAll(r.Problems),
+	}
+}
+
+// ToResult is the inverse of FromResult. It accepts whatever the wire can carry: a state or trigger it does not know becomes Unknown
+// and Scheduled, as a newer agent may have more of them.
+func ToResult(w *Result) check.Result {
+	return check.Result{
+		Check:     w.GetCheck(),
+		State:     toState(w.GetState()),
+		Text:      w.GetText(),
+		Long:      w.GetLong(),
+		Perfdata:  toPerfdata(w.GetPerfdata()),
+		Due:       toTime(w.GetDueNs()),
+		Start:     toTime(w.GetStartNs()),
+		Duration:  time.Duration(w.GetDurationNs()),
+		Exit:      int(w.GetExit()),
+		Signal:    w.GetSignal(),
+		TimedOut:  w.GetTimedOut(),
+		Truncated: w.GetTruncated(),
+		Trigger:   toTrigger(w.GetTrigger()),
+		Problems:  w.GetProblems(),
+	}
+}
+
+// FromCheck makes the wire's form of a check. Default does not travel: the agent knows its own.
+func FromCheck(c check.Check) *Check {
+	return &Check{
+		Name:      check.EscapeString(c.Name),
+		Builtin:   check.EscapeString(c.Builtin),
+		Plugin:    check.EscapeString(c.Plugin),
+		Args:      escapeAll(c.Args),
+		EveryMs:   millis(c.Every),
+		Cron:      check.EscapeString(c.Cron),
+		TimeoutMs: millis(c.Timeout),
+	}
+}
+
+// ToCheck reads a check from the wire and validates it; the error names the check. A cron expression is not read here
+// (core/check/cron), nor is it known whether builtin or plugin exist.
+func ToCheck(w *Check) (check.Check, error) {
+	if w == nil {
+		return check.Check{}, errors.New("empty check")
+	}
+	c := check.Check{
+		Name:    w.GetName(),
+		Builtin: w.GetBuiltin(),
+		Plugin:  w.GetPlugin(),
+		Args:    w.GetArgs(),
+		Every:   time.Duration(w.GetEveryMs()) * time.Millisecond,
+		Cron:    w.GetCron(),
+		Timeout: time.Duration(w.GetTimeoutMs()) * time.Millisecond,
+	}
+	if err := c.Validate(); err != nil {
+		return check.Check{}, fmt.Errorf("check %s: %w", shown(c.Name), err)
+	}
+	return c, nil
+}
+
+// Name says what ran, as Result.plugin carries it: "builtin:disk" or the plugin's file name.
+func Name(c check.Check) string {
+	if c.Builtin != "" {
+		return "builtin:" + c.Builtin
+	}
+	return c.Plugin
+}
+
+// EveryMs is the interval of a check as Result.every_ms carries it; 0 with a cron expression.
+func EveryMs(c check.Check) uint32 { return millis(c.Every) }
+
+// shown is a check's name where it is one, and something short where it is not.
+func shown(name string) string {
+	if check.ValidName(name) {
+		return name
+	}
+	return "(unnamed)"
+}
+
+func fromPerfdata(values []check.Perfdata) []*Perfdata {
+	if len(values) == 0 {
+		return nil
+	}
+	block := make([]Perfdata, len(values)) // one allocation for all
+	limits := make([]float64, 0, 2*len(values))
+	out := make([]*Perfdata, len(values))
+	limit := func(v float64) *float64 {
+		if math.IsNaN(v) {
+			return nil
+		}
+		limits = append(limits, v)
+		return &limits[len(limits)-1]
+	}
+	for i, v := range values {
+		p := &block[i]
+		p.Label = check.EscapeString(v.Label)
+		p.Value = v.Value
+		p.Unit = check.EscapeString(v.Unit)
+		p.Warn = check.EscapeString(v.Warn)
+		p.Crit = check.EscapeString(v.Crit)
+		p.Min = limit(v.Min)
+		p.Max = limit(v.Max)
+		out[i] = p
+	}
+	return out
+}
+
+func toPerfdata(values []*Perfdata) []check.Perfdata {
+	if len(values) == 0 {
+		return nil
+	}
+	out := make([]check.Perfdata, len(values))
+	for i, v := range values {
+		out[i] = check.Perfdata{Label: v.GetLabel(), Value: v.GetValue(), Unit: v.GetUnit(), Warn: v.GetWarn(), Crit: v.GetCrit(), Min: math.NaN(), Max: math.NaN()}
+		if v != nil && v.Min != nil {
+			out[i].Min = *v.Min
+		}
+		if v != nil && v.Max != nil {
+			out[i].Max = *v.Max
+		}
+	}
+	return out
+}
+
+func fromTime(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func toTime(ns int64) time.Time {
+	if ns == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, ns)
+}
+
+func toState(s State) check.State {
+	if s < State_STATE_OK || s > State_STATE_UNKNOWN {
+		return check.Unknown
+	}
+	return check.State(s)
+}
+
+func toTrigger(t Trigger) check.Trigger {
+	if t == Trigger_TRIGGER_MANUAL {
+		return check.Manual
+	}
+	return check.Scheduled
+}
+
+// millis rounds to milliseconds, up, so that nothing above zero becomes "none".
+func millis(d time.Duration) uint32 {
+	if d <= 0 {
+		return 0
+	}
+	ms := d / time.Millisecond
+	if d%time.Millisecond != 0 {
+		ms++
+	}
+	return uint32(min(ms, math.MaxUint32))
+}
+
+func escapeAll(ss []string) []string {
+	for i, s := range ss {
+		if e := check.EscapeString(s); e != s {
+			out := append([]string(nil), ss...)
+			out[i] = e
+			for j := i + 1; j < len(out); j++ {
+				out[j] = check.EscapeString(out[j])
+			}
+			return out
+		}
+	}
+	return ss
+}

@@ -1,0 +1,34 @@
+package wire
+
+import "time"
+
+// Sizes in bytes; those of batches and frames stand in batch.go.
+const (
+	// MaxRunOutput is the data of one RunOutput: output shows early, and no frame delays a heartbeat for long.
+	MaxRunOutput = 32 << 10
+	// NonceLength, KeyLength and SignatureLength are those of Ed25519 and the handshake.
+	NonceLength     = 32
+	KeyLength       = 32
+	SignatureLength = 64
+)
+
+// Counts.
+const (
+	MaxChecks      = 10_000 // in one Desired: far beyond what one box runs, and bounded work to validate
+	MaxGenerations = 1024   // in one Proof; an agent drains long before
+	MaxTags        = 64
+	MaxFacts       = 64   // entries of Facts.more
+	MaxPlugins     = 1024 // names in Facts.plugins
+	MaxProblems    = 1024 // lines of a RevisionReport
+	MaxCalls       = 64   // run-now calls under way in one session
+)
+
+// Times.
+const (
+	HandshakeStep  = 10 * time.Second // each handshake message after the one before
+	WriteDeadline  = 10 * time.Second // one frame onto the line
+	HeartbeatEvery = 10 * time.Second // the default; Welcome says
+	MinHeartbeat   = time.Second      // less costs a box more than its checks
+	MaxHeartbeat   = 5 * time.Minute  // more leaves a dead line open too long
+	DeadAfter      = 3                // heartbeats without a frame
+)

@@ -1,0 +1,117 @@
+//go:build unix
+
+// Package e2e tests the built programs as they are used: hubs and agents as real processes, on loopback, below folders of the tests'
+// own.
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/e2e/rig"
+)
+
+// bin holds the programs, built once for all tests.
+var bin string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "limpet-e2e-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		bin = dir
+		if err := rig.Build(bin); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// plugins is where the Monitoring Plugins lie: make deps says so where it had to unpack them.
+func plugins() string {
+	if dir := os.Getenv("LIMPET_TEST_PLUGINS"); dir != "" {
+		return dir
+	}
+	return "/usr/lib/nagios/plugins"
+}
+
+// site is a hub with one release, and what a test needs beside it.
+type site struct {
+	*rig.Rig
+	hub *rig.Hub
+	ctx context.Context
+	t   *testing.T
+}
+
+// newSite starts a hub; everything is stopped at the end of the test, and its logs shown when it failed.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	t.Cleanup(cancel)
+	s := &site{Rig: &rig.Rig{Bin: bin, Dir: t.TempDir()}, ctx: ctx, t: t}
+	t.Cleanup(s.logs)
+	s.must(s.Publish(ctx, "0.1.0", filepath.Join(bin, "limpet-core")))
+	hub, err := s.NewHub()
+	s.must(err)
+	s.hub = hub
+	s.must(hub.Start(ctx))
+	t.Cleanup(func() { hub.Stop() })
+	return s
+}
+
+// agent makes an agent with these lines in its box file and starts it.
+func (s *site) agent(name string, config ...string) *rig.Agent {
+	s.t.Helper()
+	a := s.NewAgent(name)
+	s.must(a.Bootstrap(s.ctx, s.hub))
+	s.must(a.Configure(config...))
+	s.must(a.Start())
+	s.t.Cleanup(func() { a.Stop() })
+	return a
+}
+
+func (s *site) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// await waits for something to become true.
+func (s *site) await(within time.Duration, what string, done func() bool) {
+	s.t.Helper()
+	s.must(rig.Await(s.ctx, within, what, func(context.Context) (bool, error) { return done(), nil }))
+}
+
+// get reads one resource of the hub's API; ok is false while it is not there.
+func get[T any](s *site, path string) (v T, ok bool) {
+	err := s.hub.Get(s.ctx, path, &v)
+	return v, err == nil
+}
+
+func (s *site) logs() {
+	if !s.t.Failed() {
+		return
+	}
+	files, _ := filepath.Glob(s.Dir + "/*.log")
+	more, _ := filepath.Glob(s.Dir + "/*/log/*.log")
+	for _, f := range append(files, more...) {
+		text, _ := os.ReadFile(f)
+		s.t.Logf("== %s\n%s", f, text[max(0, len(text)-6000):])
+	}
+}
+
+// status reads `limpet status --json` into v; false while there is none.
+func (s *site) status(a *rig.Agent, v any) bool {
+	out, _ := s.Run(s.ctx, "limpet", "status", "--json", "--root", a.Root)
+	return json.Unmarshal([]byte(out), v) == nil
+}

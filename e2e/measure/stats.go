@@ -1,0 +1,28 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+func quantile(d []time.Duration, q float64) time.Duration {
+	s := slices.Sorted(slices.Values(d))
+	return s[int(q*float64(len(s)-1))]
+}
+
+func spread(d []time.Duration) string {
+	return fmt.Sprintf("min %.1f, p50 %.1f, p99 %.1f, max %.1f ms", ms(quantile(d, 0)), ms(quantile(d, 0.5)), ms(quantile(d, 0.99)), ms(quantile(d, 1)))
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

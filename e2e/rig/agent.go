@@ -1,0 +1,102 @@
+//go:build unix
+
+package rig
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Agent is one agent below a root of its own, run through its stub.
+type Agent struct {
+	rig  *Rig
+	Root string
+	stub *Process
+}
+
+// NewAgent names an agent; Bootstrap and Start make it live.
+func (r *Rig) NewAgent(name string) *Agent { return &Agent{rig: r, Root: r.path(name)} }
+
+// Bootstrap fetches, verifies and places the factory core through the hub.
+func (a *Agent) Bootstrap(ctx context.Context, h *Hub) error {
+	token, err := h.Token(ctx)
+	if err != nil {
+		return err
+	}
+	file := a.Root + ".token"
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		return err
+	}
+	defer os.Remove(file)
+	_, err = a.rig.Run(ctx, "limpet-fetch", "bootstrap", "--root", a.Root, "--hub", h.URL(), "--token-file", file)
+	return err
+}
+
+// Start starts its stub.
+func (a *Agent) Start() error {
+	p, err := a.rig.Start(filepath.Base(a.Root)+".log", "limpet", "run", "--root", a.Root)
+	a.stub = p
+	return err
+}
+
+// Stub is the process of its stub.
+func (a *Agent) Stub() *Process { return a.stub }
+
+// Stop ends it as an init system would.
+func (a *Agent) Stop() error { return a.stub.Stop(20 * time.Second) }
+
+// CorePID returns the process id of its core from the stub's status file; 0 when there is none.
+func (a *Agent) CorePID() int {
+	f, err := os.Open(filepath.Join(a.Root, "state", "run", "stub"))
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if v, ok := strings.CutPrefix(lines.Text(), "core_pid "); ok {
+			pid, _ := strconv.Atoi(v)
+			return pid
+		}
+	}
+	return 0
+}
+
+// KillCore ends the core with SIGKILL; the stub and the core's children are not touched.
+func (a *Agent) KillCore() error {
+	pid := a.CorePID()
+	if pid <= 1 {
+		return fmt.Errorf("kill core of %s: it has none", a.Root)
+	}
+	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// Fingerprint is what the agent is known by, "" before its first start.
+func (a *Agent) Fingerprint() string {
+	b, err := os.ReadFile(filepath.Join(a.Root, "etc", "agent.finger"))
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
+
+// Configure adds lines to the box file; the agent reads them at its next start or when told.
+func (a *Agent) Configure(lines ...string) error {
+	f, err := os.OpenFile(filepath.Join(a.Root, "etc", "limpet.conf"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
+	return err
+}
+
+// Reload tells its stub that the box file changed.
+func (a *Agent) Reload() error { return a.stub.Cmd.Process.Signal(syscall.SIGHUP) }

@@ -1,0 +1,134 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
+	"github.com/limpet-monitoring/limpet/hub/internal/journal"
+	"github.com/limpet-monitoring/limpet/hub/internal/trouble"
+)
+
+func (a *API) hub(w http.ResponseWriter, r *http.Request, _ identity) error {
+	agents, online := a.o.Fleet.Agents(), 0
+	for _, agent := range agents {
+		if agent.Presence != fleet.Offline {
+			online++
+		}
+	}
+	return answer(w, struct {
+		Version     string       `json:"version"`
+		Started     journal.Time `json:"started"`
+		Agents      int          `json:"agents"`
+		Online      int          `json:"online"`
+		URL         string       `json:"console_url"`
+		Development bool         `json:"development"`
+	}{a.o.Version, journal.At(a.o.Started), len(agents), online, a.o.URL, a.o.Development})
+}
+
+func (a *API) agents(w http.ResponseWriter, r *http.Request, _ identity) error {
+	return answer(w, list(a.o.Fleet.Agents()))
+}
+
+// list makes no list an empty one.
+func list[T any](l []T) []T {
+	if l == nil {
+		return []T{}
+	}
+	return l
+}
+
+// detail is the agent that the path names.
+func (a *API) detail(r *http.Request) (fleet.Detail, error) {
+	found, err := a.o.Fleet.Find(r.PathValue("agent"))
+	if err != nil {
+		return fleet.Detail{}, err
+	}
+	return a.o.Fleet.Agent(found.Fingerprint)
+}
+
+func (a *API) agent(w http.ResponseWriter, r *http.Request, _ identity) error {
+	d, err := a.detail(r)
+	if err != nil {
+		return err
+	}
+	d.Checks = list(d.Checks)
+	return answer(w, d)
+}
+
+func (a *API) forget(w http.ResponseWriter, r *http.Request, _ identity) error {
+	found, err := a.o.Fleet.Find(r.PathValue("agent"))
+	if err != nil {
+		return err
+	}
+	if err := a.o.Register.Forget(r.Context(), found.Fingerprint); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *API) checks(w http.ResponseWriter, r *http.Request, _ identity) error {
+	d, err := a.detail(r)
+	if err != nil {
+		return err
+	}
+	return answer(w, list(d.Checks))
+}
+
+func (a *API) check(w http.ResponseWriter, r *http.Request, _ identity) error {
+	found, err := a.o.Fleet.Find(r.PathValue("agent"))
+	if err != nil {
+		return err
+	}
+	c, err := a.o.Fleet.Check(r.Context(), found.Fingerprint, r.PathValue("check"))
+	if err != nil {
+		return err
+	}
+	return answer(w, c)
+}
+
+func (a *API) series(w http.ResponseWriter, r *http.Request, _ identity) error {
+	found, err := a.o.Fleet.Find(r.PathValue("agent"))
+	if err != nil {
+		return err
+	}
+	back, err := since(r, time.Hour)
+	if err != nil {
+		return err
+	}
+	s, err := a.o.Fleet.Series(r.Context(), found.Fingerprint, r.PathValue("check"), a.o.Now().Add(-back))
+	if err != nil {
+		return err
+	}
+	s.Labels, s.States = list(s.Labels), list(s.States)
+	return answer(w, s)
+}
+
+func (a *API) results(w http.ResponseWriter, r *http.Request, _ identity) error {
+	found, err := a.o.Fleet.Find(r.PathValue("agent"))
+	if err != nil {
+		return err
+	}
+	n, err := limit(r, 100, 1000)
+	if err != nil {
+		return err
+	}
+	results, err := a.o.Fleet.Results(r.Context(), found.Fingerprint, r.PathValue("check"), n)
+	if err != nil {
+		return err
+	}
+	return answer(w, list(results))
+}
+
+func (a *API) problems(w http.ResponseWriter, r *http.Request, _ identity) error {
+	return answer(w, trouble.List(a.o.Fleet))
+}
+
+func (a *API) log(w http.ResponseWriter, r *http.Request, _ identity) error {
+	n, err := limit(r, 200, 1000)
+	if err != nil {
+		return err
+	}
+	return answer(w, list(a.o.Fleet.Log(n)))
+}

@@ -1,0 +1,99 @@
+package console
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
+)
+
+// fact is one line of an agent's page. Key names the ones that the script keeps up to date.
+type fact struct {
+	Name, Value, Key string
+	Time             *fleet.Time
+	Mono             bool
+}
+
+// facts are an agent's lines, without those that nothing is known of.
+func facts(d fleet.Detail) []fact {
+	all := []fact{
+		{Name: "Fingerprint", Value: d.Fingerprint, Mono: true},
+		{Name: "Addresses", Value: strings.Join(d.Addresses, ", "), Mono: true},
+		{Name: "Platform", Value: platform(d.Agent)},
+		{Name: "Kernel", Value: d.Kernel},
+		{Name: "Machine", Value: machine(d.Facts)},
+		{Name: "Core", Value: version(d.CoreVersion, d.Development)},
+		{Name: "Core hash", Value: short(d.CoreHash), Mono: true},
+		{Name: "Stub", Value: d.StubVersion},
+		{Name: "Trust", Value: d.Facts.Trust},
+		{Name: "Revision", Value: revision(d.Agent), Key: "revision"},
+		{Name: "Line", Value: line(d.Agent), Key: "line"},
+		{Name: "Clock", Value: clock(d.Agent), Key: "clock"},
+		{Name: "Results", Value: fmt.Sprint(d.Results), Key: "results"},
+		{Name: "Last seen", Value: "-", Time: &d.LastSeen, Key: "last_seen"},
+		{Name: "Enrolled", Value: "-", Time: &d.Enrolled},
+		{Name: "Cloned from", Value: d.ClonedFrom, Mono: true},
+	}
+	known := all[:0]
+	for _, f := range all {
+		if f.Value != "" {
+			known = append(known, f)
+		}
+	}
+	return known
+}
+
+func machine(f fleet.Facts) string {
+	var parts []string
+	if f.CPUs == 1 {
+		parts = append(parts, "1 CPU")
+	} else if f.CPUs > 1 {
+		parts = append(parts, fmt.Sprintf("%d CPUs", f.CPUs))
+	}
+	if m := bytesWord(f.MemoryBytes); m != "" {
+		parts = append(parts, m)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func version(core string, development bool) string {
+	if development && core != "" {
+		return core + " (development keys)"
+	}
+	return core
+}
+
+func revision(a fleet.Agent) string {
+	runs := "defaults alone"
+	if a.Revision > 0 {
+		runs = fmt.Sprint(a.Revision)
+	}
+	if a.Revision != a.WantedRevision {
+		return fmt.Sprintf("%s, wanted %d", runs, a.WantedRevision)
+	}
+	return runs
+}
+
+func line(a fleet.Agent) string {
+	word := map[string]string{"bound": "TLS to this hub", "terminated": "TLS ended by a balancer"}[a.TLS]
+	if a.RTTMS > 0 {
+		return cmp.Or(word, "session") + fmt.Sprintf(", %.1f ms there and back", a.RTTMS)
+	}
+	return word
+}
+
+func clock(a fleet.Agent) string {
+	off := math.Abs(a.ClockOffsetMS)
+	switch {
+	case a.RTTMS == 0:
+		return "not measured yet"
+	case off < 1:
+		return "agrees with the hub's"
+	case a.ClockOffsetMS > 0:
+		return took(off) + " ahead"
+	default:
+		return took(off) + " behind"
+	}
+}

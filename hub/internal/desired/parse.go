@@ -1,0 +1,189 @@
+package desired
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Parse reads a document. It collects every problem rather than stop at the first; a document with any problem is nil.
+// Empty text is a document: the default checks alone.
+func Parse(text []byte) (*Document, []Problem) {
+	r := &reader{}
+	if len(text) > MaxText {
+		r.problem(1, 0, "the document is %d bytes long, the limit is %d", len(text), MaxText)
+		return nil, r.problems
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	var root yaml.Node
+	if err := dec.Decode(&root); errors.Is(err, io.EOF) {
+		return &Document{Defaults: true}, nil
+	} else if err != nil {
+		return nil, []Problem{syntaxProblem(text, err)}
+	}
+	var second yaml.Node
+	if err := dec.Decode(&second); err == nil {
+		r.problem(second.Line, 0, "a second document starts here; put everything into one")
+	} else if !errors.Is(err, io.EOF) {
+		return nil, []Problem{syntaxProblem(text, err)}
+	}
+	doc := r.document(&root)
+	if len(r.problems) > 0 {
+		return nil, r.sorted()
+	}
+	return doc, nil
+}
+
+// reader walks the nodes of one text and collects what is wrong with them.
+type reader struct {
+	problems []Problem
+}
+
+func (r *reader) problem(line, column int, format string, args ...any) {
+	r.problems = append(r.problems, Problem{Line: max(line, 1), Column: column, Text: fmt.Sprintf(format, args...)})
+}
+
+func (r *reader) at(n *yaml.Node, format string, args ...any) {
+	r.problem(n.Line, n.Column, format, args...)
+}
+
+// sorted gives the problems in the order of the text, cut to what a person can read.
+func (r *reader) sorted() []Problem {
+	slices.SortStableFunc(r.problems, func(a, b Problem) int {
+		if a.Line != b.Line {
+			return a.Line - b.Line
+		}
+		return a.Column - b.Column
+	})
+	if n := len(r.problems); n > maxProblems {
+		last := r.problems[maxProblems]
+		last.Text = fmt.Sprintf("and %d more problems from here on", n-maxProblems)
+		return append(r.problems[:maxProblems:maxProblems], last)
+	}
+	return r.problems
+}
+
+func (r *reader) document(root *yaml.Node) *Document {
+	doc := &Document{Defaults: true}
+	top := root.Content[0]
+	if isNull(top) { // nothing but comments
+		return doc
+	}
+	r.mapping(top, "the document", []field{
+		{"defaults", func(n *yaml.Node) { doc.Defaults = r.boolean(n, "defaults") }},
+		{"disable", func(n *yaml.Node) { doc.Disable = r.words(n, "disable", checkName) }},
+		{"checks", func(n *yaml.Node) { doc.Entries = r.entries(n) }},
+	})
+	r.doubledNames(doc.Entries)
+	return doc
+}
+
+func (r *reader) entries(n *yaml.Node) []Entry {
+	items := r.list(n, "checks", maxChecks)
+	entries := make([]Entry, 0, len(items))
+	size := 0
+	for _, item := range items {
+		before := len(r.problems)
+		e := r.entry(item)
+		if len(r.problems) == before {
+			entries = append(entries, e)
+			size += e.size()
+		}
+	}
+	if size > maxPart {
+		r.at(n, "the checks take %d bytes together, the limit is %d", size, maxPart)
+	}
+	return entries
+}
+
+// size is what the entry takes in an agent's part, at most.
+func (e Entry) size() int {
+	n := len(e.Name) + len(e.Builtin) + len(e.Plugin) + len(e.Cron) + 64
+	for _, a := range e.Args {
+		n += len(a) + 4
+	}
+	return n
+}
+
+func (r *reader) entry(n *yaml.Node) Entry {
+	e := Entry{Timeout: DefaultTimeout, Line: n.Line}
+	seen := r.mapping(n, "a check", []field{
+		{"name", func(n *yaml.Node) { e.Name = r.word(n, "name", checkName) }},
+		{"builtin", func(n *yaml.Node) { e.Builtin = r.word(n, "builtin", checkName) }},
+		{"plugin", func(n *yaml.Node) { e.Plugin = r.word(n, "plugin", pluginName) }},
+		{"args", func(n *yaml.Node) { e.Args = r.args(n) }},
+		{"every", func(n *yaml.Node) { e.Every = r.duration(n, "every", minEvery, maxEvery) }},
+		{"cron", func(n *yaml.Node) { e.Cron = r.word(n, "cron", cronSpec) }},
+		{"timeout", func(n *yaml.Node) { e.Timeout = r.duration(n, "timeout", minTimeout, maxTimeout) }},
+		{"on", func(n *yaml.Node) { e.On = r.on(n) }},
+	})
+	if seen == nil {
+		return e
+	}
+	label := "this check"
+	if e.Name != "" {
+		label = fmt.Sprintf("check %q", e.Name)
+	}
+	if seen["name"] == nil {
+		r.at(n, "this check has no name")
+	}
+	switch plugin, builtin := seen["plugin"], seen["builtin"]; {
+	case plugin == nil && builtin == nil:
+		r.at(n, "%s says neither which plugin nor which builtin it runs", label)
+	case plugin != nil && builtin != nil:
+		r.at(builtin, "%s has a plugin and a builtin; it can run only one of them", label)
+	}
+	switch every, cron := seen["every"], seen["cron"]; {
+	case every != nil && cron != nil:
+		r.at(cron, "%s has every and cron; keep one of them", label)
+	case every == nil && cron == nil:
+		e.Every = DefaultEvery
+	}
+	return e
+}
+
+func (r *reader) on(n *yaml.Node) *On {
+	on := &On{}
+	seen := r.mapping(n, "on", []field{
+		{"tags", func(n *yaml.Node) { on.Tags = r.some(n, "tags", tagWord) }},
+		{"hosts", func(n *yaml.Node) { on.Hosts = r.some(n, "hosts", hostPattern) }},
+		{"fingerprints", func(n *yaml.Node) { on.Fingerprints = r.some(n, "fingerprints", fingerprintPrefix) }},
+		{"os", func(n *yaml.Node) { on.OS = r.some(n, "os", osName) }},
+	})
+	if seen != nil && len(seen) == 0 {
+		r.at(n, "on is empty; leave it out to mean all agents")
+	}
+	return on
+}
+
+// doubledNames refuses what can only be a slip: two entries of one name for the same agents. Where `on` tells them apart,
+// or narrows the second, For decides agent by agent.
+func (r *reader) doubledNames(entries []Entry) {
+	first := map[string]int{}
+	for _, e := range entries {
+		key := e.Name + "\x00" + e.On.key()
+		if line, ok := first[key]; ok {
+			r.problem(e.Line, 0, "check %q stands already in line %d for the same agents", e.Name, line)
+			continue
+		}
+		first[key] = e.Line
+	}
+}
+
+// key is the same for two selections that are written alike, whatever the order of their entries.
+func (on *On) key() string {
+	if on == nil {
+		return ""
+	}
+	var key string
+	for _, list := range [][]string{on.Tags, on.Hosts, on.Fingerprints, on.OS} {
+		list = slices.Clone(list)
+		slices.Sort(list)
+		key += fmt.Sprintf("%q;", slices.Compact(list))
+	}
+	return key
+}

@@ -1,0 +1,58 @@
+#!/bin/sh
+# Fetches what the tests need beyond Go, make and git: a C compiler (race detector), real Nagios plugins, a browser.
+# As root on Debian or Ubuntu it installs them; as anybody else there it unpacks them below .cache/root; elsewhere it names
+# what is missing. Writes .cache/env, which the test targets read.
+set -eu
+cd "$(dirname "$0")/.."
+mkdir -p .cache
+root=$PWD/.cache/root
+plugins=/usr/lib/nagios/plugins
+
+need=""
+{ command -v gcc >/dev/null 2>&1 && [ -e /usr/include/stdlib.h ]; } || [ -x "$root/usr/bin/gcc" ] || need="$need gcc libc6-dev"
+[ -x $plugins/check_disk ] || [ -x "$root$plugins/check_disk" ] || need="$need monitoring-plugins-basic"
+command -v chromium >/dev/null 2>&1 || [ -x "$root/usr/lib/chromium/chromium" ] || need="$need chromium"
+
+if [ -n "$need" ]; then
+	if ! command -v apt-get >/dev/null 2>&1; then
+		echo "error: the tests need these, and this is not Debian or Ubuntu:$need" >&2
+		echo "hint: install a C compiler, the Monitoring Plugins in $plugins, and chromium, then run make again" >&2
+		exit 1
+	fi
+	if [ "$(id -u)" = 0 ]; then
+		echo "installing$need"
+		export DEBIAN_FRONTEND=noninteractive
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $need; } >.cache/apt.log 2>&1 ||
+			{ tail -n 20 .cache/apt.log >&2; exit 1; }
+	else
+		echo "unpacking below .cache/root:$need"
+		apt="$PWD/.cache/apt"
+		mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/debs" "$root"
+		opts="-o Dir::State::Lists=$apt/lists -o Dir::Cache=$apt/cache -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none"
+		apt-get $opts update -qq >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; exit 1; }
+		names=$(apt-get $opts install -s --no-install-recommends $need | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
+		( cd "$apt/debs" && apt-get $opts download $names >>../../apt.log 2>&1 ) || { tail -n 20 .cache/apt.log >&2; exit 1; }
+		for deb in "$apt"/debs/*.deb; do dpkg-deb -x "$deb" "$root"; done
+		rm -rf "$apt"
+	fi
+fi
+
+{
+	echo "# written by scripts/deps.sh"
+	if [ -x "$root$plugins/check_disk" ]; then plugins=$root$plugins; fi
+	echo "export LIMPET_TEST_PLUGINS='$plugins'"
+	if [ -d "$root/usr/lib" ]; then
+		libs=$(find "$root/usr/lib" "$root/lib" -maxdepth 1 -type d -name '*-linux-gnu*' 2>/dev/null | tr '\n' ':')
+		echo "export LIMPET_TEST_LIBS='$libs'"
+	fi
+	if [ -x "$root/usr/bin/gcc" ]; then
+		echo "export PATH='$root/usr/bin:'\"\$PATH\""
+		echo "export CC='$root/usr/bin/gcc --sysroot=$root'"
+		echo "export LD_LIBRARY_PATH=\"\$LIMPET_TEST_LIBS\""
+	fi
+	if [ -x "$root/usr/lib/chromium/chromium" ]; then
+		echo "export LIMPET_TEST_BROWSER='$root/usr/lib/chromium/chromium'"
+	else
+		echo "export LIMPET_TEST_BROWSER='$(command -v chromium)'"
+	fi
+} >.cache/env

@@ -1,0 +1,126 @@
+// Package store is ver/: the cores on a box, side by side, each in a folder named after its release's
+// counter and its SHA-256, never written again once placed.
+//
+// It copies what it is given while hashing, and what counts is the hash of what it wrote. It decides
+// neither what is worth placing nor what is kept: that is the record's. One process places at a
+// time (the stub, or limpet-fetch at bootstrap); any may open.
+package store
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+)
+
+// ErrUnsound is the cause when a core's bytes are not what its name or its signature says.
+var ErrUnsound = errors.New("not the signed bytes")
+
+// Entry names a core in the store.
+type Entry struct {
+	Counter uint64
+	Hash    [32]byte
+}
+
+// Store is the folder ver/ on a disk.
+type Store struct {
+	disk fsys.FS
+	ver  string
+}
+
+// New is the store in the folder ver of a disk, which Place makes when missing.
+func New(disk fsys.FS, ver string) Store { return Store{disk, ver} }
+
+func (e Entry) name() string {
+	return strconv.FormatUint(e.Counter, 10) + "-" + hex.EncodeToString(e.Hash[:])
+}
+
+// parse is the inverse of name; other names in ver/ are not ours.
+func parse(name string) (Entry, bool) {
+	counter, hash, ok := strings.Cut(name, "-")
+	if !ok || len(hash) != 64 {
+		return Entry{}, false
+	}
+	n, err := strconv.ParseUint(counter, 10, 64)
+	if err != nil {
+		return Entry{}, false
+	}
+	e := Entry{Counter: n}
+	if _, err := hex.Decode(e.Hash[:], []byte(hash)); err != nil {
+		return Entry{}, false
+	}
+	return e, e.name() == name
+}
+
+func (s Store) dir(e Entry) string { return filepath.Join(s.ver, e.name()) }
+
+// Path is where the core lies or would lie.
+func (s Store) Path(e Entry) string { return filepath.Join(s.dir(e), platforms.CoreName) }
+
+// List names what lies in the store, highest counter first; whether it is sound is not looked at. A
+// store that does not exist is empty.
+func (s Store) List() ([]Entry, error) {
+	names, err := s.disk.ReadDir(s.ver)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list cores: %w", err)
+	}
+	var list []Entry
+	for _, name := range names {
+		if e, ok := parse(name); ok {
+			list = append(list, e)
+		}
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].Counter > list[j].Counter })
+	return list, nil
+}
+
+// Collect removes every core that keep does not want. Names in ver/ that are not ours stay. It goes
+// on past errors and returns the first.
+func (s Store) Collect(keep func(Entry) bool) error {
+	list, err := s.List()
+	if err != nil {
+		return err
+	}
+	removed := false
+	for _, e := range list {
+		if keep(e) {
+			continue
+		}
+		removed = true
+		if e := s.remove(e); e != nil && err == nil {
+			err = fmt.Errorf("collect core: %w", e)
+		}
+	}
+	if removed {
+		if e := s.disk.SyncDir(s.ver); e != nil && err == nil {
+			err = fmt.Errorf("collect cores: %w", e)
+		}
+	}
+	return err
+}
+
+func (s Store) remove(e Entry) error {
+	names, err := s.disk.ReadDir(s.dir(e))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := s.disk.Remove(filepath.Join(s.dir(e), name)); err != nil {
+			return err
+		}
+	}
+	return s.disk.Remove(s.dir(e))
+}
