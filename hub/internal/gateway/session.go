@@ -78,7 +78,7 @@ func newSession(g *Gateway, ln *line, known enrol.Agent, proof *wire.Proof) *ses
 	}
 	s.agent = fleet.AgentOf(known, s.entry)
 	s.seen.Store(time.Now().UnixNano())
-	s.vitals.Store(&fleet.Pulse{Fingerprint: s.fingerprint})
+	s.vitals.Store(&fleet.Pulse{Fingerprint: s.fingerprint, Session: s.entry.Session})
 	return s
 }
 
