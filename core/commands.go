@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -44,7 +45,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	word, args := args[0], args[1:]
-	layout, args, err := locate(args)
+	layout, args, err := locate(word, args)
 	if err != nil {
 		return fail(stderr, err, "")
 	}
@@ -66,11 +67,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitUsage
 }
 
-// locate takes --root DIR off the front, where limpet puts it.
-func locate(args []string) (platforms.Layout, []string, error) {
+// locate takes --root DIR off the arguments. What follows a script's name belongs to the script: there only the front counts.
+func locate(word string, args []string) (platforms.Layout, []string, error) {
 	root := os.Getenv("LIMPET_ROOT")
-	if len(args) >= 2 && args[0] == "--root" {
-		root, args = args[1], args[2:]
+	at := slices.Index(args, "--root")
+	if at >= 0 && at+1 < len(args) && (at == 0 || word != "try") {
+		root = args[at+1]
+		args = slices.Delete(slices.Clone(args), at, at+2)
 	}
 	layout, err := platforms.Locate(root)
 	return layout, args, err
@@ -84,7 +87,7 @@ func serve(ctx context.Context, layout platforms.Layout, stderr io.Writer) int {
 	if err != nil {
 		return fail(stderr, err, "start the agent with limpet run")
 	}
-	signal.Ignore(syscall.SIGPIPE)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // not Ignore: plugins would inherit that
 	platforms.NameProcess("limpet-core")
 	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		fmt.Fprintln(stderr, "warning:", err)

@@ -102,11 +102,11 @@ func (s *site) settle(a *rig.Agent) {
 	s.await(60*time.Second, "an empty buffer", func() bool {
 		var st struct {
 			Core *struct {
-				Buffer   struct{ Pending uint64 }
+				Buffer   struct{ Pending, Foreign uint64 }
 				Schedule struct{ Checks, Running int }
 			}
 		}
-		return s.status(a, &st) && st.Core != nil && st.Core.Buffer.Pending == 0 && st.Core.Schedule.Checks == 0 && st.Core.Schedule.Running == 0
+		return s.status(a, &st) && st.Core != nil && st.Core.Buffer == struct{ Pending, Foreign uint64 }{} && st.Core.Schedule.Checks == 0 && st.Core.Schedule.Running == 0
 	})
 }
 

@@ -98,42 +98,45 @@ func (h *hub) closing(what string, f func() error) {
 }
 
 // open wires the hub. What is cheap to refuse comes first: folders, the port, then the store.
-func open(ctx context.Context, o serveOptions, log *slog.Logger) (h *hub, err error) {
-	h = &hub{log: log}
-	defer func() {
-		if err != nil {
-			h.close()
-		}
-	}()
+func open(ctx context.Context, o serveOptions, log *slog.Logger) (*hub, error) {
+	h := &hub{log: log}
+	if err := h.open(ctx, o, log); err != nil {
+		h.close()
+		return nil, err
+	}
+	return h, nil
+}
+
+func (h *hub) open(ctx context.Context, o serveOptions, log *slog.Logger) error {
 	files, err := mirror.Open(o.release)
 	if err != nil {
-		return nil, fault(err, "open release repository "+o.release, "limpet-release init --dir "+o.release+" makes one")
+		return fault(err, "open release repository "+o.release, "limpet-release init --dir "+o.release+" makes one")
 	}
 	h.closing("release repository", files.Close)
 	if h.site, err = openSite(o.data); err != nil {
-		return nil, err
+		return err
 	}
 	if h.listener, err = net.Listen("tcp", o.listen); err != nil {
-		return nil, listenFault(o.listen, err)
+		return listenFault(o.listen, err)
 	}
 	h.later(func() { _ = h.listener.Close() })
 	b, err := bus.Open(ctx, bus.Options{Dir: filepath.Join(o.data, "bus"), Log: log})
 	if err != nil {
-		return nil, fault(err, "", "one data folder is for one hub; stop the other one, or give another --data")
+		return fault(err, "", "one data folder is for one hub; stop the other one, or give another --data")
 	}
 	h.closing("bus", b.Close)
 	who, err := authority.Open(authority.Options{Dir: filepath.Join(o.data, "keys"), Names: o.names, CertFile: o.cert, KeyFile: o.key,
 		Release: o.release, Log: log})
 	if err != nil {
-		return nil, fault(err, "", "the folder is "+o.data+"; the hub's user must be able to write it")
+		return fault(err, "", "the folder is "+o.data+"; the hub's user must be able to write it")
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	h.later(end)
 	go who.Run(life)
 	if err := h.site.announce(h.listener.Addr(), o, who); err != nil {
-		return nil, err
+		return err
 	}
-	return h, h.wire(ctx, life, b, who, files)
+	return h.wire(ctx, life, b, who, files)
 }
 
 // wire opens what lives on the bus and puts it behind one listener.

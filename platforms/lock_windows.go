@@ -2,17 +2,16 @@ package platforms
 
 import (
 	"os"
-
-	"golang.org/x/sys/windows"
+	"syscall"
 )
 
 func lockFile(f *os.File, exclusive bool) error {
-	flags := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
+	flags := uint32(lockAtOnce)
 	if exclusive {
-		flags |= windows.LOCKFILE_EXCLUSIVE_LOCK
+		flags |= lockExclusive
 	}
-	err := windows.LockFileEx(windows.Handle(f.Fd()), flags, 0, 1, 0, &windows.Overlapped{})
-	if err == windows.ERROR_LOCK_VIOLATION || err == windows.ERROR_IO_PENDING {
+	err := lockFirstByte(syscall.Handle(f.Fd()), flags)
+	if err == errLockViolation || err == errIOPending {
 		return ErrLocked
 	}
 	return err

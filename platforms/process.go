@@ -68,6 +68,7 @@ func (c *Child) Wait() (Exit, error) {
 	state, err := c.process.Wait()
 	c.family.mu.Lock()
 	delete(c.family.known, c.process.Pid)
+	c.tree.close()
 	c.family.mu.Unlock()
 	if err != nil {
 		return Exit{}, fmt.Errorf("wait for process %d: %w", c.process.Pid, err)
@@ -75,9 +76,15 @@ func (c *Child) Wait() (Exit, error) {
 	return exitOf(state), nil
 }
 
-// Kill ends the child and its process group (Windows: its job) at once. A child that has ended
-// already is no error.
-func (c *Child) Kill() { c.tree.kill(c.process) }
+// Kill ends the child and its process group (Windows: its job) at once. Once Wait has returned it does
+// nothing: the id may be somebody else's.
+func (c *Child) Kill() {
+	c.family.mu.Lock()
+	defer c.family.mu.Unlock()
+	if c.family.known[c.process.Pid] {
+		c.tree.kill(c.process)
+	}
+}
 
 // Exit is how a process ended.
 type Exit struct {

@@ -12,6 +12,8 @@ import (
 // tree is a process group; its leader is the child.
 type tree struct{}
 
+func (tree) close() {}
+
 func (tree) kill(p *os.Process) {
 	// ESRCH: all of it is gone. Until Wait returned the id cannot belong to anybody else.
 	_ = unix.Kill(-p.Pid, unix.SIGKILL)

@@ -3,18 +3,15 @@ package platforms
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"syscall"
-
-	"golang.org/x/sys/windows"
 )
 
 // tree is a job object; what the child starts is in it too.
-type tree struct{ job windows.Handle }
+type tree struct{ job syscall.Handle }
 
 func (t tree) kill(p *os.Process) {
 	if t.job != 0 {
-		_ = windows.TerminateJobObject(t.job, 1)
+		_, _, _ = terminateJobObject.Call(uintptr(t.job), 1)
 	}
 	_ = p.Kill()
 }
@@ -24,7 +21,7 @@ func (t tree) kill(p *os.Process) {
 func start(s Spec, files []*os.File) (*os.Process, tree, error) {
 	attr := &os.ProcAttr{
 		Dir: s.Dir, Env: append([]string{}, s.Env...), Files: files,
-		Sys: &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP},
+		Sys: &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP},
 	}
 	p, err := os.StartProcess(s.Path, s.Args, attr)
 	if err != nil {
@@ -39,22 +36,29 @@ func start(s Spec, files []*os.File) (*os.Process, tree, error) {
 	return p, tree{job}, nil
 }
 
-func enclose(pid int) (windows.Handle, error) {
-	job, err := windows.CreateJobObject(nil, nil)
+func enclose(pid int) (syscall.Handle, error) {
+	job, err := newJob()
 	if err != nil {
 		return 0, err
 	}
-	h, err := windows.OpenProcess(windows.PROCESS_SET_QUOTA|windows.PROCESS_TERMINATE, false, uint32(pid))
+	h, err := syscall.OpenProcess(processSetQuota|processTerminate, false, uint32(pid))
 	if err != nil {
-		windows.CloseHandle(job)
+		syscall.CloseHandle(job)
 		return 0, err
 	}
-	defer windows.CloseHandle(h)
-	if err := windows.AssignProcessToJobObject(job, h); err != nil {
-		windows.CloseHandle(job)
+	defer syscall.CloseHandle(h)
+	if err := assign(job, h); err != nil {
+		syscall.CloseHandle(job)
 		return 0, err
 	}
 	return job, nil
+}
+
+// close gives the job up; whatever still runs in it goes on.
+func (t tree) close() {
+	if t.job != 0 {
+		syscall.CloseHandle(t.job)
+	}
 }
 
 func exitOf(state *os.ProcessState) Exit { return Exit{Code: state.ExitCode()} }
@@ -71,13 +75,13 @@ func (f *Family) Sweep(bool) int { return 0 }
 
 // Replace runs the given program in our place: it has our files, and its exit code is returned.
 func Replace(_ *os.File, path string, args, env []string) (exit int, err error) {
-	cmd := exec.Cmd{Path: path, Args: args, Env: env, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}
-	err = cmd.Run()
-	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
-		return failed.ExitCode(), nil
-	}
+	p, err := os.StartProcess(path, args, &os.ProcAttr{Env: env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
 	if err != nil {
 		return 1, err
 	}
-	return 0, nil
+	state, err := p.Wait()
+	if err != nil {
+		return 1, err
+	}
+	return state.ExitCode(), nil
 }

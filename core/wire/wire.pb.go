@@ -881,6 +881,7 @@ type Facts struct {
 	Plugins       []string               `protobuf:"bytes,16,rep,name=plugins,proto3" json:"plugins,omitempty"`          // file names found in the plugin directories, sorted
 	Trust         string                 `protobuf:"bytes,17,opt,name=trust,proto3" json:"trust,omitempty"`              // "hub" or "signed"
 	Development   bool                   `protobuf:"varint,18,opt,name=development,proto3" json:"development,omitempty"` // the core's root is a development root
+	Checks        []string               `protobuf:"bytes,19,rep,name=checks,proto3" json:"checks,omitempty"`            // names of all checks that run, sorted: what is not among them is gone
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1039,6 +1040,13 @@ func (x *Facts) GetDevelopment() bool {
 		return x.Development
 	}
 	return false
+}
+
+func (x *Facts) GetChecks() []string {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
 }
 
 // Generation is a part of the agent's buffer with one writer.
@@ -2937,7 +2945,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\brevision\x18\a \x01(\x04R\brevision\"E\n" +
 	"\x05Enrol\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\fR\atokenId\x12!\n" +
-	"\ftoken_secret\x18\x02 \x01(\fR\vtokenSecret\"\xc3\x04\n" +
+	"\ftoken_secret\x18\x02 \x01(\fR\vtokenSecret\"\xdb\x04\n" +
 	"\x05Facts\x12\x1a\n" +
 	"\bhostname\x18\x01 \x01(\tR\bhostname\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x0e\n" +
@@ -2957,7 +2965,8 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x04more\x18\x0f \x03(\v2\x1a.limpet.v1.Facts.MoreEntryR\x04more\x12\x18\n" +
 	"\aplugins\x18\x10 \x03(\tR\aplugins\x12\x14\n" +
 	"\x05trust\x18\x11 \x01(\tR\x05trust\x12 \n" +
-	"\vdevelopment\x18\x12 \x01(\bR\vdevelopment\x1a7\n" +
+	"\vdevelopment\x18\x12 \x01(\bR\vdevelopment\x12\x16\n" +
+	"\x06checks\x18\x13 \x03(\tR\x06checks\x1a7\n" +
 	"\tMoreEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x87\x01\n" +

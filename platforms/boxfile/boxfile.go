@@ -43,7 +43,7 @@ func (t Trust) String() string {
 type Box struct {
 	Hub               string   // hub = https://hub.example:8700
 	Mirror            []string // mirror = URL or folder, tried in this order before the hub
-	Proxy             string   // proxy = http://user@proxy:3128, direct, or environment
+	Proxy             string   // proxy = http://user@proxy:3128, or none; unset takes the environment's
 	ProxyPasswordFile string   // proxy_password_file = PATH
 	CA                string   // ca = PATH of PEM certificates, beside the system's
 	User              string   // user = NAME the core runs as

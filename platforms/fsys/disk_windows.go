@@ -2,32 +2,34 @@ package fsys
 
 import (
 	"os"
-
-	"golang.org/x/sys/windows"
+	"syscall"
 )
 
 func syncDir(string) error { return nil }
 
-// openNoFollow opens the link itself if it is one; OpenRegular then sees that it is not a file. The
-// handle shares reading only, so nobody writes to or replaces what is being read.
+// openReparsePoint is FILE_FLAG_OPEN_REPARSE_POINT: open a link itself, not what it leads to.
+const openReparsePoint = 0x00200000
+
+// openNoFollow refuses a link. The handle shares reading only, so nobody writes to or replaces what is
+// being read.
 func openNoFollow(name string) (*os.File, error) {
-	path, err := windows.UTF16PtrFromString(name)
+	path, err := syscall.UTF16PtrFromString(name)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	h, err := windows.CreateFile(path, windows.GENERIC_READ, windows.FILE_SHARE_READ, nil,
-		windows.OPEN_EXISTING, windows.FILE_ATTRIBUTE_NORMAL|windows.FILE_FLAG_OPEN_REPARSE_POINT, 0)
+	h, err := syscall.CreateFile(path, syscall.GENERIC_READ, syscall.FILE_SHARE_READ, nil,
+		syscall.OPEN_EXISTING, syscall.FILE_ATTRIBUTE_NORMAL|openReparsePoint, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: name, Err: err}
 	}
-	var info windows.ByHandleFileInformation
-	if err := windows.GetFileInformationByHandle(h, &info); err != nil {
-		windows.CloseHandle(h)
+	var info syscall.ByHandleFileInformation
+	if err := syscall.GetFileInformationByHandle(h, &info); err != nil {
+		syscall.CloseHandle(h)
 		return nil, &os.PathError{Op: "stat", Path: name, Err: err}
 	}
-	if info.FileAttributes&windows.FILE_ATTRIBUTE_REPARSE_POINT != 0 {
-		windows.CloseHandle(h)
-		return nil, &os.PathError{Op: "open", Path: name, Err: windows.ERROR_CANT_ACCESS_FILE}
+	if info.FileAttributes&syscall.FILE_ATTRIBUTE_REPARSE_POINT != 0 {
+		syscall.CloseHandle(h)
+		return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrInvalid}
 	}
 	return os.NewFile(uintptr(h), name), nil
 }

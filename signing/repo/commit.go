@@ -70,7 +70,7 @@ func (r *Repo) commit(now time.Time) error {
 	}
 	set, err := r.judge(out, issued)
 	if err != nil {
-		return fmt.Errorf("what was just signed does not verify: %w", err)
+		return fmt.Errorf("what was just signed does not verify (are these the keys of this repository?): %w", err)
 	}
 	if err := r.write(out); err != nil {
 		return err

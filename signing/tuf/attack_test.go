@@ -2,8 +2,6 @@ package tuf_test
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"encoding/hex"
 	"fmt"
 	"maps"
 	"strings"
@@ -322,7 +320,7 @@ func (m *mirror) addSignature(name, id, label string) {
 	if name == "timestamp.json" {
 		roleName = "timestamp"
 	}
-	sig := hex.EncodeToString(ed25519.Sign(key(label), canonical(m.t, m.docs[roleName])))
+	sig := signature(label, canonical(m.t, m.docs[roleName]))
 	wholly(m, name, `"signatures":[`, fmt.Sprintf(`"signatures":[{"keyid":"%s","sig":"%s"},`, id, sig))
 }
 

@@ -99,16 +99,15 @@ func theirVerdict(m *mirror, stored tuf.Stored) (err error) {
 	return nil
 }
 
-// TestNoMoreLenientThanGoTUF damages sound repositories at random, signs them
-// again with the right keys, and compares the verdicts. The damage is drawn from a
-// fixed seed.
-func TestNoMoreLenientThanGoTUF(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	accepted, refused := 0, 0
-	for i := range 500 {
+// FuzzNoMoreLenientThanGoTUF damages a sound repository in a way drawn from the
+// seed, signs it again with the right keys, and compares the verdicts.
+func FuzzNoMoreLenientThanGoTUF(f *testing.F) {
+	for seed := range uint64(40) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		random := rand.New(rand.NewPCG(seed, 0))
 		m := newMirror(t)
-		m.bump("targets", stable)
-		m.seal()
 		stored := m.refreshed()
 		m.bump("targets", stable)
 		roles := []string{"root", "timestamp", "snapshot", "targets", stable}
@@ -117,31 +116,23 @@ func TestNoMoreLenientThanGoTUF(t *testing.T) {
 			m.nextRoot()
 		}
 		if random.IntN(4) > 0 { // damage below the parent's pins
-			damage(random, m.docs[role], 0)
+			damage(random, m.docs[role])
 			if !sealed(m) {
-				continue
+				return
 			}
 		} else { // damage after they were made
 			m.seal()
-			damage(random, m.docs[role], 0)
+			damage(random, m.docs[role])
 			if _, ok := m.docs[role]["version"].(int); !ok {
-				continue
+				return
 			}
 			m.forge(role)
 		}
 		_, _, err := tuf.Refresh(stored, m.source, noon, core1)
-		if err == nil {
-			accepted++
-		} else {
-			refused++
-		}
 		if gotuf(t, m, stored, err); t.Failed() {
-			t.Fatalf("round %d, %s is now %s", i, role, encode(t, m.docs[role]))
+			t.Logf("%s is now %s", role, encode(t, m.docs[role]))
 		}
-	}
-	if accepted < 50 || refused < 200 {
-		t.Errorf("%d accepted, %d refused: the damage shows nothing", accepted, refused)
-	}
+	})
 }
 
 // sealed seals a mirror whose damaged documents may not allow it.
@@ -156,7 +147,7 @@ func sealed(m *mirror) (ok bool) {
 }
 
 // damage changes one thing somewhere in a document.
-func damage(random *rand.Rand, doc obj, depth int) {
+func damage(random *rand.Rand, doc obj) {
 	names := make([]string, 0, len(doc))
 	for name := range doc {
 		names = append(names, name)
@@ -167,12 +158,12 @@ func damage(random *rand.Rand, doc obj, depth int) {
 	slices.Sort(names)
 	name := names[random.IntN(len(names))]
 	if below, ok := doc[name].(obj); ok && len(below) > 0 && random.IntN(5) > 0 {
-		damage(random, below, depth+1)
+		damage(random, below)
 		return
 	}
 	if list, ok := doc[name].([]any); ok && len(list) > 0 && random.IntN(2) > 0 {
 		if below, ok := list[random.IntN(len(list))].(obj); ok {
-			damage(random, below, depth+1)
+			damage(random, below)
 			return
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,10 +40,30 @@ type mirror struct {
 	asked   []string
 }
 
+// made keeps keys by label and signatures by label and message: under the race
+// detector each costs milliseconds, and most tests ask for the same ones.
+var made sync.Map
+
 // key is the same for a label in every test.
 func key(label string) ed25519.PrivateKey {
+	if k, ok := made.Load(label); ok {
+		return k.(ed25519.PrivateKey)
+	}
 	seed := sha256.Sum256([]byte(label))
-	return ed25519.NewKeyFromSeed(seed[:])
+	k := ed25519.NewKeyFromSeed(seed[:])
+	made.Store(label, k)
+	return k
+}
+
+// signature is label's, over message, in hex.
+func signature(label string, message []byte) string {
+	id := [2]string{label, string(message)}
+	if s, ok := made.Load(id); ok {
+		return s.(string)
+	}
+	s := hex.EncodeToString(ed25519.Sign(key(label), message))
+	made.Store(id, s)
+	return s
 }
 
 func public(label string) string {
@@ -133,7 +154,7 @@ func (m *mirror) sign(role string) []byte {
 	}
 	list := []any{}
 	for _, label := range m.signers[role] {
-		list = append(list, obj{"keyid": keyID(label), "sig": hex.EncodeToString(ed25519.Sign(key(label), message))})
+		list = append(list, obj{"keyid": keyID(label), "sig": signature(label, message)})
 	}
 	return encode(m.t, obj{"signed": m.docs[role], "signatures": list})
 }

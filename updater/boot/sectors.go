@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,6 +52,21 @@ func Load(disk fsys.FS, names [2]string) (s *Sectors, r Record, found bool) {
 		}
 	}
 	return s, r, found
+}
+
+// Blank reports whether there never was a record: each sector is missing or as Prepare made it. Where
+// it is false and Load found nothing, a record was lost.
+func Blank(disk fsys.FS, names [2]string) bool {
+	for _, name := range names {
+		data, err := fsys.Read(disk, name, Size)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil || !bytes.Equal(data, make([]byte, Size)) {
+			return false
+		}
+	}
+	return true
 }
 
 // Save makes the record durable under the next sequence, which it returns in the record. When it

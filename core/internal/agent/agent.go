@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -86,6 +87,9 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.Layout.MakeFolders(); err != nil {
 		return err
 	}
+	for _, left := range plugin.EndOrphans() {
+		o.Log.Warn("ended what a killed core's run had left", "process", left)
+	}
 	a.readBox()
 	a.limit = a.box.Limit.BufferBytes
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
@@ -105,7 +109,7 @@ func Run(ctx context.Context, o Options) error {
 	a.plan = schedule.New(schedule.Options{
 		Fingerprint: id.Fingerprint(), Concurrency: a.box.Limit.Runs, Runner: &a.runs, Deliver: a.deliver, Begin: a.begin, Standby: true,
 	})
-	a.store = config.OpenStore(o.Layout.Desired())
+	a.store = config.OpenStore(filepath.Join(o.Layout.Desired(), "good"))
 	if err := a.openSession(); err != nil {
 		return err
 	}
@@ -330,14 +334,22 @@ func (a *agent) gather() *wire.Facts {
 		Hostname: f.Hostname, Addresses: f.Addresses, Os: f.OS, Arch: f.Arch, Platform: f.Platform, Kernel: f.Kernel,
 		BootId: f.BootID, MachineIdHash: f.MachineID, MemoryBytes: f.Memory, Cpus: uint32(f.CPUs),
 		CoreVersion: a.o.Version, CoreHash: os.Getenv("LIMPET_CORE_HASH"), StubVersion: os.Getenv("LIMPET_STUB"),
-		Tags: a.box.Tags, Plugins: plugin.List(a.dirs()), Trust: a.box.Trust.String(),
+		Tags: a.box.Tags, Plugins: plugin.List(a.dirs()), Trust: a.box.Trust.String(), Checks: names(a.set.Checks),
 	}
+}
+
+func names(checks []check.Check) []string {
+	out := make([]string, 0, len(checks))
+	for _, c := range checks {
+		out = append(out, c.Name)
+	}
+	return out
 }
 
 // refreshFacts tells the hub when something about the box has changed.
 func (a *agent) refreshFacts() {
 	now, was := a.gather(), a.facts.Load()
-	now.Development = was.Development
+	now.Development, now.More = was.Development, was.More
 	if !sameFacts(now, was) {
 		a.facts.Store(now)
 		a.session.SendFacts()

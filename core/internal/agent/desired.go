@@ -35,7 +35,7 @@ func (a *agent) readBox() {
 		a.log.Warn("box file", "line", p.Line, "problem", p.Text)
 	}
 	a.box = box
-	a.runs.plugins.Store(&plugin.Runner{Dirs: a.dirs()})
+	a.runs.plugins.Store(&plugin.Runner{Dirs: a.dirs(), Output: a.box.Limit.OutputBytes})
 }
 
 func (a *agent) dirs() []string {
@@ -82,6 +82,7 @@ func (a *agent) run(ctx context.Context, set config.Set) error {
 	a.set = set
 	a.board.keep(set.Checks)
 	a.show()
+	a.refreshFacts()
 	return nil
 }
 

@@ -44,6 +44,7 @@ type BufferStatus struct {
 	Pending     uint64 `json:"pending"` // records that the hub does not have yet
 	Bytes       int64  `json:"bytes"`   // on disk
 	Generations int    `json:"generations"`
+	Foreign     int    `json:"foreign"` // generations of a former core that still ends its runs
 	Error       string `json:"error"`
 }
 

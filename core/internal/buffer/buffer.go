@@ -2,17 +2,21 @@
 // for each start of a core, with group-synced appends and a cursor for each generation.
 // docs/buffer-format.md is its format, with the crash argument; docs/results.md says what it is for.
 //
-// It owns the folder state/buffer. One goroutine owns all that changes; readers work on what it hands
-// them. It knows nothing of the line: the session asks for batches, and tells what became of them.
+// It owns the folder state/buffer. One goroutine, the keeper, owns all that changes; readers work on
+// what it hands them. It knows nothing of the line: the session asks for batches, and tells what
+// became of them.
 package buffer
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"google.golang.org/protobuf/proto"
 )
 
 // Defaults of Options.
@@ -23,9 +27,13 @@ const (
 	DefaultSegmentBytes = 1 << 20
 )
 
+// maxRejected bounds the records of one generation that wait to be passed over.
+const maxRejected = 1024
+
 // Options say where the buffer is and how much it may keep. Zero values take the defaults.
 type Options struct {
 	Dir          string        // state/buffer
+	BootID       string        // of this boot of the machine; "" takes platforms.BootID on the system's disk
 	TimeFloor    time.Time     // a time that is surely past; epochs do not fall behind it
 	MaxBytes     int64         // on disk, all generations; what was acknowledged goes first, then the oldest
 	MaxAge       time.Duration // of what is not acknowledged
@@ -38,25 +46,15 @@ type Options struct {
 	Log  *slog.Logger
 }
 
-// Verdict is what a hub's watermark means, see docs/results.md.
-type Verdict string
-
-// The verdicts.
-const (
-	Equal    Verdict = "equal"    // nothing happened
-	Ahead    Verdict = "ahead"    // an ack was lost: the cursor moved
-	Behind   Verdict = "behind"   // the hub lost something: it is sent again
-	Restored Verdict = "restored" // this agent was restored: the rest goes to a new epoch
-)
-
 // Stats is how the buffer stands, for status and for the agent's own check.
 type Stats struct {
 	Generations    int
-	Bytes          int64  // on disk
-	UnackedRecords uint64 // synced and not acknowledged
-	UnackedBytes   int64
+	Foreign        int   // generations of another core that still lives, to be taken over
+	Bytes          int64 // on disk
+	UnackedRecords uint64
+	UnackedBytes   int64     // about
 	OldestUnacked  time.Time // when the segment of the oldest unacknowledged record was begun; zero = none
-	Appended       uint64    // since Open
+	Appended       uint64    // items since Open
 	Syncs          uint64    // since Open
 	Refused        uint64    // appends that failed since Open
 	LastError      string    // of the latest failed append, "" after one that worked
@@ -65,53 +63,164 @@ type Stats struct {
 
 // Buffer is open from Open to Close. Its methods may be called by several goroutines, but Next, Ack,
 // Reject and Resume of one epoch by one at a time.
-type Buffer struct{}
-
-// Open opens the buffer in whatever state it is found, closes the generations of former cores (those
-// whose cores still live are taken over later), and begins a new one. Runs that a kill cut off are
-// appended as LostRun. It fails only where nothing could be kept anyway: the folder cannot be read.
-// A full disk is no error here.
-func Open(o Options) (*Buffer, error) { return nil, nil }
+type Buffer struct {
+	k       *keeper
+	foreign atomic.Int64 // generations not taken over yet
+}
 
 // Append keeps an item: it returns nil once the item is synced to disk, the sync begun at most 50 ms
-// after the call. It sets item.Seq. An error says that the item is not accepted (disk full, too
-// large: wire.MaxRecord, closed).
-func (b *Buffer) Append(item *wire.Item) error { return nil }
+// after the call. It sets item.Seq. An error says that the item is not accepted (disk full,
+// ErrTooLarge, ErrClosed); the buffer tells the hub of it itself once it can write again.
+func (b *Buffer) Append(item *wire.Item) error {
+	it, err := encode(item)
+	if err != nil {
+		return err
+	}
+	type outcome struct {
+		seq uint64
+		err error
+	}
+	done := make(chan outcome, 1)
+	if !b.k.do(func() { b.k.append(it, func(seq uint64, err error) { done <- outcome{seq, err} }) }) {
+		return fmt.Errorf("append: %w", ErrClosed)
+	}
+	o := <-done
+	if o.err != nil {
+		return fmt.Errorf("append: %w", o.err)
+	}
+	item.Seq = o.seq
+	return nil
+}
 
-// Mark says that a run of check begins at start: if the core is killed before a result of that check
-// is appended, the next Open reports the run as lost. It is written, not synced.
-func (b *Buffer) Mark(check string, start time.Time) error { return nil }
+// encode marshals an item without its seq, which the keeper puts behind it: a protobuf message may
+// have its fields in any order.
+func encode(i *wire.Item) (item, error) {
+	bare := &wire.Item{Kind: i.GetKind()}
+	payload, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 0, proto.Size(bare)+12), bare)
+	if err != nil {
+		return item{}, fmt.Errorf("append: %w", err)
+	}
+	x, _ := runOf(i)
+	return item{payload, x.check, x.start}, nil
+}
 
-// Generations lists every generation kept, oldest first, the live one last.
-func (b *Buffer) Generations() []*wire.Generation { return nil }
+// Generations lists every generation kept, oldest first; the one that is not closed is live.
+func (b *Buffer) Generations() []*wire.Generation {
+	var all []*wire.Generation
+	b.k.do(func() {
+		for _, g := range b.k.generations {
+			all = append(all, &wire.Generation{
+				Epoch:    g.epoch,
+				Written:  g.written,
+				Acked:    g.cursor.acked,
+				AckedCrc: g.cursor.crc,
+				Closed:   g.closed && g.unsynced == 0,
+			})
+		}
+	})
+	return all
+}
 
 // Live is the epoch of the generation being written.
-func (b *Buffer) Live() uint64 { return 0 }
+func (b *Buffer) Live() (epoch uint64) {
+	b.k.do(func() { epoch = b.k.live.g.epoch })
+	return epoch
+}
 
-// Next is the batch behind the cursor of a generation, at most max bytes unpacked or one record; nil
-// when everything is acknowledged. It gives the same batch (or a longer one) until Ack, Reject or
-// Resume moved the cursor. What cannot be read is passed over with a gap record.
-func (b *Buffer) Next(epoch uint64, max int) (*wire.Batch, error) { return nil, nil }
+// Ack moves the cursor of a generation: everything up to seq is on the bus. An ack of what is
+// acknowledged already does nothing; one of what was never written is an error.
+func (b *Buffer) Ack(epoch, seq uint64) error {
+	err := ErrClosed
+	b.k.do(func() {
+		var g *generation
+		if g, err = b.k.find(epoch); err != nil || seq <= g.cursor.acked {
+			return
+		}
+		if seq > g.written {
+			err = fmt.Errorf("ack %d of generation %016x: only %d are written", seq, epoch, g.written)
+			return
+		}
+		b.k.acknowledge(g, seq, g.reading.crc, g.reading.last == seq)
+	})
+	return err
+}
 
-// Ack moves the cursor of a generation: everything up to seq is on the bus.
-func (b *Buffer) Ack(epoch, seq uint64) error { return nil }
+// acknowledge moves the cursor. One that cannot be written costs no more than the watermark's moving it
+// again in the next life.
+func (k *keeper) acknowledge(g *generation, seq uint64, crc uint32, crcOK bool) {
+	g.cursor.acked, g.cursor.crc, g.cursor.crcOK = seq, crc, crcOK
+	for r := range g.rejected {
+		if r <= seq {
+			delete(g.rejected, r)
+		}
+	}
+	if err := g.keepCursor(k.disk, false); err != nil && !g.warned {
+		g.warned = true
+		k.log.Warn("cursor not kept", "generation", generationName(g.epoch), "err", err)
+	}
+	k.scheduleSweep()
+}
 
-// Reject says that the bus can never take a record: a gap record takes its place.
-func (b *Buffer) Reject(epoch, seq uint64) error { return nil }
-
-// Resume compares what the bus holds of a generation with the cursor, at the start of a session,
-// before its first Next.
-func (b *Buffer) Resume(epoch, seq uint64, crc uint32) (Verdict, error) { return "", nil }
+// Reject says that the bus can never take a record: a gap record takes its place, and Next goes on
+// behind it.
+func (b *Buffer) Reject(epoch, seq uint64) error {
+	err := ErrClosed
+	b.k.do(func() {
+		var g *generation
+		if g, err = b.k.find(epoch); err != nil {
+			return
+		}
+		if seq <= g.cursor.acked || seq > g.written || len(g.rejected) >= maxRejected {
+			err = fmt.Errorf("reject %d of generation %016x: not one that waits", seq, epoch)
+			return
+		}
+		if g.rejected == nil {
+			g.rejected = map[uint64]bool{}
+		}
+		g.rejected[seq] = true
+	})
+	return err
+}
 
 // Split begins a new live generation when more than backlog bytes of the present one are
 // unacknowledged, so that new results do not queue behind them.
-func (b *Buffer) Split(backlog int64) error { return nil }
+func (b *Buffer) Split(backlog int64) error {
+	err := ErrClosed
+	b.k.do(func() {
+		err = nil
+		if b.k.live.g.backlog() > backlog {
+			err = b.k.split()
+		}
+	})
+	return err
+}
 
 // Notify receives when there may be something new for Next or Generations. It holds one.
-func (b *Buffer) Notify() <-chan struct{} { return nil }
+func (b *Buffer) Notify() <-chan struct{} { return b.k.notify }
 
 // Stats says how the buffer stands.
-func (b *Buffer) Stats() Stats { return Stats{} }
+func (b *Buffer) Stats() Stats {
+	var s Stats
+	b.k.do(func() {
+		s = b.k.stats
+		s.Generations = len(b.k.generations)
+		s.Bytes = b.k.bytes()
+		for _, g := range b.k.generations {
+			s.UnackedRecords += g.unacked()
+			s.UnackedBytes += g.backlog()
+			if t := g.oldest(); !t.IsZero() && (s.OldestUnacked.IsZero() || t.Before(s.OldestUnacked)) {
+				s.OldestUnacked = t
+			}
+		}
+	})
+	s.Foreign = int(b.foreign.Load())
+	return s
+}
 
-// Close syncs and ends the buffer; appends under way are finished, later ones fail.
-func (b *Buffer) Close() error { return nil }
+// Close syncs and ends the buffer: appends under way are finished, later ones fail. It is called
+// once.
+func (b *Buffer) Close() error {
+	close(b.k.quit)
+	<-b.k.gone
+	return nil
+}

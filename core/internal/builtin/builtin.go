@@ -4,6 +4,7 @@
 package builtin
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -34,11 +35,14 @@ const (
 // defaultNames are the default checks, in the order in which they are listed.
 var defaultNames = []string{"cpu", "load", "memory", "swap", "disk", "net", "procs", "uptime", "clock", "agent"}
 
-// Defaults gives the checks that run with no configuration: each builtin under its own name, without arguments. The slice
-// and its checks are the caller's.
+// Defaults gives the checks that run with no configuration: each builtin under its own name, without arguments; on Windows,
+// which has no load average, without "load". The slice and its checks are the caller's.
 func Defaults() []check.Check {
 	list := make([]check.Check, 0, len(defaultNames))
 	for _, name := range defaultNames {
+		if name == "load" && runtime.GOOS == "windows" {
+			continue
+		}
 		list = append(list, check.Check{
 			Name: name, Builtin: name, Every: defaultEvery, Timeout: defaultTimeout, Default: true,
 		})

@@ -1,14 +1,39 @@
 package builtin
 
+import (
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/clock"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/cpu"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/disk"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/load"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/memory"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/network"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/procs"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/self"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/swap"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/uptime"
+)
+
 // New gives a registry of all builtin checks.
 func New(env Env) *Registry {
-	if env.ProcRoot == "" {
-		env.ProcRoot = "/proc"
+	proc, sys := env.ProcRoot, env.SysRoot
+	if proc == "" {
+		proc = "/proc"
 	}
-	if env.SysRoot == "" {
-		env.SysRoot = "/sys"
+	if sys == "" {
+		sys = "/sys"
 	}
 	r := &Registry{instances: make(map[string]*instance)}
-	r.families = map[string]family{}
+	r.families = map[string]family{
+		"cpu":    {cpu.Valid, func() Func { return cpu.New(proc, sys).Run }},
+		"load":   {load.Valid, func() Func { return load.New(proc, sys).Run }},
+		"memory": {memory.Valid, func() Func { return memory.New(proc, sys).Run }},
+		"swap":   {swap.Valid, func() Func { return swap.New(proc).Run }},
+		"disk":   {disk.Valid, func() Func { return disk.New(proc).Run }},
+		"net":    {network.Valid, func() Func { return network.New(proc, sys).Run }},
+		"procs":  {procs.Valid, func() Func { return procs.New(proc).Run }},
+		"uptime": {uptime.Valid, func() Func { return uptime.New(proc).Run }},
+		"clock":  {clock.Valid, func() Func { return clock.New(env.HubOffset).Run }},
+		"agent":  {self.Valid, func() Func { return self.New(proc, env.Agent, r.Stuck).Run }},
+	}
 	return r
 }

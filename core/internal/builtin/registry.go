@@ -83,13 +83,9 @@ func (r *Registry) Stuck() int {
 // answers UNKNOWN at once. Two runs of the same at the same time are one run with one result. A panic becomes UNKNOWN. Of the
 // result, State, Text, Long, Perfdata, Problems and TimedOut are set; Perfdata belongs to the caller.
 func (r *Registry) Run(ctx context.Context, name string, args []string) check.Result {
-	if err := r.Check(name, args); err != nil {
+	run, err := r.join(ctx, name, args)
+	if err != nil {
 		return unknown(name, err.Error())
-	}
-	run, since, refused := r.join(ctx, name, args)
-	if refused {
-		return unknown(name, fmt.Sprintf("the run of %s has not returned; not started again until it does",
-			since.UTC().Format(time.RFC3339)))
 	}
 	select {
 	case <-run.done:
@@ -104,13 +100,19 @@ func (r *Registry) Run(ctx context.Context, name string, args []string) check.Re
 	return r.abandon(ctx, name, run)
 }
 
-// join starts a run, or finds the one in flight. refused says that the one in flight is overdue.
-func (r *Registry) join(ctx context.Context, name string, args []string) (run *going, since time.Time, refused bool) {
+// join starts a run, or finds the one in flight. An error says why neither can be.
+func (r *Registry) join(ctx context.Context, name string, args []string) (*going, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	in := r.instance(name, args)
-	if g := in.going; g != nil {
-		return g, g.since, g.overdue
+	in, err := r.instance(name, args)
+	if err != nil {
+		return nil, err
+	}
+	if g := in.going; g != nil && g.overdue {
+		return nil, fmt.Errorf("the run of %s has not returned; not started again until it does",
+			g.since.UTC().Format(time.RFC3339))
+	} else if g != nil {
+		return g, nil
 	}
 	g := &going{done: make(chan struct{}), since: time.Now()}
 	in.going = g
@@ -125,7 +127,7 @@ func (r *Registry) join(ctx context.Context, name string, args []string) (run *g
 		g.result, in.going = result, nil
 		close(g.done)
 	}()
-	return g, g.since, false
+	return g, nil
 }
 
 // abandon marks a run as overdue and answers for it.
@@ -150,23 +152,26 @@ func (r *Registry) abandon(ctx context.Context, name string, run *going) check.R
 }
 
 // instance gives the state of a builtin with these arguments, new or kept. The mutex is held.
-func (r *Registry) instance(name string, args []string) *instance {
+func (r *Registry) instance(name string, args []string) (*instance, error) {
 	key := name + "\x00" + strings.Join(args, "\x00")
 	in, ok := r.instances[key]
 	if !ok {
-		r.forget()
+		if err := r.Check(name, args); err != nil {
+			return nil, err
+		}
+		if len(r.instances) >= maxInstances && !r.forget() {
+			return nil, fmt.Errorf("%d runs of builtins are in flight", maxInstances)
+		}
 		in = &instance{run: r.families[name].start()}
 		r.instances[key] = in
 	}
 	in.used = time.Now()
-	return in
+	return in, nil
 }
 
-// forget makes room for one more instance: the idle one not used for longest goes. The mutex is held.
-func (r *Registry) forget() {
-	if len(r.instances) < maxInstances {
-		return
-	}
+// forget makes room for one more instance: the idle one not used for longest goes. It is false when none is idle. The mutex
+// is held.
+func (r *Registry) forget() bool {
 	var oldest string
 	for key, in := range r.instances {
 		if in.going == nil && (oldest == "" || in.used.Before(r.instances[oldest].used)) {
@@ -174,6 +179,7 @@ func (r *Registry) forget() {
 		}
 	}
 	delete(r.instances, oldest)
+	return oldest != ""
 }
 
 // guarded runs a check and turns its panic into a result.

@@ -2,10 +2,14 @@
 // the set of checks that runs: whole or not at all. It is the one gate for executable content (DESIGN §2), and keeps the last
 // known good document on disk.
 //
-// Take is pure. It runs nothing and fetches nothing; the box file is read elsewhere.
+// Take is pure but for what Rules ask. It runs nothing and fetches nothing; the box file is read elsewhere (platforms/boxfile).
 package config
 
 import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -21,9 +25,12 @@ const (
 	TrustSigned Trust = "signed" // only what the owner's offline site key has signed
 )
 
+// DefaultMaxChecks is how many checks one box takes: beyond it a document is a mistake.
+const DefaultMaxChecks = 2000
+
 // Box is what the owner of the box allows, from the box file.
 type Box struct {
-	Trust      Trust             // "" = TrustHub
+	Trust      Trust             // "" = TrustHub; what is neither counts as TrustSigned
 	PluginDirs []string          // empty = plugin.DefaultDirs; else instead of them
 	AllowArgs  map[string]string // plugin name → pattern that the whole argument line must match, see ArgLine
 	Never      []string          // names of checks, plugins or builtins that never run here; * and ? match
@@ -53,25 +60,130 @@ type Set struct {
 	Notes    []string      // one line each: what the owner should know although the set was taken ("check web: plugin check_http not found in ...")
 }
 
-// Take validates a whole document. Either problems is empty and the set can run as it is, or problems says, one line each,
-// which check, what is wrong and what to do, and nothing of the document may run. nil means revision 0: the defaults alone.
-func Take(d *wire.Desired, r Rules) (s Set, problems []string) { panic("written next") }
+// Take validates a whole document. Either problems is empty and the set can run as it is, or problems says, one line each (at most
+// wire.MaxProblems), which check, what is wrong and what to do, and nothing of the document may run. nil means revision 0: the defaults alone;
+// they never have problems, and those the box file's never list names are left out.
+func Take(d *wire.Desired, r Rules) (s Set, problems []string) {
+	t := taking{gate: newGate(r), names: map[string]bool{}}
+	if limit := t.gate.maxChecks(); len(d.GetChecks()) > limit {
+		return Set{}, []string{fmt.Sprintf("%d checks: this box takes at most %d", len(d.GetChecks()), limit)}
+	}
+	for _, w := range d.GetChecks() {
+		t.add(w)
+	}
+	t.addDefaults(d)
+	if len(t.problems) > 0 {
+		return Set{}, bounded(t.problems)
+	}
+	slices.SortFunc(t.checks, func(a, b check.Check) int { return strings.Compare(a.Name, b.Name) })
+	return Set{Revision: d.GetRevision(), Checks: t.checks, Notes: bounded(t.notes)}, nil
+}
+
+// taking is one document on its way through.
+type taking struct {
+	gate     gate
+	names    map[string]bool
+	checks   []check.Check
+	problems []string
+	notes    []string
+}
+
+func (t *taking) add(w *wire.Check) {
+	c, err := wire.ToCheck(w)
+	if err != nil {
+		t.problems = append(t.problems, err.Error())
+		return
+	}
+	if t.names[c.Name] {
+		t.problems = append(t.problems, fmt.Sprintf("check %s: the name is there twice; a box can have it once", c.Name))
+		return
+	}
+	t.names[c.Name] = true
+	problems, note := t.gate.pass(c)
+	for _, p := range problems {
+		t.problems = append(t.problems, fmt.Sprintf("check %s: %s", c.Name, p))
+	}
+	if note != "" {
+		t.notes = append(t.notes, fmt.Sprintf("check %s: %s", c.Name, note))
+	}
+	t.checks = append(t.checks, c)
+}
+
+// addDefaults adds the default checks that the document neither replaces nor turns off.
+func (t *taking) addDefaults(d *wire.Desired) {
+	defaults := t.gate.rules.Builtins.Defaults()
+	var known []string
+	for _, c := range defaults {
+		known = append(known, c.Name)
+	}
+	for _, name := range d.GetDisable() {
+		if !slices.Contains(known, name) {
+			t.notes = append(t.notes, fmt.Sprintf("disable: there is no default check %.80q%s", name, didYouMean(name, known)))
+		}
+	}
+	if d.GetNoDefaults() {
+		return
+	}
+	for _, c := range defaults {
+		if t.names[c.Name] || slices.Contains(d.GetDisable(), c.Name) {
+			continue
+		}
+		if word := t.gate.never(c); word != "" {
+			t.notes = append(t.notes, fmt.Sprintf("default check %s: left out, the box file says never = %s", c.Name, word))
+			continue
+		}
+		t.checks = append(t.checks, c)
+	}
+}
+
+// bounded keeps a report within what the wire takes, and says how much is left out.
+func bounded(lines []string) []string {
+	if len(lines) <= wire.MaxProblems {
+		return lines
+	}
+	more := len(lines) - wire.MaxProblems + 1
+	return append(lines[:wire.MaxProblems-1:wire.MaxProblems-1], fmt.Sprintf("and %d more", more))
+}
 
 // Changes says what differs between two sets, by check name, each sorted.
 type Changes struct{ Added, Changed, Removed []string }
 
 // Diff compares two sets.
-func Diff(old, new Set) Changes { panic("written next") }
+func Diff(old, new Set) Changes {
+	before := make(map[string]check.Check, len(old.Checks))
+	for _, c := range old.Checks {
+		before[c.Name] = c
+	}
+	var d Changes
+	for _, c := range new.Checks {
+		was, ok := before[c.Name]
+		delete(before, c.Name)
+		switch {
+		case !ok:
+			d.Added = append(d.Added, c.Name)
+		case !same(was, c):
+			d.Changed = append(d.Changed, c.Name)
+		}
+	}
+	for name := range before {
+		d.Removed = append(d.Removed, name)
+	}
+	slices.Sort(d.Added)
+	slices.Sort(d.Changed)
+	slices.Sort(d.Removed)
+	return d
+}
 
-// Store keeps the last known good document in one file (state/desired). One goroutine uses it.
-type Store struct{}
+func same(a, b check.Check) bool {
+	return a.Name == b.Name && a.Builtin == b.Builtin && a.Plugin == b.Plugin && slices.Equal(a.Args, b.Args) && a.Every == b.Every &&
+		a.Cron == b.Cron && a.Timeout == b.Timeout && a.Default == b.Default
+}
 
-// OpenStore names the file; it need not exist. Its folder must.
-func OpenStore(path string) *Store { panic("written next") }
-
-// Load returns the document saved last, or nil when there is none. A file that is damaged is moved aside to PATH.bad and
-// reported as an error along with a nil document: the agent then runs the defaults and asks the hub again.
-func (s *Store) Load() (*wire.Desired, error) { panic("written next") }
-
-// Save writes the document durably before it returns.
-func (s *Store) Save(d *wire.Desired) error { panic("written next") }
+// matches is a name against an entry of the never list.
+func matches(pattern, name string) bool {
+	if pattern == name {
+		return true
+	}
+	ok, err := path.Match(pattern, name)
+	return ok && err == nil
+}

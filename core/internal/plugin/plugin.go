@@ -4,10 +4,16 @@
 //
 // It keeps nothing between runs, decides nothing about when a run is due, and trusts no plugin: a run can take its own time
 // and its own output, nothing else. What may run at all is decided in core/internal/config before anything comes here.
+//
+// A process tree is known by three things: the process group (and session) the plugin leads, the mark LIMPET_RUN in the
+// environment of all it starts, which on Linux finds those that left the group, and on Windows the job object. What sheds the mark as well is not found.
 package plugin
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -21,10 +27,12 @@ const (
 	Grace = 2 * time.Second
 	// Linger is how long a plugin's output is waited for after its own exit, while a child of it keeps the pipe open.
 	Linger = 200 * time.Millisecond
+	// killWait is how long a killed plugin is waited for: one that hangs in the kernel ends when that lets it.
+	killWait = time.Second
 )
 
 // Output takes what a plugin prints as it comes, at most MaxOutput of each stream. It is called from two goroutines, one a
-// stream, never after the run has returned; the data is the callee's to keep. It must not block.
+// stream, never after the run has returned; the data is the callee's to keep, not to change. It must not block.
 type Output = func(stderr bool, data []byte)
 
 // Spec is one run.
@@ -35,42 +43,133 @@ type Spec struct {
 	Env     []string      // NAME=VALUE, after the clean environment (see Environment) and winning over it
 	Dir     string        // working directory, "" = the root directory
 	Timeout time.Duration // the process tree ends after it; 0 = check.DefaultTimeout
+	Output  int64         // bytes kept of each stream; 0 or more than MaxOutput = MaxOutput
 	Trigger check.Trigger
 	Due     time.Time // zero for a manual run
 }
 
-// Run runs a plugin and returns when the plugin itself has ended, or its tree has been killed: at the latest Timeout, plus
-// Grace, plus a moment. It always returns a result: what hinders a run (no such interpreter, no permission) is a result of
-// state Unknown whose text says what to do. Processes the plugin left behind are ended too and named in Problems. When ctx ends, the
-// run ends as at its deadline, with Interrupted(result) true. out may be nil.
-func Run(ctx context.Context, s Spec, out Output) check.Result {
-	panic("written next")
+// limit is what is kept of each stream.
+func (s Spec) limit() int {
+	if s.Output <= 0 || s.Output > MaxOutput {
+		return MaxOutput
+	}
+	return int(s.Output)
 }
-
-// Interrupted says that a result came from a run cut off by its context and not by the plugin or the deadline.
-func Interrupted(r check.Result) bool { return r.Signal == SignalInterrupted }
 
 // SignalInterrupted stands in Result.Signal of a run that its context cut off.
 const SignalInterrupted = "interrupted"
 
-// Runner runs checks of kind plugin from the box's plugin directories.
-type Runner struct {
-	Dirs []string // searched in order; see DefaultDirs
-	Dir  string   // working directory of the runs, "" = the root directory
-	Env  []string // for every run, NAME=VALUE
+// Interrupted says that a result came from a run cut off by its context and not by the plugin or the deadline.
+func Interrupted(r check.Result) bool { return r.Signal == SignalInterrupted }
+
+// Run runs a plugin and returns when the plugin itself has ended, or its tree has been killed: at the latest Timeout, plus
+// Grace, plus a moment. It always returns a result: what hinders a run (no such interpreter, no permission) is a result of
+// state Unknown whose text says what to do. Processes the plugin left behind are ended too and named in Problems. When ctx ends, the
+// run ends as at its deadline, and Interrupted(result) holds. out may be nil.
+func Run(ctx context.Context, s Spec, out Output) check.Result {
+	if s.Timeout <= 0 {
+		s.Timeout = check.DefaultTimeout
+	}
+	o := outcome{spec: s, start: time.Now()}
+	if ctx.Err() != nil {
+		o.cause = interrupted
+		return o.result()
+	}
+	mark := fmt.Sprintf("%s=%016x", markName, rand.Uint64())
+	p, streams, err := launch(ctx, s, mark, out)
+	if err != nil {
+		o.startErr = err
+		return o.result()
+	}
+	o.cause = watch(ctx, p, s.Timeout)
+	o.duration = time.Since(o.start)
+	o.heldOpen = streams.wait(Linger)
+	o.left = p.killRest()
+	o.stdout, o.stderr = streams.take()
+	o.state, o.gone = p.reap(killWait)
+	return o.result()
 }
 
-// Run finds c.Plugin and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
-func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out Output) check.Result {
-	panic("written next")
+// cause says what ended a run.
+type cause int
+
+const (
+	exited      cause = iota // the plugin itself
+	timedOut                 // its deadline
+	interrupted              // its context
+)
+
+// watch waits for the plugin's own end and brings it about where time is up.
+func watch(ctx context.Context, p *process, timeout time.Duration) cause {
+	deadline := time.NewTimer(timeout)
+	defer deadline.Stop()
+	why := exited
+	select {
+	case <-p.ended:
+		return exited
+	case <-deadline.C:
+		why = timedOut
+	case <-ctx.Done():
+		why = interrupted
+	}
+	if p.terminate() {
+		deadline.Reset(Grace)
+		select {
+		case <-p.ended:
+			return why
+		case <-deadline.C:
+		}
+	}
+	p.kill()
+	deadline.Reset(killWait)
+	select {
+	case <-p.ended:
+	case <-deadline.C:
+	}
+	return why
 }
 
-// DefaultDirs lists the directories where this operating system's packages put Nagios plugins, whether they exist or not.
-func DefaultDirs() []string { panic("written next") }
+// launch opens the pipes and starts the program. Its parent ends of the write sides are closed when it returns.
+func launch(ctx context.Context, s Spec, mark string, out Output) (*process, *streams, error) {
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		return nil, nil, fmt.Errorf("make pipe: %w", err)
+	}
+	defer outW.Close()
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		outR.Close()
+		return nil, nil, fmt.Errorf("make pipe: %w", err)
+	}
+	defer errW.Close()
+	p, err := startRetrying(ctx, s, mark, outW, errW)
+	if err != nil {
+		outR.Close()
+		errR.Close()
+		return nil, nil, err
+	}
+	return p, readBoth(outR, errR, s.limit(), out), nil
+}
 
-// Find returns the absolute path of the plugin with this bare file name in the first of dirs that has it. It refuses names
-// with a path in them and files that others than root and the agent's own user may change; what it returns wraps ErrNotFound when no directory has it.
-func Find(dirs []string, name string) (string, error) { panic("written next") }
+// What ETXTBSY costs: somebody still has the file open for writing, as an installer, or a fork that has not executed yet.
+const (
+	busyTries = 20
+	busyPause = 25 * time.Millisecond
+)
 
-// List returns the names of all plugins found in dirs, sorted, each once, at most MaxListed.
-func List(dirs []string) []string { panic("written next") }
+func startRetrying(ctx context.Context, s Spec, mark string, stdout, stderr *os.File) (*process, error) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for try := 1; ; try++ {
+		p, err := start(s, mark, stdout, stderr)
+		if err == nil || !isBusy(err) || try == busyTries {
+			return p, err
+		}
+		pause.Reset(busyPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}

@@ -4,11 +4,19 @@
 // One goroutine (Loop) owns all of it; every method sends to that goroutine. Each run has a goroutine of its own, which also
 // delivers the result. The package starts no program (that is Runner's) and keeps no result. It sleeps on one timer and
 // wakes only when something is due.
+//
+// Intervals are counted on the monotonic clock, so a step of the wall clock neither skips nor doubles anything. The phase of a check is
+// hash(fingerprint, name) modulo its interval, on the wall clock of the moment it was added: it stays the same over restarts, and one check is
+// spread over the fleet. Cron expressions mean the wall clock: after a step of up to three hours a time that was jumped over is made
+// up for once, and none is run twice; after a greater one, which is a clock being set right, times are counted from the new one.
 package schedule
 
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -18,7 +26,7 @@ import (
 const DefaultConcurrency = 32
 
 // Runner makes one run and returns its result. It must end soon after its context has. out is never nil, may be called from several
-// goroutines, and does not block.
+// goroutines, does not block, and keeps the data.
 type Runner interface {
 	Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(stderr bool, data []byte)) check.Result
 }
@@ -29,63 +37,179 @@ type Options struct {
 	Concurrency int    // 0 = DefaultConcurrency
 	Runner      Runner
 	// Deliver takes every result, scheduled or manual, once, in the run's own goroutine; the check counts as running until it
-	// returns. The context is the run's: it ends when the schedule is ended by force.
+	// returns. Its context never ends: a result that is there is to be kept even while the agent stops.
 	Deliver func(ctx context.Context, c check.Check, r check.Result)
 	// Begin is called in the run's goroutine just before each run, for the start mark; nil = none.
 	Begin func(c check.Check, start time.Time)
 	// Standby makes Loop start nothing until Activate.
 	Standby bool
-	// Wall is the wall clock, nil = time.Now. Only cron checks and the phase at start look at it.
+	// Wall is the wall clock, nil = time.Now. Only cron checks and the phase look at it.
 	Wall func() time.Time
 }
 
 // What RunNow returns when nothing ran.
 var (
 	ErrUnknownCheck = errors.New("no such check")
-	ErrStopped      = errors.New("the schedule has stopped")
+	ErrStopped      = errors.New("the schedule starts nothing now")
 )
 
 // Schedule is the owner of all due times. Make it with New, run Loop once.
-type Schedule struct{}
+type Schedule struct {
+	requests chan func(*state)
+	finished chan *flight
+	stopped  chan struct{} // closed when Loop has returned
+	state    *state        // Loop's alone
+}
 
 // New makes a schedule with no checks.
-func New(o Options) *Schedule { panic("written next") }
+func New(o Options) *Schedule {
+	if o.Concurrency <= 0 {
+		o.Concurrency = DefaultConcurrency
+	}
+	if o.Wall == nil {
+		o.Wall = time.Now
+	}
+	s := &Schedule{requests: make(chan func(*state)), finished: make(chan *flight), stopped: make(chan struct{})}
+	s.state = newState(o)
+	return s
+}
 
 // Loop runs the schedule until ctx ends; then it cancels the runs under way, waits until all have been delivered, and returns nil.
-func (s *Schedule) Loop(ctx context.Context) error { panic("written next") }
+func (s *Schedule) Loop(ctx context.Context) error {
+	defer close(s.stopped)
+	st := s.state
+	st.launch = func(f *flight, c check.Check) { go s.fly(ctx, f, c) }
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return s.end()
+		case request := <-s.requests:
+			request(st)
+		case f := <-s.finished:
+			st.land(f)
+		case <-timer.C:
+		}
+		if wait, some := st.advance(time.Now()); some {
+			timer.Reset(wait)
+		} else {
+			timer.Stop()
+		}
+	}
+}
+
+// end waits for the runs under way, whose context has ended.
+func (s *Schedule) end() error {
+	st := s.state
+	st.drain()
+	for st.running > 0 {
+		select {
+		case f := <-s.finished:
+			st.land(f)
+		case request := <-s.requests:
+			request(st)
+		}
+	}
+	return nil
+}
+
+// fly makes one run, in a goroutine of its own.
+func (s *Schedule) fly(ctx context.Context, f *flight, c check.Check) {
+	o := s.state.options // never changed
+	if o.Begin != nil {
+		o.Begin(c, time.Now())
+	}
+	f.result = o.Runner.Run(ctx, c, f.trigger, f.dueWall, f.tee.write)
+	o.Deliver(context.WithoutCancel(ctx), c, f.result)
+	s.finished <- f
+}
+
+// do has the owner do f, and returns when it has.
+func (s *Schedule) do(ctx context.Context, f func(*state)) error {
+	done := make(chan struct{})
+	select {
+	case s.requests <- func(st *state) { defer close(done); f(st) }:
+		<-done
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.stopped:
+		return ErrStopped
+	}
+}
 
 // Set replaces the checks. An unchanged check (all fields equal) keeps its phase and its place; a new or changed one with an
-// interval runs within a second, then at its phase; one with a cron expression runs at its times only. A removed check's run in flight is finished and delivered.
-// The error names the check whose cron expression cannot be read; then nothing has changed.
-func (s *Schedule) Set(ctx context.Context, checks []check.Check) error { panic("written next") }
+// interval runs within a second, then at its phase; one with a cron expression runs at its times only. A removed check's run in flight is
+// finished and delivered. The error names a check whose cron expression cannot be read, or whose name is there twice; then nothing has changed.
+func (s *Schedule) Set(ctx context.Context, checks []check.Check) error {
+	wanted, err := read(checks)
+	if err != nil {
+		return err
+	}
+	return s.do(ctx, func(st *state) { st.set(wanted, time.Now()) })
+}
 
 // RunNow runs the check of this name at once, or joins its run in flight, and returns its result. Output comes to out from this moment
 // on, in the caller's goroutine, in order within a stream. When ctx ends, RunNow returns its error and the run goes on. Errors
 // that wrap ErrUnknownCheck or ErrStopped: nothing ran.
 func (s *Schedule) RunNow(ctx context.Context, name string, out func(stderr bool, data []byte)) (r check.Result, joined bool, err error) {
-	panic("written next")
+	var l *listener
+	ask := func(st *state) { l, joined, err = st.runNow(name) }
+	if e := s.do(ctx, ask); e != nil {
+		return r, false, e
+	}
+	if err != nil {
+		return r, false, err
+	}
+	defer l.leave()
+	r, err = l.listen(ctx, out)
+	return r, joined, err
 }
 
 // Activate ends standby: checks are scheduled from now on.
-func (s *Schedule) Activate(ctx context.Context) error { panic("written next") }
+func (s *Schedule) Activate(ctx context.Context) error {
+	return s.do(ctx, func(st *state) { st.activate(time.Now()) })
+}
 
 // Drain starts nothing new from now on (run-now included), and returns when no run is under way; or with ctx's error when it ends before.
-func (s *Schedule) Drain(ctx context.Context) error { panic("written next") }
+func (s *Schedule) Drain(ctx context.Context) error {
+	idle := make(chan struct{})
+	if err := s.do(ctx, func(st *state) { st.drain(); st.whenIdle(idle) }); err != nil {
+		if errors.Is(err, ErrStopped) {
+			return nil // nothing is under way after Loop
+		}
+		return err
+	}
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Stats is how the schedule keeps up.
 type Stats struct {
 	Checks  int
 	Running int
 	Queued  int           // due, waiting for the cap
-	Runs    uint64        // since New
+	Runs    uint64        // started since New
 	Skipped uint64        // slots that passed while the check was still running or waiting, since New
-	LagP50  time.Duration // due to start, over the scheduled runs of the last LagWindow
+	LagP50  time.Duration // due to start, over the scheduled runs of the last LagWindow (the last 512 of them)
 	LagP99  time.Duration
 	LagMax  time.Duration
 }
 
 // LagWindow is the time over which Stats reports lag.
 const LagWindow = 5 * time.Minute
+
+// Stats reports; it costs a sort of at most a few hundred numbers.
+func (s *Schedule) Stats(ctx context.Context) (Stats, error) {
+	var x Stats
+	err := s.do(ctx, func(st *state) { x = st.stats(time.Now()) })
+	return x, err
+}
 
 // Entry is one check as the schedule sees it.
 type Entry struct {
@@ -96,8 +220,26 @@ type Entry struct {
 	Skipped uint64
 }
 
-// Stats reports; it costs a sort of at most a few hundred numbers.
-func (s *Schedule) Stats(ctx context.Context) (Stats, error) { panic("written next") }
-
 // List returns every check, sorted by name.
-func (s *Schedule) List(ctx context.Context) ([]Entry, error) { panic("written next") }
+func (s *Schedule) List(ctx context.Context) ([]Entry, error) {
+	var all []Entry
+	err := s.do(ctx, func(st *state) { all = st.list(time.Now()) })
+	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Check.Name, b.Check.Name) })
+	return all, err
+}
+
+// read checks what Set is given before anything changes.
+func read(checks []check.Check) (map[string]*entry, error) {
+	wanted := make(map[string]*entry, len(checks))
+	for _, c := range checks {
+		if wanted[c.Name] != nil {
+			return nil, fmt.Errorf("set checks: %s is there twice", c.Name)
+		}
+		e, err := newEntry(c)
+		if err != nil {
+			return nil, fmt.Errorf("set checks: %s: %w", c.Name, err)
+		}
+		wanted[c.Name] = e
+	}
+	return wanted, nil
+}

@@ -8,7 +8,10 @@ package session
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/internal/buffer"
@@ -82,25 +85,196 @@ type Status struct {
 	Enrolled  bool   // a hub has welcomed this agent since the start
 }
 
-// Session is one agent's.
-type Session struct{}
+// Session is one agent's. Its methods may be called by several goroutines; Run once.
+type Session struct {
+	o       Options
+	hub     hub
+	status  atomic.Pointer[Status] // written by Run's goroutine alone
+	again   chan struct{}          // holds one: do not wait for the next attempt
+	facts   chan struct{}          // holds one: send the facts
+	desired chan *wire.Desired     // holds one: the newest not handed on yet
+	reports chan *wire.RevisionReport
+
+	farewell sync.Once
+	bye      *wire.Bye     // written before leaving is closed
+	leaving  chan struct{} // closed by Bye
+	left     chan struct{} // closed when the hub was told, or there was nobody to tell
+}
 
 // New checks the options. Errors: a hub that is no address, a proxy or CA that cannot be read.
-func New(o Options) (*Session, error) { return nil, nil }
+func New(o Options) (*Session, error) {
+	h, err := parseHub(o.Hub)
+	if err != nil {
+		return nil, err
+	}
+	if o.Identity == nil || o.Buffer == nil || o.Facts == nil ||
+		o.Hooks.Revision == nil || o.Hooks.Desired == nil || o.Hooks.Run == nil {
+		return nil, errors.New("make session: a needed option is missing")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if _, err := dial.New(o.Dial); err != nil {
+		return nil, err
+	}
+	s := &Session{
+		o:       o,
+		hub:     h,
+		again:   make(chan struct{}, 1),
+		facts:   make(chan struct{}, 1),
+		desired: make(chan *wire.Desired, 1),
+		reports: make(chan *wire.RevisionReport, 1),
+		leaving: make(chan struct{}),
+		left:    make(chan struct{}),
+	}
+	s.status.Store(&Status{State: Waiting, Since: time.Now(), Hub: h.addr()})
+	return s, nil
+}
 
-// Run connects and serves, again and again, until ctx ends; then it closes the line (see Bye) and
-// returns nil.
-func (s *Session) Run(ctx context.Context) error { return nil }
+// Run connects and serves, again and again, until ctx ends; then it says goodbye with cause "stop",
+// closes the line and returns nil. After Bye it keeps the peace until ctx ends.
+func (s *Session) Run(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() { defer close(done); s.takeDesired(ctx) }()
+	defer func() { <-done }()
+	pace := newPace(time.Now())
+	for {
+		err := s.attempt(ctx, pace)
+		if s.isLeaving() || ctx.Err() != nil {
+			break
+		}
+		wait := pace.after(err, time.Now())
+		s.failed(err, wait)
+		if !s.rest(ctx, wait) {
+			break
+		}
+	}
+	s.update(func(st *Status) { st.State, st.Err, st.Hint, st.Retry = Stopped, "", "", time.Time{} })
+	close(s.left)
+	<-ctx.Done()
+	return nil
+}
+
+// rest waits for the next attempt and says whether there is to be one.
+func (s *Session) rest(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-s.again:
+	case <-s.leaving:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+func (s *Session) isLeaving() bool {
+	select {
+	case <-s.leaving:
+		return true
+	default:
+		return false
+	}
+}
+
+// failed shows why there is no line.
+func (s *Session) failed(err error, wait time.Duration) {
+	text, hint := explain(err, s.hub)
+	state, code := Waiting, ""
+	var refusal *refusal
+	switch {
+	case errors.Is(err, errNotTrusted):
+		state = NotTrusted
+	case errors.As(err, &refusal):
+		code = refusal.code
+		if refusal.slow() {
+			state = Refused
+		}
+	}
+	before := s.Status()
+	s.update(func(st *Status) {
+		st.State, st.Code, st.Err, st.Hint, st.Retry = state, code, text, hint, time.Now().Add(wait)
+		st.Attempts++
+	})
+	if before.Err != text { // the same cause again and again is said once
+		s.o.Log.Warn("no session with the hub", "hub", s.hub.addr(), "hint", hint, "err", text)
+	}
+}
+
+// update changes the status; it runs in Run's goroutine.
+func (s *Session) update(change func(*Status)) {
+	before := s.status.Load()
+	after := *before
+	change(&after)
+	if after.State != before.State {
+		after.Since = time.Now()
+	}
+	s.status.Store(&after)
+	if s.o.Hooks.Changed != nil && (after.State != before.State || after.Err != before.Err) {
+		s.o.Hooks.Changed(after)
+	}
+}
 
 // Status is how the session stands.
-func (s *Session) Status() Status { return Status{} }
+func (s *Session) Status() Status { return *s.status.Load() }
 
 // Bye announces a planned silence with a cause of docs/wire.md, closes the line and does not come
 // again. It returns when the hub was told, at latest when ctx ends.
-func (s *Session) Bye(ctx context.Context, cause, text string) {}
+func (s *Session) Bye(ctx context.Context, cause, text string) {
+	s.leave(cause, text)
+	select {
+	case <-s.left:
+	case <-ctx.Done():
+	}
+}
+
+func (s *Session) leave(cause, text string) {
+	s.farewell.Do(func() {
+		s.bye = &wire.Bye{Cause: cause, Text: text}
+		close(s.leaving)
+	})
+}
 
 // Again asks for the next attempt now: a token was put in place, the box file changed.
-func (s *Session) Again() {}
+func (s *Session) Again() { poke(s.again) }
 
 // SendFacts tells the hub the facts anew, if connected.
-func (s *Session) SendFacts() {}
+func (s *Session) SendFacts() { poke(s.facts) }
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// takeDesired hands desired states on, one after the other.
+func (s *Session) takeDesired(ctx context.Context) {
+	for {
+		select {
+		case d := <-s.desired:
+			report := s.o.Hooks.Desired(d)
+			if report == nil {
+				continue
+			}
+			select {
+			case s.reports <- report:
+			case <-s.reports: // nobody was there to send the one before
+				s.reports <- report
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// offer keeps the newest desired state for takeDesired. It runs in Run's goroutine.
+func (s *Session) offer(d *wire.Desired) {
+	select {
+	case <-s.desired:
+	default:
+	}
+	s.desired <- d
+}

@@ -121,7 +121,7 @@ func (r *Register) Forget(ctx context.Context, fingerprint string) error {
 		if err != nil {
 			return fmt.Errorf("forget agent %.12s: %w", fingerprint, err)
 		}
-		return nil
+		return journal.Write(ctx, r.bus, journal.Event{Kind: journal.Forgotten, Fingerprint: fingerprint, Text: "forgotten"})
 	}
 	return fmt.Errorf("forget agent %.12s: %w", fingerprint, bus.ErrConflict)
 }

@@ -28,8 +28,9 @@ type box struct {
 	pulse    Pulse
 	checks   map[string]*tally
 	results  uint64
-	through  uint64 // stream sequence up to which this box has taken everything
-	dirty    bool   // since it was saved
+	through  uint64         // stream sequence up to which this box has taken everything
+	dirty    bool           // since it was saved
+	news     []*CheckStatus // what subscribers are to be told when the view has it
 
 	view atomic.Pointer[view] // replaced whole
 }
@@ -48,8 +49,21 @@ type view struct {
 	checks []*tally // worst first, then by name
 }
 
-// show makes the box's view anew and tells subscribers if the agent looks different. Owner.
+// show makes the box's view anew, and then tells subscribers what is different: who hears of a change finds it in the view. Owner.
 func (f *Fleet) show(b *box) {
+	v := f.render(b)
+	was := b.view.Swap(v)
+	for _, status := range b.news {
+		f.emit(Change{Kind: CheckChanged, Fingerprint: v.agent.Fingerprint, Check: status})
+	}
+	b.news = nil
+	if was == nil || !alike(was.agent, v.agent) {
+		f.emit(Change{Kind: AgentChanged, Fingerprint: v.agent.Fingerprint, Agent: &v.agent})
+	}
+}
+
+// render is the box as readers shall see it. Owner.
+func (f *Fleet) render(b *box) *view {
 	v := &view{agent: b.describe(time.Now()), facts: b.session.Facts, checks: make([]*tally, 0, len(b.checks))}
 	for _, t := range b.checks {
 		v.checks = append(v.checks, t)
@@ -61,10 +75,7 @@ func (f *Fleet) show(b *box) {
 	if f.wanted != nil {
 		v.agent.WantedRevision = f.wanted(v.agent)
 	}
-	was := b.view.Swap(v)
-	if was == nil || !alike(was.agent, v.agent) {
-		f.emit(Change{Kind: AgentChanged, Fingerprint: v.agent.Fingerprint, Agent: &v.agent})
-	}
+	return v
 }
 
 // count takes one check's state into the agent's.
@@ -100,7 +111,7 @@ func (b *box) describe(now time.Time) Agent {
 	if a.Presence == Upgrading && now.Sub(a.Since.Time) > upgradeWithin {
 		a.Presence, a.Cause, a.Since = Offline, presence.Lost, journal.At(a.Since.Add(upgradeWithin))
 	}
-	if a.Presence == Online {
+	if a.Presence == Online && b.pulse.Session == b.session.Session {
 		a.RTTMS, a.ClockOffsetMS = b.pulse.RTTMS, b.pulse.ClockOffsetMS
 	}
 	if b.pulse.Seen.After(a.LastSeen.Time) {
@@ -152,7 +163,7 @@ func (f *Fleet) age(b *box, now time.Time) {
 			next := *t
 			next.Status.Stale = true
 			b.checks[name] = &next
-			f.emit(Change{Kind: CheckChanged, Fingerprint: b.enrolled.Fingerprint, Check: &next.Status})
+			b.news = append(b.news, &next.Status)
 		default:
 			continue
 		}
@@ -163,10 +174,16 @@ func (f *Fleet) age(b *box, now time.Time) {
 	}
 }
 
-// gone decides that a check is no longer among those the agent runs: it reports another revision than the one this check last
-// ran under, and the check keeps quiet.
+// gone decides that a check is no longer among those the agent runs. An agent that lists what it runs is believed once the check's
+// last result is from an older revision or the check keeps quiet: a new check's first result may come before the list that names it.
 func (t *tally) gone(s presence.Entry, stale bool, quiet time.Duration) bool {
-	if s.State != presence.Online || s.Revision == t.Revision {
+	if s.State != presence.Online {
+		return false
+	}
+	if len(s.Facts.Checks) > 0 && !slices.Contains(s.Facts.Checks, t.Status.Check) {
+		return stale || t.Revision < s.Revision
+	}
+	if s.Revision == t.Revision {
 		return false
 	}
 	return stale || (t.Status.EveryMS == 0 && quiet > cronGone)

@@ -30,12 +30,12 @@ var (
 
 // Rhythm and limits of the owner.
 const (
-	ageEvery     = time.Second
-	saveEvery    = 2 * time.Minute // what came since is read from the stream again after a kill
-	commandsMax  = 1024
-	followAgain  = time.Second // after a reader of the bus broke
-	closeWithin  = 30 * time.Second
-	journalWrite = 5 * time.Second
+	ageEvery    = time.Second
+	saveEvery   = 2 * time.Minute // what came since is read from the stream again after a kill
+	commandsMax = 1024
+	followAgain = time.Second // after a reader of the bus broke
+	closeWithin = 30 * time.Second
+	askWithin   = 5 * time.Second // of one question of the owner to the bus
 )
 
 // Options are what Open needs beside the bus.
@@ -50,11 +50,12 @@ type Options struct {
 
 // Fleet is the view. Its methods may be called from anywhere.
 type Fleet struct {
-	bus    *bus.Bus
-	log    *slog.Logger
-	notes  *mark.Notes
-	saved  *bus.Bucket
-	wanted func(Agent) uint64
+	bus      *bus.Bus
+	log      *slog.Logger
+	register *enrol.Register
+	notes    *mark.Notes
+	saved    *bus.Bucket
+	wanted   func(Agent) uint64
 
 	commands chan func() // for the owner
 	stop     context.CancelFunc
@@ -66,6 +67,7 @@ type Fleet struct {
 
 	// Owner:
 	boxes       map[string]*box
+	gone        map[string]bool // forgotten agents, so that what is left of them costs no lookup
 	subscribers map[*Subscription]struct{}
 	position    uint64 // stream sequence up to which everything was taken
 	dirtyNotes  map[noteKey]mark.Note
@@ -76,9 +78,9 @@ type Fleet struct {
 // Open rebuilds the view from what the bus holds and returns when everything that was on the bus at the call is in it.
 func Open(ctx context.Context, b *bus.Bus, o Options) (*Fleet, error) {
 	f := &Fleet{
-		bus: b, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), wanted: o.Wanted,
+		bus: b, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), register: o.Register, wanted: o.Wanted,
 		commands: make(chan func(), commandsMax), ended: make(chan struct{}),
-		boxes: map[string]*box{}, subscribers: map[*Subscription]struct{}{}, dirtyNotes: map[noteKey]mark.Note{},
+		boxes: map[string]*box{}, gone: map[string]bool{}, subscribers: map[*Subscription]struct{}{}, dirtyNotes: map[noteKey]mark.Note{},
 	}
 	f.roster.Store(&map[string]*box{})
 	f.events.Store(&[]Event{})
@@ -172,6 +174,11 @@ func (f *Fleet) Recount() {
 // admit takes news of the register. Owner.
 func (f *Fleet) admit(a enrol.Agent, gone bool) {
 	b := f.boxes[a.Fingerprint]
+	if gone {
+		f.gone[a.Fingerprint] = true
+	} else {
+		delete(f.gone, a.Fingerprint)
+	}
 	switch {
 	case gone && b != nil:
 		delete(f.boxes, a.Fingerprint)
@@ -180,8 +187,9 @@ func (f *Fleet) admit(a enrol.Agent, gone bool) {
 	case !gone && b == nil:
 		b = &box{enrolled: a, checks: map[string]*tally{}}
 		f.boxes[a.Fingerprint] = b
-		f.show(b)
+		b.view.Store(f.render(b)) // before anybody can find it
 		f.publishRoster()
+		f.emit(Change{Kind: AgentChanged, Fingerprint: a.Fingerprint, Agent: &b.view.Load().agent})
 	case !gone:
 		b.enrolled = a
 		f.show(b)
@@ -194,15 +202,33 @@ func (f *Fleet) publishRoster() {
 	f.roster.Store(&roster)
 }
 
+// known is the box of an agent, nil when it was forgotten. The board and the stream may speak of an agent before the register's
+// news of it has come: then the register is asked. Owner.
+func (f *Fleet) known(fingerprint string) *box {
+	if b := f.boxes[fingerprint]; b != nil || f.gone[fingerprint] {
+		return b
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askWithin)
+	defer cancel()
+	a, err := f.register.Agent(ctx, fingerprint)
+	switch {
+	case err == nil:
+		f.admit(a, false)
+	case errors.Is(err, enrol.ErrUnknownAgent), errors.Is(err, enrol.ErrRevoked):
+		f.gone[fingerprint] = true
+	default:
+		f.log.Error("agent not looked up", "agent", fingerprint, "err", err)
+	}
+	return f.boxes[fingerprint]
+}
+
 // session takes news of the board. Owner.
 func (f *Fleet) session(fingerprint string, e presence.Entry) {
-	b := f.boxes[fingerprint]
+	b := f.known(fingerprint)
 	if b == nil {
-		return // forgotten
-	}
-	if b.session.Session != e.Session {
-		b.pulse.RTTMS, b.pulse.ClockOffsetMS = 0, 0
+		return
 	}
 	b.session = e
 	f.show(b)
+	f.age(b, time.Now())
 }

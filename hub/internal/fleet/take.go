@@ -73,7 +73,7 @@ func decode(m bus.Message) (*arrival, error) {
 // take brings a message into the view. Owner.
 func (f *Fleet) take(a *arrival) {
 	f.position = a.stream
-	b := f.boxes[a.fingerprint]
+	b := f.known(a.fingerprint)
 	if b == nil || a.stream <= b.through {
 		return // forgotten, or in what was saved
 	}
@@ -123,7 +123,7 @@ func (f *Fleet) takeResult(b *box, a *arrival, seq uint64, r *wire.Result) {
 	next := follows(was, result, r)
 	next.Message = a.stream
 	b.checks[result.Check] = next
-	f.emit(Change{Kind: CheckChanged, Fingerprint: b.enrolled.Fingerprint, Check: &next.Status})
+	b.news = append(b.news, &next.Status)
 	f.noteState(b, a, was, next)
 }
 
@@ -167,7 +167,7 @@ func (f *Fleet) noteState(b *box, a *arrival, was, next *tally) {
 // record writes what a record of the stream says to the log, once over all hubs and all replays.
 func (f *Fleet) record(b *box, a *arrival, seq uint64, e Event) {
 	e.Fingerprint, e.Hostname = b.enrolled.Fingerprint, b.session.Facts.Hostname
-	ctx, cancel := context.WithTimeout(context.Background(), journalWrite)
+	ctx, cancel := context.WithTimeout(context.Background(), askWithin)
 	defer cancel()
 	key := fmt.Sprintf("%s.%d.%d", a.fingerprint, a.batch.GetEpoch(), seq)
 	if err := journal.WriteOnce(ctx, f.bus, key, e); err != nil {

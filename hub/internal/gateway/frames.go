@@ -96,7 +96,7 @@ func (s *session) hearBeat(h *wire.Heartbeat) {
 	if rtt < 0 || rtt > deadAfter*s.gateway.o.Heartbeat {
 		return
 	}
-	p := fleet.Pulse{Fingerprint: s.fingerprint, RTTMS: ms(rtt)}
+	p := fleet.Pulse{Fingerprint: s.fingerprint, Session: s.entry.Session, RTTMS: ms(rtt)}
 	agentClock := time.Unix(0, h.GetSentNs())
 	if offset := agentClock.Sub(now.Add(-rtt / 2).Round(0)); offset.Abs() < maxClockErr {
 		p.ClockOffsetMS = ms(offset)

@@ -143,21 +143,37 @@ func (g *Gateway) begin(ctx context.Context, ln *line, known enrol.Agent, enroll
 	if s.unlisten, err = g.o.Bus.Listen(s.subject(), s.hear); err != nil {
 		return nil, refuse(wire.RefuseNotReady, "the hub cannot take calls for this agent", "the agent tries again by itself", err)
 	}
-	before, err := g.o.Presence.Begin(ctx, s.fingerprint, s.entry)
+	g.add(s)
+	before, err := s.enter(ctx)
 	if err != nil {
+		g.remove(s)
 		s.unlisten()
-		if errors.Is(err, presence.ErrOlder) {
-			return nil, refuse(wire.RefuseClone, "a later session of this identity is alive",
-				"if this box is a copy or was restored from a snapshot, enrol it anew; else it gets in as soon as the old line is dead", err)
-		}
-		return nil, refuse(wire.RefuseNotReady, "the hub cannot write the session down", "the agent tries again by itself", err)
+		return nil, err
 	}
 	if err := ln.write(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: welcome}}); err != nil {
+		g.remove(s)
 		s.leave(presence.Lost)
 		return nil, err
 	}
 	s.announce(ctx, before, enrolled)
 	return s, nil
+}
+
+// enter writes the session's beginning on the board. From add on the session hears when its agent is forgotten; that it was not
+// forgotten just before is asked here.
+func (s *session) enter(ctx context.Context) (before presence.Entry, err error) {
+	if _, err := s.gateway.o.Register.Agent(ctx, s.fingerprint); err != nil {
+		return presence.Entry{}, refusalFor(err)
+	}
+	before, err = s.gateway.o.Presence.Begin(ctx, s.fingerprint, s.entry)
+	if errors.Is(err, presence.ErrOlder) {
+		return presence.Entry{}, refuse(wire.RefuseClone, "a later session of this identity is alive",
+			"if this box is a copy or was restored from a snapshot, enrol it anew; else it gets in as soon as the old line is dead", err)
+	}
+	if err != nil {
+		return presence.Entry{}, refuse(wire.RefuseNotReady, "the hub cannot write the session down", "the agent tries again by itself", err)
+	}
+	return before, nil
 }
 
 // welcome is the hub's last message of the handshake.

@@ -78,7 +78,7 @@ func newSession(g *Gateway, ln *line, known enrol.Agent, proof *wire.Proof) *ses
 	}
 	s.agent = fleet.AgentOf(known, s.entry)
 	s.seen.Store(time.Now().UnixNano())
-	s.vitals.Store(&fleet.Pulse{Fingerprint: s.fingerprint})
+	s.vitals.Store(&fleet.Pulse{Fingerprint: s.fingerprint, Session: s.entry.Session})
 	return s
 }
 
@@ -125,9 +125,8 @@ func (s *session) tellReplaced(before presence.Entry) {
 	}
 }
 
-// run is the session's life: until the line ends, the agent says goodbye, something breaks, or stop is told.
+// run is the life of a session that was added: until the line ends, the agent says goodbye, something breaks, or stop is told.
 func (s *session) run(stop context.Context) {
-	s.gateway.add(s)
 	defer s.gateway.remove(s)
 	ctx, cancel := context.WithCancelCause(stop)
 	go s.reading(ctx, cancel)
@@ -262,15 +261,16 @@ func (s *session) leave(cause string) {
 	s.endCalls(cause)
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeWithin)
 	defer cancel()
-	err := s.gateway.o.Presence.End(ctx, s.fingerprint, s.entry.Session, cause)
-	if errors.Is(err, presence.ErrReplaced) {
-		return // the agent is not gone
+	if last, err := s.gateway.o.Presence.Last(ctx, s.fingerprint); err == nil && last.Session != s.entry.Session {
+		return // a later session is there: the agent is not gone
 	}
-	if err != nil {
-		s.log.Error("session's end not written down", "err", err)
-	}
+	// Before the board has it: who sees the agent gone and comes in its place must not be in the log before its leaving.
 	s.note(ctx, journal.Event{Kind: journal.Left, Cause: cause, Text: leftText(cause)})
 	s.log.Info("agent left", "cause", cause, "session", s.entry.Session)
+	err := s.gateway.o.Presence.End(ctx, s.fingerprint, s.entry.Session, cause)
+	if err != nil && !errors.Is(err, presence.ErrReplaced) {
+		s.log.Error("session's end not written down", "err", err)
+	}
 }
 
 // note writes an entry of the log about this agent.

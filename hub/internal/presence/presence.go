@@ -108,9 +108,10 @@ func (b *Board) End(ctx context.Context, fingerprint, session, cause string) err
 	})
 }
 
-// Remove forgets an agent's sessions.
-func (b *Board) Remove(ctx context.Context, fingerprint string) error {
-	return b.bucket.Delete(ctx, fingerprint)
+// Last is an agent's last session, zero when it had none.
+func (b *Board) Last(ctx context.Context, fingerprint string) (Entry, error) {
+	e, _, err := b.read(ctx, fingerprint)
+	return e, err
 }
 
 // Watch gives every entry to fn, then every change until ctx ends. fn must be quick.

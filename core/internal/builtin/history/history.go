@@ -54,5 +54,5 @@ func (h *History[T]) Add(now time.Time, value T, keep time.Duration) {
 	h.list = append(h.list, entry[T]{now, value})
 }
 
-// Clear forgets everything: the counters began anew.
-func (h *History[T]) Clear() { h.list = h.list[:0] }
+// Len gives the number of samples kept.
+func (h *History[T]) Len() int { return len(h.list) }

@@ -21,15 +21,8 @@ const (
 // mib is what sizes are printed in, as the plugin does.
 const mib = 1 << 20
 
-// limit is how much must be free, in percent or bytes. The zero value is none.
-type limit struct {
-	value   float64
-	percent bool
-	set     bool
-}
-
 type options struct {
-	warn, crit limit
+	warn, crit threshold.Free
 	each       bool        // -a: judge each device too
 	none       check.State // -n: without any swap
 }
@@ -49,29 +42,21 @@ func Valid(args []string) error {
 func parse(args []string) (options, error) {
 	var o options
 	var set option.Set
-	set.Value('w', "warning", func(v string) (err error) { o.warn, err = parseLimit(v); return err })
-	set.Value('c', "critical", func(v string) (err error) { o.crit, err = parseLimit(v); return err })
+	set.Value('w', "warning", threshold.IntoFree(&o.warn))
+	set.Value('c', "critical", threshold.IntoFree(&o.crit))
 	set.Flag('a', "allswaps", func() { o.each = true })
 	set.Value('n', "no-swap", func(v string) (err error) { o.none, err = parseState(v); return err })
 	if err := set.Parse(args); err != nil {
 		return options{}, err
 	}
-	if !o.warn.set && !o.crit.set {
-		o.warn, o.crit = limit{defaultWarn, true, true}, limit{defaultCrit, true, true}
+	if !o.warn.Given && !o.crit.Given {
+		o.warn = threshold.Free{Value: defaultWarn, Percent: true, Given: true}
+		o.crit = threshold.Free{Value: defaultCrit, Percent: true, Given: true}
 	}
-	if o.warn.set && o.crit.set && o.warn.percent == o.crit.percent && o.warn.value < o.crit.value {
+	if o.warn.Given && o.crit.Given && o.warn.Percent == o.crit.Percent && o.warn.Value < o.crit.Value {
 		return options{}, errors.New("warning must be more free space than critical")
 	}
 	return o, nil
-}
-
-func parseLimit(text string) (limit, error) {
-	number, percent := strings.CutSuffix(text, "%")
-	v, err := threshold.Number(number)
-	if err != nil || v < 0 || percent && v > 100 {
-		return limit{}, fmt.Errorf("%q is neither bytes nor percent free", text)
-	}
-	return limit{v, percent, true}, nil
 }
 
 func parseState(text string) (check.State, error) {
@@ -83,30 +68,12 @@ func parseState(text string) (check.State, error) {
 	return 0, fmt.Errorf("%q is none of ok, warning, critical, unknown", text)
 }
 
-// bytes gives the limit in bytes of a total.
-func (l limit) bytes(total uint64) float64 {
-	if l.percent {
-		return float64(uint64(l.value / 100 * float64(total)))
-	}
-	return l.value
-}
-
-// broken says whether too little is free. As with the plugin the limit itself is too little.
-func (l limit) broken(free, total uint64) bool {
-	if !l.set {
-		return false
-	}
-	if l.percent {
-		return float64(free)*100 <= l.value*float64(total)
-	}
-	return float64(free) <= l.value
-}
-
-func (l limit) text(total uint64) string {
-	if !l.set {
+// perf gives a limit as perfdata has it: bytes free of a total.
+func perf(limit threshold.Free, total uint64) string {
+	if !limit.Given {
 		return ""
 	}
-	return threshold.Format(l.bytes(total))
+	return threshold.Format(limit.Left(float64(total)))
 }
 
 // Check runs the check.
@@ -151,7 +118,7 @@ func judge(o options, all area, areas []area) check.Result {
 		all.free/mib, all.total/mib, note), " ")
 	r.Long = strings.Join(lines, "\n")
 	r.Perfdata = []check.Perfdata{{
-		Label: "swap", Value: float64(all.free), Unit: "B", Warn: o.warn.text(all.total), Crit: o.crit.text(all.total),
+		Label: "swap", Value: float64(all.free), Unit: "B", Warn: perf(o.warn, all.total), Crit: perf(o.crit, all.total),
 		Max: float64(all.total),
 	}}
 	return r
@@ -161,9 +128,9 @@ func (o options) state(a area) check.State {
 	switch {
 	case a.total == 0:
 		return check.OK
-	case o.crit.broken(a.free, a.total):
+	case o.crit.Broken(float64(a.free), float64(a.total)):
 		return check.Critical
-	case o.warn.broken(a.free, a.total):
+	case o.warn.Broken(float64(a.free), float64(a.total)):
 		return check.Warning
 	default:
 		return check.OK

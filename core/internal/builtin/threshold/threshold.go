@@ -3,7 +3,6 @@
 package threshold
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -12,58 +11,29 @@ import (
 	"github.com/limpet-monitoring/limpet/core/check"
 )
 
-// Range is where a value is fine: [@]start:end of the guidelines. The zero value alerts never.
+// Range is a range of the guidelines as an option gave it. The zero value alerts never.
 type Range struct {
-	text   string // as typed; "" alerts never
-	low    float64
-	high   float64
-	inside bool // "@": alert inside it
+	text string // as typed; "" alerts never
+	check.Range
 }
 
-// Parse reads a range. A percent sign after a number is taken and means nothing: what is compared is the caller's.
+// Parse reads a range. A percent sign is taken and means nothing: what is compared is the caller's.
 func Parse(text string) (Range, error) {
-	r := Range{text: strings.ReplaceAll(text, "%", ""), high: math.Inf(1)}
-	rest, inside := strings.CutPrefix(r.text, "@")
-	r.inside = inside
-	low, high, two := strings.Cut(rest, ":")
-	if !two {
-		low, high = "", rest
+	text = strings.ReplaceAll(text, "%", "")
+	r, err := check.ParseRange(text)
+	if err != nil {
+		return Range{}, err
 	}
-	if high == "" && !two {
-		return Range{}, errors.New("range is empty")
-	}
-	var err error
-	if low == "~" {
-		r.low = math.Inf(-1)
-	} else if low != "" {
-		if r.low, err = Number(low); err != nil {
-			return Range{}, err
-		}
-	}
-	if high != "" {
-		if r.high, err = Number(high); err != nil {
-			return Range{}, err
-		}
-	}
-	if r.low > r.high {
-		return Range{}, fmt.Errorf("range %q: start is above end", text)
-	}
-	return r, nil
+	return Range{text, r}, nil
 }
 
 // Above gives the range that alerts above a limit (and below 0).
 func Above(limit float64) Range {
-	return Range{text: Format(limit), high: limit}
+	return Range{Format(limit), check.Range{End: limit}}
 }
 
 // Alerts says whether a value calls for an alert. NaN never does.
-func (r Range) Alerts(v float64) bool {
-	if r.text == "" || math.IsNaN(v) {
-		return false
-	}
-	outside := v < r.low || v > r.high
-	return outside != r.inside
-}
+func (r Range) Alerts(v float64) bool { return r.text != "" && r.Alert(v) }
 
 // Set says whether there is a range at all.
 func (r Range) Set() bool { return r.text != "" }
@@ -71,26 +41,31 @@ func (r Range) Set() bool { return r.text != "" }
 // String gives the range as typed, without percent signs.
 func (r Range) String() string { return r.text }
 
-// Scaled gives the range with both ends multiplied by a positive factor: percent to bytes, minutes to seconds.
+// Scaled gives the range with both ends multiplied by a positive factor and rounded to whole numbers: percent to bytes,
+// minutes to seconds.
 func (r Range) Scaled(factor float64) Range {
 	if r.text == "" {
 		return r
 	}
-	s := Range{low: r.low * factor, high: r.high * factor, inside: r.inside}
-	var b strings.Builder
-	if r.inside {
-		b.WriteByte('@')
+	end := func(v float64) float64 {
+		if math.IsInf(v, 0) {
+			return v
+		}
+		return math.Round(v * factor)
+	}
+	s := Range{Range: check.Range{Start: end(r.Start), End: end(r.End), Inside: r.Inside}}
+	if s.Inside {
+		s.text = "@"
 	}
 	switch {
-	case math.IsInf(s.low, -1):
-		b.WriteString("~:")
-	case s.low != 0 || math.IsInf(s.high, 1):
-		b.WriteString(Format(s.low) + ":")
+	case math.IsInf(s.Start, -1):
+		s.text += "~:"
+	case s.Start != 0 || math.IsInf(s.End, 1):
+		s.text += Format(s.Start) + ":"
 	}
-	if !math.IsInf(s.high, 1) {
-		b.WriteString(Format(s.high))
+	if !math.IsInf(s.End, 1) {
+		s.text += Format(s.End)
 	}
-	s.text = b.String()
 	return s
 }
 

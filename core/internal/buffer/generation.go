@@ -1,0 +1,222 @@
+package buffer
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+)
+
+// segment is one file of a generation, as its owner knows it.
+type segment struct {
+	first uint64
+	size  int64
+	begun time.Time // wall time, zero when its header is damaged
+	since time.Time // from when on its age counts (monotonic)
+	acked time.Time // when all of it was first seen to be acknowledged (monotonic), zero = not yet
+}
+
+// generation is a part of the buffer with one writer. The keeper owns it; only reading is the
+// reader's (see Next).
+type generation struct {
+	boot        string // of the machine, as its segments say
+	epoch       uint64
+	dir         string
+	made        bool // the folder exists
+	lock        io.Closer
+	closed      bool
+	segments    []segment // by first seq; the last is the one written to, if any is
+	written     uint64    // the last synced seq, 0 = none
+	unsynced    int       // records written behind it
+	cursor      cursor
+	unsure      bool            // the cursor was written and not synced
+	rejected    map[uint64]bool // what the bus will never take
+	owed        bool            // lost runs are not stated yet
+	warned      bool            // that its cursor could not be written
+	dropping    bool            // a cap's gap record is on its way
+	opened      time.Time       // monotonic
+	settleTried bool            // in this life
+	hubLost     uint64          // up to here a loss by the hub was stated
+	reading     reading
+}
+
+func (g *generation) segmentPath(first uint64) string {
+	return filepath.Join(g.dir, segmentName(first))
+}
+
+// lastOf is the last seq that segment i can hold.
+func (g *generation) lastOf(i int) uint64 {
+	if i+1 < len(g.segments) {
+		return g.segments[i+1].first - 1
+	}
+	return g.written
+}
+
+// holding is the index of the segment that seq would lie in; -1 when it lies before all.
+func (g *generation) holding(seq uint64) int {
+	return sort.Search(len(g.segments), func(i int) bool { return g.segments[i].first > seq }) - 1
+}
+
+func (g *generation) bytes() (n int64) {
+	for _, s := range g.segments {
+		n += s.size
+	}
+	return n
+}
+
+func (g *generation) unacked() uint64 {
+	if g.cursor.acked >= g.written {
+		return 0
+	}
+	return g.written - g.cursor.acked
+}
+
+// backlog is about how many bytes are not acknowledged: records are taken to be of one size within a
+// segment.
+func (g *generation) backlog() (n int64) {
+	for i, s := range g.segments {
+		last := g.lastOf(i)
+		if last < s.first || last <= g.cursor.acked {
+			continue
+		}
+		left := last - max(g.cursor.acked, s.first-1)
+		n += int64(float64(s.size) * float64(left) / float64(last-s.first+1))
+	}
+	return n
+}
+
+// oldest is when the first segment with something unacknowledged was begun, zero when there is none.
+func (g *generation) oldest() time.Time {
+	if i := g.holding(g.cursor.acked + 1); g.unacked() > 0 && i >= 0 {
+		return g.segments[i].begun
+	}
+	return time.Time{}
+}
+
+// list reads the names in a generation's folder and its cursor: what is known without reading
+// through it. written is not.
+func list(d fsys.FS, dir string, epoch uint64, now time.Time) (*generation, error) {
+	names, err := d.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("list generation %s: %w", filepath.Base(dir), err)
+	}
+	g := &generation{epoch: epoch, dir: dir, made: true, closed: true, opened: time.Now()}
+	for _, name := range names {
+		first, ok := parseSegment(name)
+		if !ok {
+			continue
+		}
+		s, boot, err := describe(d, filepath.Join(dir, name), epoch, first, now)
+		if err != nil {
+			return nil, err
+		}
+		g.boot = or(g.boot, boot)
+		g.segments = append(g.segments, s)
+	}
+	c, ok, err := readCursor(d, dir)
+	if err != nil {
+		return nil, err
+	}
+	if !ok && len(g.segments) > 0 {
+		c.acked = g.segments[0].first - 1
+	}
+	g.cursor = c
+	return g, nil
+}
+
+// describe is a segment's size, age and boot. Its age is what the clock says now, and the time since
+// then, so that a clock that is set while a core runs ages nothing. A file that vanished is one of no
+// size.
+func describe(d fsys.FS, name string, epoch, first uint64, now time.Time) (s segment, boot string, err error) {
+	s = segment{first: first, since: time.Now()}
+	f, err := d.Open(name, os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, "", nil
+	}
+	if err != nil {
+		return s, "", fmt.Errorf("open segment %s: %w", name, err)
+	}
+	defer f.Close()
+	if s.size, err = f.Size(); err != nil {
+		return s, "", fmt.Errorf("open segment %s: %w", name, err)
+	}
+	head := make([]byte, segmentHeader)
+	if n, _ := f.ReadAt(head, 0); n == segmentHeader {
+		if begun, boot, ok := parseSegmentHeader(head, epoch, first); ok {
+			s.begun = begun
+			s.since = s.since.Add(-max(0, now.Sub(begun)))
+			return s, boot, nil
+		}
+	}
+	return s, "", nil
+}
+
+func readCursor(d fsys.FS, dir string) (cursor, bool, error) {
+	data, err := fsys.Read(d, filepath.Join(dir, cursorName), 4096)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fsys.ErrTooLarge) {
+		return cursor{}, false, nil
+	}
+	if err != nil {
+		return cursor{}, false, fmt.Errorf("read cursor of %s: %w", filepath.Base(dir), err)
+	}
+	c, ok := parseCursor(data)
+	return c, ok, nil
+}
+
+// keepCursor writes the cursor into its next slot; synced where the caller needs it to stand.
+func (g *generation) keepCursor(d fsys.FS, sync bool) error {
+	if !g.made {
+		return nil // nothing written, nothing to acknowledge
+	}
+	g.cursor.count++
+	g.unsure = true
+	f, err := d.Open(filepath.Join(g.dir, cursorName), os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("keep cursor: %w", err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(g.cursor.slot(), int64(g.cursor.count&1)*cursorSpacing); err != nil {
+		return fmt.Errorf("keep cursor: %w", err)
+	}
+	if !sync {
+		return nil
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("keep cursor: %w", err)
+	}
+	if err := d.SyncDir(g.dir); err != nil {
+		return fmt.Errorf("keep cursor: %w", err)
+	}
+	g.unsure = false
+	return nil
+}
+
+// settle makes what a killed core wrote durable: files, their names, the folder's name.
+func (g *generation) settle(d fsys.FS) error {
+	for _, s := range g.segments {
+		f, err := d.Open(g.segmentPath(s.first), os.O_RDWR, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("sync segment: %w", err)
+		}
+		err = f.Sync()
+		f.Close()
+		if err != nil {
+			return fmt.Errorf("sync segment: %w", err)
+		}
+	}
+	for _, dir := range []string{g.dir, filepath.Dir(g.dir)} {
+		if err := d.SyncDir(dir); err != nil {
+			return fmt.Errorf("sync generation: %w", err)
+		}
+	}
+	return nil
+}

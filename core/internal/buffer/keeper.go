@@ -1,0 +1,426 @@
+package buffer
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+const (
+	// syncEvery is the longest an append waits for its sync to begin, and so also how often there is
+	// one under load: 20 a second.
+	syncEvery = 50 * time.Millisecond
+	// restAfterFailure keeps a failing disk from being asked, and a new generation from being begun,
+	// for each append.
+	restAfterFailure = time.Second
+	// maxWaiting bounds the appends between two syncs: at a million results in flight something else
+	// is wrong.
+	maxWaiting = 1 << 16
+)
+
+// Causes of a failed append.
+var (
+	ErrClosed   = errors.New("the buffer is closed")
+	ErrTooLarge = fmt.Errorf("the item is larger than %d bytes", wire.MaxRecord)
+	errNotKept  = errors.New("not kept here")
+	errBusy     = errors.New("too many appends wait for the disk")
+)
+
+// keeper owns all that changes: generations, the writer, cursors. Every method but loop runs in its
+// goroutine.
+type keeper struct {
+	o    Options
+	disk fsys.FS
+	log  *slog.Logger
+
+	ops    chan func()
+	synced chan error
+	quit   chan struct{} // closed by Close
+	gone   chan struct{} // closed when the loop has ended
+	notify chan struct{}
+
+	generations []*generation // by epoch; the live one among them
+	newest      uint64        // the highest epoch ever seen here
+	live        *writer
+	splits      []*writer // of generations closed here, until what they wrote is synced
+	runs        runs
+
+	waiting  []waiter // written, not covered by a sync yet
+	inSync   []waiter // covered by the sync under way
+	busy     bool     // a sync is under way
+	lastSync time.Time
+	syncAt   *time.Timer
+	restTill time.Time
+	lost     lostAppends
+
+	sweepAt   *time.Timer
+	dropAfter time.Time // no cap drops or frees anything before
+	started   time.Time // monotonic
+	stats     Stats
+}
+
+// waiter is an append that waits for its sync.
+type waiter struct {
+	g    *generation
+	seq  uint64
+	done func(seq uint64, err error) // called in the keeper's goroutine; does not block
+}
+
+// lostAppends are those that failed and were not told to the hub yet.
+type lostAppends struct {
+	count uint64
+	since time.Time
+	cause string
+}
+
+// loop runs the keeper until Close.
+func (k *keeper) loop() {
+	defer close(k.gone)
+	for {
+		select {
+		case op := <-k.ops:
+			op()
+		case err := <-k.synced:
+			k.finishSync(err)
+		case <-k.syncAt.C:
+			k.startSync()
+		case <-k.sweepAt.C:
+			k.sweep()
+		case <-k.quit:
+			k.shut()
+			return
+		}
+	}
+}
+
+// do runs op in the keeper's goroutine and returns when it is done; false when the buffer is closed.
+func (k *keeper) do(op func()) bool {
+	done := make(chan struct{})
+	select {
+	case k.ops <- func() { op(); close(done) }:
+		<-done
+		return true
+	case <-k.gone:
+		return false
+	}
+}
+
+// item is an append's content: an Item message without its seq, and what it says of runs.
+type item struct {
+	payload []byte
+	check   string // of a result or a lost run, "" for others
+	start   int64
+}
+
+// append writes one item; done is called once, when it is synced or has failed.
+func (k *keeper) append(it item, done func(seq uint64, err error)) {
+	seq, err := k.write(it)
+	if err != nil {
+		k.refuse(err)
+		done(0, err)
+		return
+	}
+	k.waiting = append(k.waiting, waiter{k.live.g, seq, done})
+	k.scheduleSync()
+	k.tellLost()
+}
+
+func (k *keeper) write(it item) (uint64, error) {
+	if len(it.payload)+20 > maxPayload {
+		return 0, ErrTooLarge
+	}
+	if len(k.waiting) >= maxWaiting {
+		return 0, errBusy
+	}
+	if err := k.rested(); err != nil {
+		return 0, err
+	}
+	seq := k.live.next
+	payload := protowire.AppendVarint(protowire.AppendTag(it.payload, 1, protowire.VarintType), seq)
+	if err := k.writeRecord(kindItem, seq, payload); err != nil {
+		return 0, err
+	}
+	k.live.next++
+	k.live.g.unsynced++
+	k.runs.end(it.check, it.start)
+	return seq, nil
+}
+
+func (k *keeper) writeRecord(kind byte, seq uint64, payload []byte) error {
+	if err := k.hold(); err != nil {
+		return err
+	}
+	return k.live.write(kind, seq, payload, k.runs.payloads, k.o.Now())
+}
+
+// hold takes the live generation's lock before the first thing is written to it. Where another core
+// that opens the buffer was quicker and took the folder for one left behind, it begins another one.
+func (k *keeper) hold() error {
+	if k.o.Lock == nil || k.live.g.lock != nil {
+		return nil
+	}
+	err := k.lockLive()
+	if errors.Is(err, platforms.ErrLocked) {
+		lost := k.live.g
+		k.generations = slices.DeleteFunc(k.generations, func(g *generation) bool { return g == lost })
+		k.beginGeneration()
+		err = k.lockLive()
+	}
+	if err != nil {
+		k.live.g.made = false
+		return fmt.Errorf("begin generation: %w", err)
+	}
+	return nil
+}
+
+func (k *keeper) lockLive() error {
+	if err := k.live.makeFolder(); err != nil {
+		return err
+	}
+	lock, err := k.o.Lock(filepath.Join(k.live.g.dir, lockName))
+	if err != nil {
+		return err
+	}
+	k.live.g.lock = lock
+	return nil
+}
+
+func (k *keeper) rested() error {
+	if time.Now().Before(k.restTill) {
+		return fmt.Errorf("the disk failed a moment ago: %s", k.stats.LastError)
+	}
+	return nil
+}
+
+func (k *keeper) refuse(err error) {
+	k.stats.Refused++
+	k.stats.LastError = err.Error()
+	if k.lost.count == 0 {
+		k.lost.since = k.o.Now()
+	}
+	k.lost.count++
+	k.lost.cause = err.Error()
+}
+
+// tellLost states appends that failed, now that one worked again.
+func (k *keeper) tellLost() {
+	if k.lost.count == 0 {
+		return
+	}
+	lost := k.lost
+	k.lost = lostAppends{}
+	k.stats.LastError = ""
+	event := &wire.Event{
+		Kind: "buffer-refused",
+		Text: fmt.Sprintf("%d results could not be kept since %s: %s", lost.count, lost.since.UTC().Format(time.RFC3339), lost.cause),
+		AtNs: k.o.Now().UnixNano(),
+	}
+	k.state(&wire.Item{Kind: &wire.Item_Event{Event: event}}, func(error) {})
+}
+
+// state appends an item of the buffer's own; then is called when it is synced or has failed.
+func (k *keeper) state(i *wire.Item, then func(error)) {
+	it, err := encode(i)
+	if err != nil {
+		then(err)
+		return
+	}
+	k.append(it, func(_ uint64, err error) { then(err) })
+}
+
+// scheduleSync begins a sync at once when the last one was long enough ago, else when it was.
+func (k *keeper) scheduleSync() {
+	if k.busy || len(k.waiting) == 0 {
+		return
+	}
+	if wait := syncEvery - time.Since(k.lastSync); wait > 0 && !k.lastSync.IsZero() {
+		k.syncAt.Reset(wait)
+		return
+	}
+	k.startSync()
+}
+
+func (k *keeper) startSync() {
+	if k.busy || len(k.waiting) == 0 {
+		return
+	}
+	k.syncAt.Stop()
+	k.busy, k.lastSync = true, time.Now()
+	k.inSync, k.waiting = k.waiting, nil
+	jobs := k.pending()
+	go func() {
+		var err error
+		for _, j := range jobs {
+			err = errors.Join(err, j.run())
+		}
+		k.synced <- err
+	}()
+}
+
+// pending is all that a sync must cover: of the live generation, and of those split off since.
+func (k *keeper) pending() []syncing {
+	jobs := []syncing{k.live.pending()}
+	for _, w := range k.splits {
+		jobs = append(jobs, w.pending())
+	}
+	k.splits = nil
+	return jobs
+}
+
+func (k *keeper) finishSync(err error) {
+	k.busy = false
+	k.stats.Syncs++
+	done := k.inSync
+	k.inSync = nil
+	if err != nil {
+		k.failSync(done, err)
+		return
+	}
+	for _, w := range done {
+		w.g.written = w.seq
+		w.g.unsynced--
+		k.stats.Appended++
+	}
+	for _, w := range done {
+		w.done(w.seq, nil)
+	}
+	k.settleClosed()
+	k.scheduleSync()
+	k.wake()
+	k.scheduleSweep()
+}
+
+// settleClosed settles the generations closed in this life, once nothing of them waits for a sync:
+// their marks live on in the present one.
+func (k *keeper) settleClosed() {
+	for _, g := range k.generations {
+		if !g.closed || !g.made || g.cursor.settled || g.unsynced > 0 || g.owed || g.settleTried {
+			continue
+		}
+		g.settleTried = true
+		if err := k.settle(g); err != nil {
+			k.log.Warn("generation not settled", "generation", generationName(g.epoch), "err", err)
+		}
+	}
+}
+
+// settle says durably that a generation is synced and its lost runs are stated.
+func (k *keeper) settle(g *generation) error {
+	if err := g.settle(k.disk); err != nil {
+		return err
+	}
+	g.cursor.settled = true
+	return g.keepCursor(k.disk, true)
+}
+
+// failSync fails every append that waits, and leaves the generation: the next append begins another.
+func (k *keeper) failSync(done []waiter, err error) {
+	failed := append(done, k.waiting...)
+	k.waiting = nil
+	k.syncAt.Stop()
+	k.restTill = time.Now().Add(restAfterFailure)
+	k.log.Error("buffer not synced", "err", err, "items", len(failed))
+	for _, w := range failed {
+		w.g.unsynced = 0
+	}
+	for _, w := range k.splits {
+		w.abandon()
+	}
+	k.splits = nil
+	k.live.abandon()
+	k.beginGeneration()
+	for _, w := range failed {
+		k.refuse(err)
+		w.done(0, err)
+	}
+	k.wake()
+	k.scheduleSweep()
+}
+
+// beginGeneration closes the live generation, if there is one, and begins the next in memory; on disk
+// it begins with its first record.
+func (k *keeper) beginGeneration() {
+	if k.live != nil {
+		k.live.g.closed = true
+	}
+	g := &generation{epoch: k.newEpoch(), boot: k.o.BootID, opened: time.Now()}
+	g.dir = filepath.Join(k.o.Dir, generationName(g.epoch))
+	k.generations = append(k.generations, g)
+	k.live = newWriter(k.disk, g, k.o.SegmentBytes)
+}
+
+func (k *keeper) newEpoch() uint64 {
+	k.newest = newEpoch(k.newest, k.o.Now(), k.o.TimeFloor)
+	return k.newest
+}
+
+// split closes the live generation and begins the next, which carries the marks of the runs under way.
+func (k *keeper) split() error {
+	old := k.live
+	k.beginGeneration()
+	old.retire()
+	k.splits = append(k.splits, old)
+	if len(k.runs.payloads) > 0 {
+		if err := k.hold(); err != nil {
+			return err
+		}
+		if err := k.live.begin(k.runs.payloads, k.o.Now()); err != nil {
+			return err
+		}
+	}
+	k.settleClosed()
+	k.wake()
+	return nil
+}
+
+func (k *keeper) wake() {
+	select {
+	case k.notify <- struct{}{}:
+	default:
+	}
+}
+
+func (k *keeper) find(epoch uint64) (*generation, error) {
+	for _, g := range k.generations {
+		if g.epoch == epoch {
+			return g, nil
+		}
+	}
+	return nil, fmt.Errorf("generation %016x: %w", epoch, errNotKept)
+}
+
+// shut finishes what waits and gives everything back.
+func (k *keeper) shut() {
+	for k.busy || len(k.waiting) > 0 {
+		if !k.busy {
+			k.startSync()
+		}
+		k.finishSync(<-k.synced)
+	}
+	k.syncAt.Stop()
+	k.sweepAt.Stop()
+	for _, w := range append(k.splits, k.live) {
+		w.abandon()
+	}
+	for _, g := range k.generations {
+		k.release(g)
+	}
+}
+
+func (k *keeper) release(g *generation) {
+	if g.lock == nil {
+		return
+	}
+	if err := g.lock.Close(); err != nil {
+		k.log.Warn("generation not unlocked", "generation", generationName(g.epoch), "err", err)
+	}
+	g.lock = nil
+}

@@ -1,0 +1,41 @@
+package builtin
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+)
+
+// BenchmarkRun is one run of each default check on this box, and a round of them all: also the CPU time it takes, user and
+// system, which counts on a box that does other things too.
+func BenchmarkRun(b *testing.B) {
+	for _, c := range Defaults() {
+		b.Run(c.Name, func(b *testing.B) { measure(b, []check.Check{c}) })
+	}
+	b.Run("round", func(b *testing.B) { measure(b, Defaults()) })
+}
+
+func measure(b *testing.B, checks []check.Check) {
+	r := New(Env{})
+	b.ReportAllocs()
+	before := used(b)
+	for b.Loop() {
+		for _, c := range checks {
+			r.Run(context.Background(), c.Builtin, c.Args)
+		}
+	}
+	b.ReportMetric(float64((used(b)-before).Microseconds())/float64(b.N), "cpu-µs/op")
+}
+
+// used gives the CPU time of this process.
+func used(b *testing.B) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

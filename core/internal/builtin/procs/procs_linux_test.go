@@ -1,0 +1,116 @@
+package procs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/fixture"
+)
+
+// stat is the beginning of a /proc/PID/stat.
+func stat(pid int, command, state string, parent int, flags uint64) string {
+	return fmt.Sprintf("%d (%s) %s %d 1 1 0 -1 %d 5 6 7\n", pid, command, state, parent, flags)
+}
+
+func box(t *testing.T) string {
+	return fixture.Tree(t, map[string]string{
+		"1/stat": stat(1, "init", "S", 0, 4194560), "2/stat": stat(2, "kthreadd", "S", 0, 2129984),
+		"3/stat": stat(3, "kworker/0:1 (x)", "D", 2, 69238880), "40/stat": stat(40, "sh) R 1 (", "R", 1, 0),
+		"41/stat": stat(41, "sh", "Z", 40, 0), "42/stat": stat(42, "io", "D", 40, 0), "self/stat": stat(40, "sh", "R", 1, 0),
+		"loadavg": "0.70 0.51 0.27 1/91 12746\n", "sys/kernel/pid_max": "100\n", "sys/kernel/threads-max": "1000\n",
+		"12x/stat": "", "meminfo": "",
+	})
+}
+
+func TestRun(t *testing.T) {
+	for _, c := range []struct {
+		args  string
+		state check.State
+		text  string
+	}{
+		{"", check.Warning, "PROCS WARNING: 6 processes, 1 running, 1 blocked, 1 zombies"}, // 91 threads of 100
+		{"--zombies ,0", check.Critical, "PROCS CRITICAL: 6 processes"},
+		{"-s Z", check.OK, "PROCS OK: 1 process with STATE = Z"},
+		{"-s ZD", check.OK, "PROCS OK: 3 processes with STATE = ZD"},
+		{"-C init -c 1:", check.OK, "PROCS OK: 1 process with command name 'init'"},
+		{"-C gone -c 1:", check.Critical, "PROCS CRITICAL: 0 processes with command name 'gone'"},
+		{"-p 40 -w 1", check.Warning, "PROCS WARNING: 2 processes with PPID = 40"},
+		{"-k", check.OK, "PROCS OK: 4 processes"},
+		{"-p 40 -s D -C io", check.OK, "PROCS OK: 1 process with command name 'io', STATE = D, PPID = 40"},
+	} {
+		got := New(box(t)).Run(t.Context(), strings.Fields(c.args))
+		if got.State != c.state || !strings.HasPrefix(got.Text, c.text) || len(got.Problems) != 0 {
+			t.Errorf("%q: %+v", c.args, got)
+		}
+	}
+}
+
+func TestKernelThreadsAreReadRarely(t *testing.T) {
+	root := box(t)
+	c := New(root)
+	c.Run(t.Context(), nil)
+	fixture.Write(t, root+"/3/stat", stat(3, "reused", "Z", 40, 0))
+	for run := 1; run <= lookEvery; run++ {
+		got := c.Run(t.Context(), nil)
+		want := "1 zombies"
+		if run == lookEvery {
+			want = "2 zombies"
+		}
+		if !strings.Contains(got.Text, want) || !strings.Contains(got.Text, "6 processes") {
+			t.Fatalf("run %d: %q", run, got.Text)
+		}
+	}
+}
+
+func TestProcessThatEndsMeanwhileIsNotCounted(t *testing.T) {
+	root := box(t)
+	if err := os.Remove(root + "/42/stat"); err != nil {
+		t.Fatal(err)
+	}
+	if got := New(root).Run(t.Context(), nil); !strings.Contains(got.Text, "5 processes") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestBrokenStatIsToldAndCounted(t *testing.T) {
+	root := box(t)
+	fixture.Write(t, root+"/42/stat", "42 io D")
+	got := New(root).Run(t.Context(), nil)
+	if !strings.Contains(got.Text, "6 processes, 1 running, 0 blocked") || len(got.Problems) != 1 || got.Problems[0] != "1 processes cannot be read" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestManyProcesses(t *testing.T) {
+	files := make(map[string]string)
+	for pid := 1; pid <= 1500; pid++ {
+		files[fmt.Sprintf("%d/stat", pid)] = stat(pid, "x", "S", 1, 0)
+	}
+	root := fixture.Tree(t, files)
+	if got := New(root).Run(t.Context(), []string{"-s", "S"}); got.Text != "PROCS OK: 1500 processes with STATE = S" {
+		t.Errorf("%+v", got)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("enough"))
+	if got := New(root).Run(ctx, nil); got.State != check.Unknown || got.Text != "PROCS UNKNOWN - enough" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func FuzzParseStat(f *testing.F) {
+	f.Add(stat(40, "sh) R 1 (", "R", 1, 0), "0.70 0.51 0.27 1/91 12746\n")
+	f.Add("1 (", "1/")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if p, ok := parseStat([]byte(a)); ok && (p.state == 0 || p.parent < 0) {
+			t.Errorf("%+v", p)
+		}
+		if n := parseThreads([]byte(b)); n < 0 {
+			t.Errorf("%d threads", n)
+		}
+	})
+}

@@ -1,0 +1,96 @@
+package config
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+)
+
+// The file is
+//
+//	"limpet desired 1\n"   the format's name and version
+//	CRC-32C                of what follows, 4 bytes, big-endian
+//	wire.Desired           protobuf
+const header = "limpet desired 1\n"
+
+// maxFile bounds what is read: a document came in one frame.
+const maxFile = wire.MaxHubFrame + 1<<10
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Store keeps the last known good document in one file (state/desired). One goroutine uses it.
+type Store struct {
+	disk fsys.FS
+	path string
+}
+
+// OpenStore names the file; it need not exist. Its folder must.
+func OpenStore(path string) *Store { return &Store{fsys.Disk{}, path} }
+
+// Load returns the document saved last, or nil when there is none. A file that is damaged is moved aside to PATH.bad and
+// reported as an error along with a nil document: the agent then runs the defaults and asks the hub again.
+func (s *Store) Load() (*wire.Desired, error) {
+	b, err := fsys.Read(s.disk, s.path, maxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		d, decodeErr := decode(b)
+		if decodeErr == nil {
+			return d, nil
+		}
+		err = decodeErr
+	} else if !errors.Is(err, fsys.ErrTooLarge) {
+		return nil, fmt.Errorf("load desired state: %w", err) // it may be readable another time
+	}
+	err = fmt.Errorf("load desired state %s (kept as %s.bad): %w", s.path, s.path, err)
+	if moved := s.disk.Rename(s.path, s.path+".bad"); moved != nil {
+		err = errors.Join(err, moved)
+	}
+	return nil, err
+}
+
+// Save writes the document durably before it returns.
+func (s *Store) Save(d *wire.Desired) error {
+	b, err := encode(d)
+	if err != nil {
+		return err
+	}
+	if err := fsys.WriteNew(s.disk, s.path, b, 0o600); err != nil {
+		return fmt.Errorf("save desired state: %w", err)
+	}
+	return nil
+}
+
+func encode(d *wire.Desired) ([]byte, error) {
+	b := make([]byte, len(header)+4, len(header)+4+proto.Size(d))
+	copy(b, header)
+	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, d)
+	if err != nil {
+		return nil, fmt.Errorf("encode desired state: %w", err)
+	}
+	binary.BigEndian.PutUint32(b[len(header):], crc32.Checksum(b[len(header)+4:], castagnoli))
+	return b, nil
+}
+
+func decode(b []byte) (*wire.Desired, error) {
+	if len(b) < len(header)+4 || string(b[:len(header)]) != header {
+		return nil, errors.New("not a file of this format")
+	}
+	body := b[len(header)+4:]
+	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(b[len(header):]) {
+		return nil, errors.New("its checksum does not hold")
+	}
+	d := new(wire.Desired)
+	if err := proto.Unmarshal(body, d); err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	return d, nil
+}

@@ -1,0 +1,134 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+)
+
+// MaxListed bounds List: a directory with more is no plugin directory.
+const MaxListed = 1024
+
+// ErrNotFound: no plugin directory has a file of this name.
+var ErrNotFound = errors.New("not found")
+
+// DefaultDirs lists the directories where this operating system's packages put Nagios plugins, whether they exist or not.
+func DefaultDirs() []string { return slices.Clone(defaultDirs) }
+
+// Find returns the absolute path of the plugin with this bare file name in the first of dirs that has it. A symbolic link is
+// followed, and what it leads to must hold the same rules: a regular file, executable, and, when this process is root, file and
+// folder changeable by root alone. Where no directory has it the error wraps ErrNotFound; otherwise it says what is wrong with the file.
+func Find(dirs []string, name string) (string, error) {
+	if !check.ValidFile(name) {
+		return "", fmt.Errorf("plugin %q: a plugin is named by its bare file name", name)
+	}
+	for _, dir := range dirs {
+		if !filepath.IsAbs(dir) {
+			continue
+		}
+		for _, ending := range endings(name) {
+			path := filepath.Join(dir, name+ending)
+			if _, err := os.Lstat(path); err == nil {
+				return path, examine(path)
+			} else if !errors.Is(err, fs.ErrNotExist) && ending == "" && !isNotDir(err) {
+				return "", fmt.Errorf("plugin %s: %w", name, err)
+			}
+		}
+	}
+	return "", fmt.Errorf("plugin %s %w in %s", name, ErrNotFound, strings.Join(dirs, ", "))
+}
+
+// List returns the names of all plugins found in dirs, sorted, each once, at most MaxListed.
+func List(dirs []string) []string {
+	var names []string
+	for _, dir := range dirs {
+		if len(names) > MaxListed {
+			break
+		}
+		entries, err := readSome(dir)
+		if err != nil {
+			continue
+		}
+		for _, name := range entries {
+			if check.ValidFile(name) && examine(filepath.Join(dir, name)) == nil {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	return names[:min(len(names), MaxListed)]
+}
+
+// readSome reads a bounded part of a directory.
+func readSome(dir string) ([]string, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	return d.Readdirnames(4 * MaxListed)
+}
+
+// examine says why a file must not run as a plugin, or nil.
+func examine(path string) error {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return fmt.Errorf("plugin %s: its link leads nowhere: %w", path, err)
+	}
+	info, err := os.Stat(target)
+	switch {
+	case err != nil:
+		return fmt.Errorf("plugin %s: %w", path, err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("plugin %s is no regular file", path)
+	case !executable(target, info):
+		return fmt.Errorf("plugin %s is not executable: chmod +x %s", path, target)
+	}
+	for _, p := range []string{target, filepath.Dir(target), filepath.Dir(path)} {
+		if why := changeable(p); why != "" {
+			return fmt.Errorf("plugin %s refused: the agent runs as root, and %s", path, why)
+		}
+	}
+	return nil
+}
+
+// Runner runs checks of kind plugin from the box's plugin directories.
+type Runner struct {
+	Dirs   []string // searched in order; empty = DefaultDirs
+	Dir    string   // working directory of the runs, "" = the root directory
+	Env    []string // for every run, NAME=VALUE
+	Output int64    // as in Spec
+}
+
+// Run finds c.Plugin and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
+func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out Output) check.Result {
+	path, err := r.Find(c.Plugin)
+	if err != nil {
+		return check.Result{Check: c.Name, State: check.Unknown, Text: err.Error(), Due: due, Start: time.Now(), Exit: -1, Trigger: t}
+	}
+	return Run(ctx, Spec{
+		Check: c.Name, Path: path, Args: c.Args, Env: r.Env, Dir: r.Dir, Timeout: c.Timeout, Output: r.Output, Trigger: t, Due: due,
+	}, out)
+}
+
+// Find is Find in the runner's directories; where there is no such plugin the error says what to do.
+func (r Runner) Find(name string) (string, error) {
+	dirs := r.Dirs
+	if len(dirs) == 0 {
+		dirs = defaultDirs
+	}
+	path, err := Find(dirs, name)
+	if errors.Is(err, ErrNotFound) {
+		err = fmt.Errorf("%w: %s", err, installHint)
+	}
+	return path, err
+}

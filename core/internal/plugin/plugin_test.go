@@ -1,0 +1,399 @@
+//go:build unix
+
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+)
+
+// TestMain lets the test binary be a plugin: what a shell cannot do portably.
+func TestMain(m *testing.M) {
+	switch os.Getenv("ACT") {
+	case "":
+		os.Exit(m.Run())
+	case "core": // an agent's core that runs a plugin that hangs
+		Run(context.Background(), Spec{Path: os.Getenv("HANGS"), Timeout: time.Minute}, func(_ bool, data []byte) { os.Stdout.Write(data) })
+		os.Exit(0)
+	case "detach": // double fork: a child in a session of its own that ignores all and stays, holding stdout or not
+		c := exec.Command("/bin/sh", "-c", `trap "" TERM HUP INT; echo $$ > "$PIDFILE"; while :; do sleep 1; done`)
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if os.Getenv("HOLD") != "" {
+			c.Stdout = os.Stdout
+		}
+		if err := c.Start(); err != nil {
+			panic(err)
+		}
+		for {
+			if b, _ := os.ReadFile(os.Getenv("PIDFILE")); bytes.HasSuffix(b, []byte("\n")) {
+				break
+			}
+			runtime.Gosched()
+		}
+		fmt.Println("OK - detached")
+		if os.Getenv("HANG") != "" {
+			select {}
+		}
+		os.Exit(0)
+	}
+}
+
+// script writes a plugin and returns its path.
+func script(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "check_test")
+	write(t, path, text, 0o755)
+	return path
+}
+
+// write keeps other tests' forks from inheriting the open file, which would make it busy.
+func write(t *testing.T, path, text string, mode os.FileMode) {
+	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func run(t *testing.T, s Spec, out Output) check.Result {
+	t.Helper()
+	if s.Timeout == 0 {
+		s.Timeout = 20 * time.Second
+	}
+	s.Check = "test"
+	return Run(t.Context(), s, out)
+}
+
+func sh(t *testing.T, body string) check.Result {
+	t.Helper()
+	return run(t, Spec{Path: script(t, "#!/bin/sh\n"+body)}, nil)
+}
+
+func TestEnds(t *testing.T) {
+	cases := []struct {
+		name, body string
+		state      check.State
+		exit       int
+		signal     string
+		text       string
+		problem    string // part of one, "" = none at all
+	}{
+		{"ok", `echo "OK - fine | a=1"`, check.OK, 0, "", "OK - fine", ""},
+		{"warning", `echo W; exit 1`, check.Warning, 1, "", "W", ""},
+		{"critical", `echo C; exit 2`, check.Critical, 2, "", "C", ""},
+		{"unknown", `echo U; exit 3`, check.Unknown, 3, "", "U", ""},
+		{"no newline", `printf OK`, check.OK, 0, "", "OK", ""},
+		{"exit 7", `echo text; exit 7`, check.Unknown, 7, "", "text", "exit code 7"},
+		{"no such command", `nosuchcommand_x`, check.Unknown, 127, "", "(no output on stdout) stderr:", "127 is a shell that finds no such command"},
+		{"silence", `exit 0`, check.OK, 0, "", "(no output on stdout)", ""},
+		{"stderr alone", `echo oh >&2; echo no >&2; exit 2`, check.Critical, 2, "", "(no output on stdout) stderr: oh; no", ""},
+		{"killed", `echo before; kill -9 $$`, check.Unknown, -1, "SIGKILL", "the plugin was ended by SIGKILL", ""},
+		{"segfault", `echo why >&2; kill -SEGV $$`, check.Unknown, -1, "SIGSEGV", "the plugin was ended by SIGSEGV", "stderr: why"},
+		{"NUL and invalid UTF-8", `printf 'O\000K \377\n'`, check.OK, 0, "", `O\x00K \xff`, ""},
+		{"closes its descriptors", `echo OK; exec 1>&- 2>&- 0<&-; exit 1`, check.Warning, 1, "", "OK", ""},
+		{"unreadable perfdata", `echo "OK | a=x"`, check.OK, 0, "", "OK", `"a": bad value "x"`},
+		{"stdin is empty", `read x && exit 3; echo end of stdin`, check.OK, 0, "", "end of stdin", ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r := sh(t, c.body)
+			if r.State != c.state || r.Exit != c.exit || r.Signal != c.signal || !strings.HasPrefix(r.Text, c.text) || r.TimedOut || r.Truncated {
+				t.Errorf("got %+v", r)
+			}
+			if all := strings.Join(r.Problems, "\n"); c.problem == "" && all != "" || !strings.Contains(all, c.problem) {
+				t.Errorf("problems %q, want %q", r.Problems, c.problem)
+			}
+			if r.Duration <= 0 || r.Start.IsZero() || r.Check != "test" {
+				t.Errorf("times of %+v", r)
+			}
+		})
+	}
+}
+
+func TestADetachedPluginHasNoTerminal(t *testing.T) {
+	r := sh(t, `( : < /dev/tty ) 2>/dev/null && exit 2; echo none`)
+	if r.State != check.OK {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestOutputIsBoundedAndTheRestDrained(t *testing.T) {
+	r := sh(t, `echo "BIG | a=1"; head -c 100000000 /dev/zero | tr '\0' x; echo; echo end >&2; exit 1`)
+	if r.State != check.Warning || !r.Truncated || r.Text != "BIG" || len(r.Long) != MaxOutput-len("BIG | a=1\n") || len(r.Perfdata) != 1 {
+		t.Errorf("state %v truncated %v text %q long %d perfdata %v", r.State, r.Truncated, r.Text, len(r.Long), r.Perfdata)
+	}
+	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "stdout: 100000011 bytes, the first 1048576 kept") {
+		t.Errorf("problems %q", r.Problems)
+	}
+}
+
+func TestTheOwnerMayKeepLess(t *testing.T) {
+	path := script(t, "#!/bin/sh\necho 'OK | a=1 size=123456789'; echo more\n")
+	r := run(t, Spec{Path: path, Output: 20}, nil)
+	if r.Text != "OK" || r.Long != "" || len(r.Perfdata) != 1 || !r.Truncated || len(r.Problems) != 2 {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestAFloodOnStderrHoldsNothingUp(t *testing.T) {
+	var got [2]int
+	var mu sync.Mutex
+	out := func(stderr bool, data []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		if stderr {
+			got[1] += len(data)
+		} else {
+			got[0] += len(data)
+		}
+	}
+	path := script(t, "#!/bin/sh\nhead -c 5000000 /dev/zero >&2; echo OK\n")
+	r := run(t, Spec{Path: path}, out)
+	if r.State != check.OK || r.Text != "OK" || !r.Truncated || got != [2]int{3, MaxOutput} {
+		t.Errorf("got %+v, streamed %v", r, got)
+	}
+}
+
+func TestOutputComesAsItIsPrinted(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "go-on")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	first := make(chan string, 10)
+	done := make(chan check.Result, 1)
+	path := script(t, "#!/bin/sh\necho first\nread x < "+fifo+"\necho second\n")
+	go func() {
+		done <- run(t, Spec{Path: path}, func(stderr bool, data []byte) { first <- string(data) })
+	}()
+	if got := <-first; got != "first\n" {
+		t.Errorf("first %q", got)
+	}
+	if err := os.WriteFile(fifo, []byte("x\n"), 0); err != nil { // the plugin waits for this
+		t.Fatal(err)
+	}
+	if r := <-done; r.Text != "first" || r.Long != "second" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	const timeout = 300 * time.Millisecond
+	cases := []struct {
+		name, body string
+		atMost     time.Duration
+		signal     string
+		exit       int
+		long       string
+	}{
+		{"hangs", `echo "so far | a=1"; sleep 600`, timeout + Grace, "SIGTERM", -1, "so far"},
+		{"ends tidily", `trap 'exit 2' TERM; echo x; sleep 600 & wait`, timeout + Grace, "", 2, "x"},
+		{"ignores the request", `trap "" TERM; while :; do sleep 1; done`, timeout + Grace + killWait, "SIGKILL", -1, ""},
+		{"floods for ever", `yes`, timeout + Grace, "SIGTERM", -1, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, Spec{Path: script(t, "#!/bin/sh\n"+c.body), Timeout: timeout}, nil)
+			if r.State != check.Unknown || !r.TimedOut || r.Text != "timed out after 300ms" || r.Signal != c.signal || r.Exit != c.exit || !strings.HasPrefix(r.Long, c.long) {
+				t.Errorf("state %v, text %q, long %.80q, signal %s, exit %d", r.State, r.Text, r.Long, r.Signal, r.Exit)
+			}
+			if r.Duration < timeout || r.Duration > c.atMost+2*time.Second {
+				t.Errorf("took %s", r.Duration)
+			}
+		})
+	}
+}
+
+func TestTheContextEndsARun(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := Run(ctx, Spec{Check: "test", Path: script(t, "#!/bin/sh\necho started; sleep 600"), Timeout: time.Minute}, func(bool, []byte) { cancel() })
+	if !Interrupted(r) || r.State != check.Unknown || r.TimedOut || r.Long != "started" {
+		t.Errorf("got %+v", r)
+	}
+	if r := Run(ctx, Spec{Path: "/bin/true"}, nil); !Interrupted(r) {
+		t.Errorf("ran with an ended context: %+v", r)
+	}
+}
+
+func TestAChildMayKeepTheOutputOpenWithoutHoldingUpTheResult(t *testing.T) {
+	began := time.Now()
+	r := sh(t, `echo OK; sleep 600 &`)
+	if r.State != check.OK || r.Text != "OK" {
+		t.Errorf("got %+v", r)
+	}
+	if d := time.Since(began); d > 10*time.Second {
+		t.Errorf("told after %s", d)
+	}
+	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "left behind by the plugin and ended: ") {
+		t.Errorf("problems %q", r.Problems)
+	}
+}
+
+func TestWhatAChildPrintsAMomentLaterIsStillRead(t *testing.T) {
+	r := sh(t, `( sleep 0.05; echo late ) &`)
+	if r.Text != "late" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+// detached runs this binary as a plugin that leaves a process in a session of its own, and returns its pid.
+func detached(t *testing.T, timeout time.Duration, env ...string) (check.Result, int) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	r := run(t, Spec{Path: self, Timeout: timeout, Env: append(env, "ACT=detach", "PIDFILE="+pidFile)}, nil)
+	b, err := os.ReadFile(pidFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Kill(-pid, syscall.SIGKILL) })
+	return r, pid
+}
+
+func TestSpecWinsOverTheCleanEnvironment(t *testing.T) {
+	t.Setenv("SECRET", "of the agent")
+	path := script(t, "#!/bin/sh\nenv")
+	r := run(t, Spec{Path: path, Env: []string{"LANG=de_DE", "EXTRA=a=b", "LIMPET_RUN=forged", "nonsense"}}, nil)
+	env := "\n" + r.Text + "\n" + r.Long + "\n"
+	for _, want := range []string{"\nLANG=de_DE\n", "\nLC_ALL=C\n", "\nEXTRA=a=b\n", "\nLIMPET_CHECK=test\n", "\nNAGIOS_SERVICEDESC=test\n", "\nLIMPET_RUN=", "\nHOME=", "\nPATH=/usr/local/sbin:"} {
+		if strings.Count(env, want) != 1 {
+			t.Errorf("%q is not there once in %s", want, env)
+		}
+	}
+	if strings.Contains(env, "forged") || strings.Contains(env, "SECRET") || strings.Contains(env, "nonsense") {
+		t.Errorf("too much in %s", env)
+	}
+	if r := sh(t, "pwd"); r.Text != "/" {
+		t.Errorf("runs in %q", r.Text)
+	}
+}
+
+func TestWhatHindersAStartIsExplained(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		write(t, path, text, mode)
+		return path
+	}
+	for path, want := range map[string]string{
+		filepath.Join(dir, "nothing"):                         "no such file",
+		file("plain", "#!/bin/sh\n", 0o644):                   "not executable: chmod +x",
+		file("interpreter", "#!/usr/bin/nosuch -x\n", 0o755):  "interpreter /usr/bin/nosuch is not on this box",
+		file("windows", "#!/bin/sh\r\necho\r\n", 0o755):       "CR LF",
+		file("nothing-named", "echo OK\n", 0o755):             "first line be like #!/bin/sh",
+		file("elf", "\x7fELF but not for here at all", 0o755): "another architecture",
+		file("bom", "\xef\xbb\xbf#!/bin/sh\n", 0o755):         "byte order mark",
+		file("empty", "", 0o755):                              "the file is empty",
+		dir:                                                   "it is a folder",
+	} {
+		r := run(t, Spec{Path: path}, nil)
+		if r.State != check.Unknown || r.Exit != -1 || !strings.Contains(r.Text, want) || r.Start.IsZero() {
+			t.Errorf("%s: %q, want it to say %q", path, r.Text, want)
+		}
+	}
+}
+
+func TestABusyFileIsTriedAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "check_busy")
+	self, err := os.ReadFile("/bin/sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, string(self), 0o755)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(2*busyPause, func() { f.Close() })
+	if r := run(t, Spec{Path: path, Args: []string{"-c", "echo OK"}}, nil); r.State != check.OK || r.Text != "OK" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestRunsLeaveNoGoroutinesAndNoDescriptors(t *testing.T) {
+	path := script(t, "#!/bin/sh\necho OK\nsleep 600 &\n")
+	run(t, Spec{Path: path}, nil)
+	goroutines, files := runtime.NumGoroutine(), descriptors(t)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() { run(t, Spec{Path: path}, nil) })
+	}
+	wg.Wait()
+	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines && time.Now().Before(end); {
+		runtime.Gosched() // those that have closed their channel still return
+	}
+	if n := runtime.NumGoroutine(); n > goroutines {
+		t.Errorf("%d goroutines, before %d", n, goroutines)
+	}
+	if n := descriptors(t); n > files {
+		t.Errorf("%d descriptors, before %d", n, files)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	names, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(names)
+}
+
+func TestRunner(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "check_mine"), "#!/bin/sh\necho \"$1 $X\"; exit 1\n", 0o755)
+	r := Runner{Dirs: []string{"/nowhere", dir}, Env: []string{"X=y"}}
+	due := time.Now()
+	got := r.Run(t.Context(), check.Check{Name: "m", Plugin: "check_mine", Args: []string{"a"}}, check.Scheduled, due, nil)
+	if got.State != check.Warning || got.Text != "a y" || !got.Due.Equal(due) || got.Check != "m" {
+		t.Errorf("got %+v", got)
+	}
+	got = r.Run(t.Context(), check.Check{Name: "m", Plugin: "check_none"}, check.Manual, time.Time{}, nil)
+	if got.State != check.Unknown || !strings.Contains(got.Text, "check_none not found in /nowhere, ") || !strings.Contains(got.Text, "install it") || got.Trigger != check.Manual {
+		t.Errorf("got %+v", got)
+	}
+	if _, err := r.Find("check_none"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func BenchmarkRun(b *testing.B) {
+	for b.Loop() {
+		Run(b.Context(), Spec{Check: "x", Path: "/bin/true"}, nil)
+	}
+}
+
+func BenchmarkStartProcess(b *testing.B) {
+	for b.Loop() {
+		p, err := os.StartProcess("/bin/true", []string{"true"}, &os.ProcAttr{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		p.Wait()
+	}
+}

@@ -1,0 +1,151 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/windows"
+)
+
+// process is a plugin that was started inside a job object of its own.
+type process struct {
+	os    *os.Process
+	job   windows.Handle
+	ended chan struct{}
+	state *os.ProcessState
+}
+
+// resume lets a process go that was created suspended; there is no documented call that needs no thread handle.
+var resume = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtResumeProcess")
+
+// start creates the process suspended, puts it into the job and lets it go, so that nothing it starts is outside.
+func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
+	path, args, err := command(s.Path, s.Args, firstLine(s.Path), lookInterpreter)
+	if err != nil {
+		return nil, err
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	job, err := newJob()
+	if err != nil {
+		return nil, err
+	}
+	dir := s.Dir
+	if dir == "" {
+		dir = os.Getenv("SystemRoot")
+	}
+	p, err := os.StartProcess(path, append([]string{path}, args...), &os.ProcAttr{
+		Dir:   dir,
+		Env:   s.environment(mark),
+		Files: []*os.File{null, stdout, stderr},
+		Sys:   &syscall.SysProcAttr{HideWindow: true, CreationFlags: windows.CREATE_SUSPENDED | windows.CREATE_NO_WINDOW | windows.CREATE_NEW_PROCESS_GROUP},
+	})
+	if err != nil {
+		windows.CloseHandle(job)
+		return nil, err
+	}
+	if err := assignAndResume(p, job); err != nil {
+		p.Kill()
+		p.Wait()
+		windows.CloseHandle(job)
+		return nil, err
+	}
+	x := &process{os: p, job: job, ended: make(chan struct{})}
+	go func() {
+		defer close(x.ended)
+		x.state, _ = p.Wait()
+	}()
+	return x, nil
+}
+
+// newJob makes a job whose processes end with its last handle: ours.
+func newJob() (windows.Handle, error) {
+	job, err := windows.CreateJobObject(nil, nil)
+	if err != nil {
+		return 0, fmt.Errorf("create job object: %w", err)
+	}
+	info := windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{
+		BasicLimitInformation: windows.JOBOBJECT_BASIC_LIMIT_INFORMATION{LimitFlags: windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE},
+	}
+	_, err = windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation, uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)))
+	if err != nil {
+		windows.CloseHandle(job)
+		return 0, fmt.Errorf("limit job object: %w", err)
+	}
+	return job, nil
+}
+
+func assignAndResume(p *os.Process, job windows.Handle) error {
+	var failed error
+	err := p.WithHandle(func(h uintptr) {
+		if failed = windows.AssignProcessToJobObject(job, windows.Handle(h)); failed != nil {
+			failed = fmt.Errorf("assign to job object: %w", failed)
+			return
+		}
+		if status, _, _ := resume.Call(h); status != 0 {
+			failed = fmt.Errorf("resume process: %w", windows.NTStatus(status))
+		}
+	})
+	return errors.Join(err, failed)
+}
+
+// accounting is JOBOBJECT_BASIC_ACCOUNTING_INFORMATION.
+type accounting struct {
+	TotalUserTime, TotalKernelTime           int64
+	ThisPeriodUserTime, ThisPeriodKernelTime int64
+	TotalPageFaultCount, TotalProcesses      uint32
+	ActiveProcesses, TotalTerminated         uint32
+}
+
+// terminate: there is no request to end that programs without a window would hear.
+func (p *process) terminate() bool { return false }
+
+func (p *process) kill() { windows.TerminateJobObject(p.job, 1) }
+
+// killRest ends what is left of the job and says so.
+func (p *process) killRest() []string {
+	var info accounting
+	err := windows.QueryInformationJobObject(p.job, windows.JobObjectBasicAccountingInformation, uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)), nil)
+	windows.TerminateJobObject(p.job, 1)
+	windows.CloseHandle(p.job)
+	select {
+	case <-p.ended:
+		if err == nil && info.ActiveProcesses > 0 {
+			return []string{fmt.Sprintf("%d processes", info.ActiveProcesses)}
+		}
+	default: // the plugin itself, which watch has killed
+	}
+	return nil
+}
+
+func (p *process) reap(d time.Duration) (*os.ProcessState, bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+		return p.state, p.state != nil
+	case <-timer.C:
+		return nil, false
+	}
+}
+
+func ending(s *os.ProcessState) (exit int, signal string) { return s.ExitCode(), "" }
+
+func isBusy(err error) bool { return errors.Is(err, windows.ERROR_SHARING_VIOLATION) }
+
+// lookInterpreter finds a program in the PATH, never in the current directory.
+func lookInterpreter(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", name, err)
+	}
+	return path, nil
+}

@@ -1,0 +1,141 @@
+package plugin
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+)
+
+// outcome is all that is known of a run; result judges it.
+type outcome struct {
+	spec     Spec
+	start    time.Time
+	duration time.Duration
+	startErr error // it never ran
+	cause    cause
+	stdout   captured
+	stderr   captured
+	heldOpen bool     // output was still held open by another process
+	left     []string // processes that were still there, named
+	state    *os.ProcessState
+	gone     bool // the plugin itself has ended
+}
+
+// maxStderr is what a problem line quotes of stderr.
+const maxStderr = 1 << 10
+
+func (o *outcome) result() check.Result {
+	r := check.Result{Check: o.spec.Check, State: check.Unknown, Due: o.spec.Due, Start: o.start, Duration: o.duration, Exit: -1, Trigger: o.spec.Trigger}
+	if o.startErr != nil {
+		r.Text = explainStart(o.spec.Path, o.startErr)
+		return r
+	}
+	cut := o.stdout.dropped > 0 || !o.gone || o.cause != exited
+	parsed := check.ParseOutput(o.stdout.data, cut)
+	r.Text, r.Long, r.Perfdata, r.Problems = parsed.Text, parsed.Long, parsed.Perfdata, parsed.Problems
+	o.judge(&r)
+	o.remark(&r)
+	return r
+}
+
+// judge fills in state, exit, signal and, where the plugin did not end by itself, the text.
+func (o *outcome) judge(r *check.Result) {
+	if o.state != nil {
+		r.Exit, r.Signal = ending(o.state)
+	}
+	switch {
+	case o.cause == timedOut:
+		r.TimedOut = true
+		o.override(r, fmt.Sprintf("timed out after %s", o.spec.Timeout))
+	case o.cause == interrupted:
+		r.Signal = SignalInterrupted
+		o.override(r, "cut off: the agent is stopping")
+	case r.Signal != "":
+		o.override(r, "the plugin was ended by "+r.Signal)
+	default:
+		r.State = check.FromExit(r.Exit)
+		if r.Text == "" && r.Long == "" {
+			r.Text = o.silence(r.Exit)
+		}
+		if r.Exit < 0 || r.Exit > 3 {
+			o.strangeExit(r)
+		}
+	}
+}
+
+// override puts what happened first, and what the plugin had printed so far after it.
+func (o *outcome) override(r *check.Result, what string) {
+	printed := strings.TrimSpace(r.Text + "\n" + r.Long)
+	r.Text, r.Long = what, printed
+	if printed == "" {
+		o.quoteStderr(r)
+	}
+}
+
+func (o *outcome) strangeExit(r *check.Result) {
+	problem := fmt.Sprintf("exit code %d: plugins end with 0, 1, 2 or 3", r.Exit)
+	switch r.Exit {
+	case 126:
+		problem += " (126 is a shell that may not execute something)"
+	case 127:
+		problem += " (127 is a shell that finds no such command)"
+	}
+	r.Problems = append(r.Problems, problem)
+	if len(o.stdout.data) > 0 {
+		o.quoteStderr(r)
+	}
+}
+
+// silence is the text of a plugin that printed nothing on stdout.
+func (o *outcome) silence(exit int) string {
+	text := "(no output on stdout)"
+	if s := firstStderr(o.stderr.data); s != "" {
+		text += " stderr: " + s
+	}
+	if exit > 3 {
+		text += fmt.Sprintf(" (exit code %d)", exit)
+	}
+	return text
+}
+
+func (o *outcome) quoteStderr(r *check.Result) {
+	if s := firstStderr(o.stderr.data); s != "" {
+		r.Problems = append(r.Problems, "stderr: "+s)
+	}
+}
+
+// firstStderr is the beginning of stderr on one line.
+func firstStderr(b []byte) string {
+	b = bytes.TrimSpace(b)
+	more := len(b) > maxStderr
+	s := strings.Join(strings.FieldsFunc(check.Escape(b[:min(len(b), maxStderr)]), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	if more {
+		s += "..."
+	}
+	return s
+}
+
+// remark adds what had to be done around the run.
+func (o *outcome) remark(r *check.Result) {
+	for _, s := range []struct {
+		name string
+		got  captured
+	}{{"stdout", o.stdout}, {"stderr", o.stderr}} {
+		if s.got.dropped > 0 {
+			r.Truncated = true
+			r.Problems = append(r.Problems, fmt.Sprintf("%s: %d bytes, the first %d kept", s.name, int64(len(s.got.data))+s.got.dropped, len(s.got.data)))
+		}
+	}
+	if len(o.left) > 0 {
+		r.Problems = append(r.Problems, "left behind by the plugin and ended: "+strings.Join(o.left, ", "))
+	} else if o.heldOpen && o.cause == exited {
+		r.Problems = append(r.Problems, "another process held the plugin's output open after its end: what it prints there is not read")
+	}
+	if !o.gone {
+		r.Problems = append(r.Problems, "the plugin is still there although it was killed: it hangs in the kernel (a dead disk or network file system?)")
+	}
+}

@@ -1,0 +1,146 @@
+package plugin
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+)
+
+// alive says whether a process still runs; a zombie that nobody has reaped does not.
+func alive(pid int) bool {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	rest := string(b[strings.LastIndexByte(string(b), ')')+1:])
+	return !strings.HasPrefix(rest, " Z") && !strings.HasPrefix(rest, " X")
+}
+
+func TestWhatLeftTheGroupEndsToo(t *testing.T) {
+	cases := []struct {
+		name  string
+		env   []string
+		state check.State
+	}{
+		{"at the deadline", []string{"HANG=1", "HOLD=1"}, check.Unknown},
+		{"at the deadline, output closed", []string{"HANG=1"}, check.Unknown},
+		{"after the plugin's own end", []string{"HOLD=1"}, check.OK},
+		{"after the plugin's own end, output closed", nil, check.OK},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			r, pid := detached(t, 3*time.Second, c.env...)
+			if alive(pid) {
+				t.Errorf("process %d survived", pid)
+			}
+			if r.State != c.state {
+				t.Errorf("got %+v", r)
+			}
+			if !strings.Contains(strings.Join(r.Problems, "\n"), "(pid "+strconv.Itoa(pid)+")") {
+				t.Errorf("%d is not named in %q", pid, r.Problems)
+			}
+		})
+	}
+}
+
+func TestAdoptedOrphansAreReaped(t *testing.T) {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	unclaimed.seen = nil                  // of earlier tests: one run may see another's plugin just before it is reaped
+	innocent := exec.Command("/bin/true") // a zombie that somebody here will ask for
+	if err := innocent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []string{
+		`echo OK; sleep 600 &`,
+		`echo OK; ( : & ) ; ( sleep 0.01 & ); sleep 0.1`,
+		`echo OK; ( setsid sleep 600 & )`,
+		`echo OK; ( setsid sh -c '( : & ) ; sleep 0.02' & ); sleep 0.2`, // a session leader that ends before its plugin
+	} {
+		if r := sh(t, body); r.Text != "OK" {
+			t.Errorf("%s: got %+v", body, r)
+		}
+	}
+	run(t, Spec{Path: script(t, "#!/bin/sh\ntrap '' TERM; sleep 600 & sleep 600"), Timeout: 50 * time.Millisecond}, nil)
+	if r, _ := detached(t, 3*time.Second, "HANG=1"); !r.TimedOut {
+		t.Errorf("got %+v", r)
+	}
+	if len(unclaimed.seen) != 1 {
+		t.Errorf("unclaimed %v, want the session leader", unclaimed.seen)
+	}
+	unclaimed.reap(time.Now())
+	if len(unclaimed.seen) != 1 {
+		t.Error("reaped before anybody could have asked for it")
+	}
+	unclaimed.reap(time.Now().Add(2 * unclaimedFor))
+	if err := innocent.Wait(); err != nil {
+		t.Errorf("somebody else's child was reaped: %v", err)
+	}
+	self := os.Getpid()
+	for _, pid := range listProcesses(func(n int) bool { return n > self }) {
+		if st, ok := statusOf(pid); ok && st.parent == self {
+			t.Errorf("process %d (%s) is left, zombie: %v", pid, commandName(pid), st.zombie)
+		}
+	}
+}
+
+func TestRunsOfAKilledCoreAreEnded(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangs := script(t, "#!/bin/sh\ntrap '' TERM HUP\necho $$\nsleep 600 & wait\n")
+	core := exec.Command(self)
+	core.Env = append(os.Environ(), "ACT=core", "HANGS="+hangs)
+	pipe, err := core.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := core.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(pipe).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Kill(-pid, syscall.SIGKILL) })
+	if ended := EndOrphans(); len(ended) > 0 || !alive(pid) {
+		t.Fatalf("ended %q while the core lives", ended)
+	}
+	core.Process.Kill()
+	core.Wait()
+	if ended := EndOrphans(); alive(pid) || !strings.Contains(strings.Join(ended, " "), "(pid "+strconv.Itoa(pid)+")") {
+		t.Errorf("ended %q", ended)
+	}
+}
+
+func TestCandidatesCoverAllAfterAPid(t *testing.T) {
+	self := os.Getpid()
+	for name, pids := range map[string][]int{"from before": candidates(self - 1), "listed": listProcesses(func(n int) bool { return n >= self })} {
+		seen := false
+		for _, pid := range pids {
+			seen = seen || pid == self
+		}
+		if !seen {
+			t.Errorf("%s: %d is not in %v", name, self, pids)
+		}
+	}
+	if lastPid() < 1 {
+		t.Errorf("the last pid is %d", lastPid())
+	}
+}

@@ -1,0 +1,94 @@
+package session
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
+	"github.com/limpet-monitoring/limpet/updater/dial"
+)
+
+const (
+	// hurry is how long after the last line (or the start) the agent comes again at least once a
+	// second: an outage that short is over within a second of its end.
+	hurry    = 10 * time.Second
+	hurryMin = 200 * time.Millisecond
+	hurryMax = 700 * time.Millisecond
+
+	slowest   = 30 * time.Second // of the usual backoff
+	refusedIn = 5 * time.Minute  // after a refusal that only a person can lift
+	replaced  = 30 * time.Second // after another session under our key took over
+	maxRetry  = 10 * time.Minute // the most a hub may ask for
+	steady    = 10 * time.Second // a line that lasted as long was a good one
+)
+
+// Errors by which the pace differs.
+var (
+	errNotTrusted = errors.New("this agent trusts no hub yet: there is no trust document and no enrolment token")
+	errReplaced   = errors.New("the hub ended the session: another one under this agent's key took over")
+	errUnreached  = errors.New("hub not reached") // nothing answered: no load on the hub
+)
+
+// refusal is a hub's Refuse.
+type refusal struct {
+	code, message, hint string
+	retry               time.Duration
+}
+
+func (r *refusal) Error() string {
+	if r.message == "" {
+		return "the hub refused this agent: " + r.code
+	}
+	return "the hub refused this agent: " + r.message
+}
+
+// slow says whether asking again soon is of no use.
+func (r *refusal) slow() bool {
+	switch r.code {
+	case wire.RefuseTokenUnknown, wire.RefuseTokenExpired, wire.RefuseTokenUsed, wire.RefuseRevoked:
+		return true
+	}
+	return false
+}
+
+// pace decides when to come again.
+type pace struct {
+	since   time.Time // of the last line's end, or the start
+	came    time.Time // of the line that is or was last there
+	backoff dial.Backoff
+}
+
+func newPace(now time.Time) *pace {
+	return &pace{since: now, backoff: dial.Backoff{Min: time.Second, Max: slowest}}
+}
+
+// connected notes that a line is there.
+func (p *pace) connected(now time.Time) { p.came = now }
+
+// after is how long to wait after an attempt or a line that ended with err.
+func (p *pace) after(err error, now time.Time) time.Duration {
+	hadLine := !p.came.IsZero()
+	if hadLine {
+		if now.Sub(p.came) >= steady {
+			p.since = now
+			p.backoff.Reset()
+		}
+		p.came = time.Time{}
+	}
+	var r *refusal
+	switch {
+	case errors.As(err, &r) && r.slow():
+		return jitter(refusedIn)
+	case errors.As(err, &r) && r.retry > 0:
+		return jitter(min(r.retry, maxRetry))
+	case errors.Is(err, errReplaced):
+		return jitter(replaced)
+	case now.Sub(p.since) < hurry && (hadLine || errors.Is(err, errUnreached)):
+		return hurryMin + rand.N(hurryMax-hurryMin)
+	}
+	return p.backoff.Next()
+}
+
+// jitter is d, or up to a fifth more.
+func jitter(d time.Duration) time.Duration { return d + rand.N(d/5+1) }

@@ -1,0 +1,160 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
+)
+
+// ackWithin is how long a hub may take to confirm a batch. Its bus may be slow; a batch that was lost
+// on the way to it is only sent again by a new session.
+const ackWithin = time.Minute
+
+var errUnconfirmed = errors.New("the hub did not confirm results within a minute")
+
+// serving is a session that the hub has welcomed. Run's goroutine owns it.
+type serving struct {
+	*Session
+	line  *line
+	drain *drain
+	clock clock
+	calls *calls
+}
+
+// serve is the life of a welcomed session; it returns why it ended, nil when leaving.
+func (s *Session) serve(ctx context.Context, l *line, w *wire.Welcome) error {
+	every := heartbeat(w)
+	v := &serving{Session: s, line: l, drain: newDrain(s.o.Buffer, l, s.o.Log), calls: newCalls(s.o.Hooks.Run, l)}
+	l.start(wire.DeadAfter * every)
+	v.drain.resume(w.GetWatermarks())
+	err := v.loop(ctx, every)
+	l.end(err)
+	v.calls.hangUp()
+	return err
+}
+
+func heartbeat(w *wire.Welcome) time.Duration {
+	every := time.Duration(w.GetHeartbeatMs()) * time.Millisecond
+	if every == 0 {
+		return wire.HeartbeatEvery
+	}
+	return min(max(every, wire.MinHeartbeat), wire.MaxHeartbeat)
+}
+
+func (v *serving) loop(ctx context.Context, every time.Duration) error {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	if err := v.beat(); err != nil {
+		return err
+	}
+	for {
+		v.drain.pump()
+		var err error
+		select {
+		case f := <-v.line.in:
+			err = v.take(ctx, f)
+		case <-v.o.Buffer.Notify():
+			v.drain.look()
+		case <-tick.C:
+			err = v.beat()
+		case report := <-v.reports:
+			err = v.send(&wire.Frame{Body: &wire.Frame_RevisionReport{RevisionReport: report}})
+		case <-v.facts:
+			err = v.send(&wire.Frame{Body: &wire.Frame_Facts{Facts: v.o.Facts()}})
+		case id := <-v.calls.ended:
+			v.calls.forget(id)
+		case <-v.leaving:
+			return v.goodbye()
+		case <-ctx.Done():
+			v.leave("stop", "")
+			return v.goodbye()
+		case <-v.line.over:
+			err = v.line.err
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// send queues a frame; its error is that of the line.
+func (v *serving) send(f *wire.Frame) error {
+	if !v.line.send(f) {
+		return v.line.err
+	}
+	return nil
+}
+
+// beat sends a heartbeat, and looks after what time alone brings.
+func (v *serving) beat() error {
+	if err := v.drain.overdue(time.Now()); err != nil {
+		return err
+	}
+	return v.send(&wire.Frame{Body: &wire.Frame_Heartbeat{Heartbeat: v.clock.beat(time.Now())}})
+}
+
+// take acts on one frame of the hub's. What is not known is ignored.
+func (v *serving) take(ctx context.Context, f *wire.Frame) error {
+	switch b := f.GetBody().(type) {
+	case *wire.Frame_Ack:
+		return v.drain.ack(b.Ack)
+	case *wire.Frame_Reject:
+		return v.drain.reject(b.Reject)
+	case *wire.Frame_Watermarks:
+		v.drain.resume(b.Watermarks.GetWatermarks())
+	case *wire.Frame_Heartbeat:
+		v.heard(b.Heartbeat)
+	case *wire.Frame_Desired:
+		v.update(func(st *Status) { st.Wanted = b.Desired.GetRevision() })
+		v.offer(b.Desired)
+	case *wire.Frame_RunNow:
+		v.calls.begin(ctx, b.RunNow)
+	case *wire.Frame_CancelRun:
+		v.calls.cancel(b.CancelRun.GetCall())
+	case *wire.Frame_Look:
+		if v.o.Hooks.Look != nil {
+			v.o.Hooks.Look()
+		}
+	case *wire.Frame_Refuse:
+		r := b.Refuse
+		return &refusal{r.GetCode(), r.GetMessage(), r.GetHint(), time.Duration(r.GetRetryAfterMs()) * time.Millisecond}
+	case *wire.Frame_Bye:
+		if b.Bye.GetCause() == "replaced" {
+			return errReplaced
+		}
+		return fmt.Errorf("the hub said goodbye: %s", b.Bye.GetCause())
+	}
+	return nil
+}
+
+func (v *serving) heard(h *wire.Heartbeat) {
+	v.clock.heard(h, time.Now())
+	v.update(func(st *Status) {
+		st.RTT = v.clock.latest()
+		if best, ok := v.clock.best(); ok {
+			st.Offset, st.OffsetOK = best.offset, true
+		}
+	})
+}
+
+// goodbye says why the silence begins, and returns when the hub has closed the line or had the time
+// to.
+func (v *serving) goodbye() error {
+	if !v.line.send(&wire.Frame{Body: &wire.Frame_Bye{Bye: v.bye}}) {
+		return nil
+	}
+	timer := time.NewTimer(wire.WriteDeadline)
+	defer timer.Stop()
+	for {
+		select {
+		case <-v.line.in: // nothing is begun any more
+		case <-v.line.over:
+			return nil
+		case <-timer.C:
+			return nil
+		}
+	}
+}

@@ -1,0 +1,137 @@
+// Command limpet-release is the publisher's tool: it makes the repository that
+// releases are served from, lists cores and the programs of the stub in it, keeps
+// its signatures fresh, and verifies it as a stranger would.
+//
+// It works on a folder of plain files and a folder of keys, both on this machine;
+// putting the files on a server is for whoever runs that server. The format is
+// docs/release-format.md. Every command may be run again.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+// Exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // what was asked for could not be done, or does not verify
+	exitUsage  = 2 // the command line was not understood; nothing was done
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// command is one thing the tool does. run reads what its flags were set to.
+type command struct {
+	name    string
+	args    string
+	summary string
+	setup   func(f *flag.FlagSet) action
+}
+
+// action does the work once flags are parsed. A usageError means exitUsage.
+type action func(ctx context.Context, out output) error
+
+// output is where a command speaks: results to stdout, all else to stderr.
+type output struct{ stdout, stderr io.Writer }
+
+func (o output) printf(format string, args ...any) { fmt.Fprintf(o.stdout, format, args...) }
+
+// note says something that is not the result.
+func (o output) note(format string, args ...any) { fmt.Fprintf(o.stderr, format+"\n", args...) }
+
+// usageError is a command line that was not understood.
+type usageError string
+
+func (e usageError) Error() string { return string(e) }
+
+var commands = []command{
+	{"init", "--dir REPO --keys KEYDIR --development", "make a repository and its keys", initCommand},
+	{"publish", "--dir REPO --keys KEYDIR --version V --core GOOS-GOARCH=FILE...", "list a release", publishCommand},
+	{"refresh", "--dir REPO --keys KEYDIR", "sign anew what expires", refreshCommand},
+	{"verify", "--dir REPO [--root FILE]", "check a repository as a stranger would", verifyCommand},
+	{"list", "--dir REPO", "show what is published", listCommand},
+}
+
+// run is the program without the process around it; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		usage(stderr)
+		return exitUsage
+	}
+	switch args[0] {
+	case "help", "--help", "-help", "-h":
+		usage(stdout)
+		return exitOK
+	}
+	for _, c := range commands {
+		if c.name == args[0] {
+			return c.execute(ctx, args[1:], output{stdout, stderr})
+		}
+	}
+	fmt.Fprintf(stderr, "error: there is no command %q; see limpet-release --help\n", args[0])
+	return exitUsage
+}
+
+func (c command) execute(ctx context.Context, args []string, out output) int {
+	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	act := c.setup(flags)
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		out.printf("limpet-release %s: %s\n\n  limpet-release %s %s\n\n", c.name, c.summary, c.name, c.args)
+		flags.SetOutput(out.stdout)
+		flags.PrintDefaults()
+		return exitOK
+	case err != nil:
+		err = usageError(err.Error())
+	case flags.NArg() > 0:
+		err = usageError(fmt.Sprintf("%q is one word too many", flags.Arg(0)))
+	default:
+		err = act(ctx, out)
+	}
+	return out.end(c.name, err)
+}
+
+// end prints an error as one line and gives the exit code.
+func (o output) end(name string, err error) int {
+	var bad usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &bad):
+		o.note("error: %s; see limpet-release %s --help", line(err), name)
+		return exitUsage
+	default:
+		o.note("error: %s", line(err))
+		return exitFailed
+	}
+}
+
+// line is an error on one line, also when several were joined.
+func line(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "limpet-release makes, signs and checks the repository that Limpet's releases come from.")
+	fmt.Fprintln(w)
+	for _, c := range commands {
+		fmt.Fprintf(w, "  %-8s %s\n           limpet-release %s %s\n", c.name, c.summary, c.name, c.args)
+	}
+	fmt.Fprint(w, `
+limpet-release COMMAND --help tells more. Every command may be run again.
+Exit codes: 0 done, 1 failed or does not verify, 2 the command line was not understood.
+`)
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing"
+	"github.com/limpet-monitoring/limpet/signing/repo"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"limpet-release": main, "production-repo": productionRepo})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"oneline": oneLine,
+		},
+	})
+}
+
+// oneLine checks that the last command said one line on stderr, that it begins
+// with "error: ", and that it holds each of the words given.
+func oneLine(ts *testscript.TestScript, neg bool, words []string) {
+	text := ts.ReadFile("stderr")
+	if strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "error: ") {
+		ts.Fatalf("not one line of error: %q", text)
+	}
+	for _, word := range words {
+		if strings.Contains(text, word) == neg {
+			ts.Fatalf("%q in %q: %v", word, text, !neg)
+		}
+	}
+}
+
+// productionRepo makes a repository that is not marked for development, as the key
+// ceremony will: production-repo DIR KEYDIR.
+func productionRepo() {
+	dir, keys := os.Args[1], keyDir(os.Args[2])
+	if err := os.MkdirAll(string(keys), 0o700); err != nil {
+		panic(err)
+	}
+	for _, role := range append(topRoles, "stable-linux-amd64") {
+		key, err := signing.Generate(false)
+		if err != nil {
+			panic(err)
+		}
+		if err := key.Save(keys.file(role)); err != nil {
+			panic(err)
+		}
+	}
+	r, err := repo.Create(fsys.Disk{}, dir, keys.production, false)
+	if err != nil {
+		panic(err)
+	}
+	if _, err := r.Commit(time.Now()); err != nil {
+		panic(err)
+	}
+}
+
+// tool runs commands in a folder of its own.
+type tool struct {
+	t   *testing.T
+	dir string
+}
+
+func (r tool) run(want int, args ...string) (stdout, stderr string) {
+	r.t.Helper()
+	return r.runContext(r.t.Context(), want, args...)
+}
+
+func (r tool) runContext(ctx context.Context, want int, args ...string) (stdout, stderr string) {
+	r.t.Helper()
+	var out, errs bytes.Buffer
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "$", r.dir+string(filepath.Separator))
+	}
+	if code := run(ctx, args, &out, &errs); code != want {
+		r.t.Fatalf("%v: exit code %d, want %d\n%s%s", args, code, want, out.String(), errs.String())
+	}
+	return out.String(), errs.String()
+}
+
+// Weeks and years pass between two runs, in a moment.
+func TestWeeksLater(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "core"), []byte("a core"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := tool{t, dir}
+		r.run(0, "init", "--dir", "$repo", "--keys", "$keys", "--development")
+		r.run(0, "publish", "--dir", "$repo", "--keys", "$keys", "--version", "1.0.0", "--core", "linux-amd64=$core")
+		if _, stderr := r.run(0, "verify", "--dir", "$repo"); strings.Contains(stderr, "warning") {
+			t.Errorf("a new repository warns: %s", stderr)
+		}
+
+		time.Sleep(4 * 24 * time.Hour)
+		if stdout, stderr := r.run(0, "verify", "--dir", "$repo"); !strings.Contains(stderr, "warning: timestamp expires 2000-01-08T00:00:00Z\n") ||
+			!strings.Contains(stdout, "next: limpet-release refresh") {
+			t.Errorf("four days later: %s%s", stdout, stderr)
+		}
+
+		for _, pause := range []time.Duration{60 * 24 * time.Hour, 5 * 365 * 24 * time.Hour} {
+			time.Sleep(pause)
+			if _, stderr := r.run(1, "verify", "--dir", "$repo"); !strings.Contains(stderr, "expired") || !strings.Contains(stderr, "limpet-release refresh") {
+				t.Errorf("%v later: %s", pause, stderr)
+			}
+			r.run(0, "list", "--dir", "$repo")
+			if stdout, _ := r.run(0, "refresh", "--dir", "$repo", "--keys", "$keys"); !strings.Contains(stdout, "timestamp expires first") {
+				t.Errorf("refresh says %s", stdout)
+			}
+			if _, stderr := r.run(0, "verify", "--dir", "$repo"); strings.Contains(stderr, "warning") {
+				t.Errorf("after a refresh: %s", stderr)
+			}
+		}
+
+		time.Sleep(5 * 365 * 24 * time.Hour) // publish alone brings an expired repository back, too
+		if err := os.WriteFile(filepath.Join(dir, "core"), []byte("another core"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		r.run(0, "publish", "--dir", "$repo", "--keys", "$keys", "--version", "1.1.0", "--core", "linux-amd64=$core")
+		r.run(0, "verify", "--dir", "$repo")
+	})
+}
+
+func TestInterruptBeforePublishingLeavesAllAsItWas(t *testing.T) {
+	r := tool{t, t.TempDir()}
+	r.run(0, "init", "--dir", "$repo", "--keys", "$keys", "--development")
+	before, err := os.ReadFile(filepath.Join(r.dir, "repo", "timestamp.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, stderr := r.runContext(ctx, 1, "refresh", "--dir", "$repo", "--keys", "$keys"); !strings.Contains(stderr, "interrupted") {
+		t.Errorf("it says %s", stderr)
+	}
+	if after, err := os.ReadFile(filepath.Join(r.dir, "repo", "timestamp.json")); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the timestamp changed (%v)", err)
+	}
+}
+
+func TestKeyFiles(t *testing.T) {
+	for role, want := range map[string]string{
+		"root":               "root.key",
+		"timestamp":          "timestamp.key",
+		"stable-linux-amd64": "channel-stable.key",
+		"beta-linux-arm64":   "channel-beta.key",
+	} {
+		if got := keyDir("k").file(role); got != filepath.Join("k", want) {
+			t.Errorf("key of %s lies in %s", role, got)
+		}
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	r := tool{t, t.TempDir()}
+	r.run(exitUsage)
+	r.run(exitUsage, "frobnicate")
+	r.run(exitUsage, "list")
+	r.run(exitUsage, "list", "--dir", "$repo", "more")
+	r.run(exitUsage, "publish", "--soak", "fast")
+	r.run(exitFailed, "list", "--dir", "$repo")
+	r.run(exitFailed, "init", "--dir", "$repo", "--keys", "$keys")
+	r.run(exitOK, "--help")
+	r.run(exitOK, "list", "--help")
+}
+
+func TestTwoPublishersAtOnce(t *testing.T) {
+	r := tool{t, t.TempDir()}
+	r.run(exitOK, "init", "--dir", "$repo", "--keys", "$keys", "--development")
+	lock, err := (&place{dir: filepath.Join(r.dir, "repo")}).lock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, stderr := r.run(exitFailed, "refresh", "--dir", "$repo", "--keys", "$keys"); !strings.Contains(stderr, "another limpet-release") {
+		t.Errorf("it says %s", stderr)
+	}
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
+	r.run(exitOK, "refresh", "--dir", "$repo", "--keys", "$keys")
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing/repo"
+	"github.com/limpet-monitoring/limpet/signing/tuf"
+)
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// openToRead opens a repository without keys.
+func openToRead(dir string) (*repo.Repo, error) {
+	if dir == "" {
+		return nil, usageError("--dir is missing")
+	}
+	r, err := repo.Open(fsys.Disk{}, dir, nil)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no repository in %s", dir)
+	}
+	return r, err
+}
+
+// allCores lists every core of every channel and platform.
+func allCores(r *repo.Repo) []tuf.Core {
+	var out []tuf.Core
+	for _, role := range r.Roles() {
+		channel, platform, _ := strings.Cut(role, "-")
+		cores, _ := r.Set().Cores(channel, platform)
+		out = append(out, cores...)
+	}
+	return out
+}
+
+func listCommand(f *flag.FlagSet) action {
+	dir := f.String("dir", "", "`folder` of the repository")
+	return func(_ context.Context, out output) error {
+		r, err := openToRead(*dir)
+		if err != nil {
+			return err
+		}
+		if r.Set().Development() {
+			sayDevelopment(out)
+		}
+		if err := printTargets(out, r); err != nil {
+			return err
+		}
+		out.printf("next: limpet-release verify --dir %s\n", *dir)
+		return nil
+	}
+}
+
+func printTargets(out output, r *repo.Repo) error {
+	programs, err := r.Set().Under("stub/")
+	if err != nil {
+		return err
+	}
+	cores := allCores(r)
+	if len(cores)+len(programs) == 0 {
+		out.printf("nothing is published yet\n")
+		return nil
+	}
+	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
+	if len(cores) > 0 {
+		fmt.Fprintln(table, "CHANNEL\tPLATFORM\tVERSION\tCOUNTER\tFLOOR\tSOAK\tCONTRACT\tBYTES\tSHA-256")
+	}
+	for _, c := range cores {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%v\t%d\t%d\t%x\n", c.Channel, c.Platform, c.Version, c.Counter, c.Floor, c.Soak, c.Contract, c.Length, c.SHA256[:6])
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if len(programs) > 0 {
+		fmt.Fprintln(table, "STUB\tBYTES\tSHA-256")
+	}
+	for _, p := range programs {
+		fmt.Fprintf(table, "%s\t%d\t%x\n", strings.TrimPrefix(p.Path, "stub/"), p.Length, p.SHA256[:6])
+	}
+	return table.Flush()
+}
+
+func verifyCommand(f *flag.FlagSet) action {
+	dir := f.String("dir", "", "`folder` of the repository")
+	root := f.String("root", "", "`file` with the root that boxes trust (default: the repository's own first one)")
+	return func(ctx context.Context, out output) error {
+		r, err := openToRead(*dir)
+		if err != nil {
+			return err
+		}
+		if *root == "" {
+			*root = filepath.Join(*dir, "1.root.json")
+		}
+		return verify(ctx, out, r, *dir, *root)
+	}
+}
+
+// verify does what a box does that holds nothing but the root, and then hashes
+// every file that is listed.
+func verify(ctx context.Context, out output, r *repo.Repo, dir, rootFile string) error {
+	root, err := fsys.Read(fsys.Disk{}, rootFile, tuf.MaxRoot)
+	if err != nil {
+		return fmt.Errorf("read root: %w", err)
+	}
+	want := []string{"stub/"}
+	for _, role := range r.Roles() {
+		channel, platform, _ := strings.Cut(role, "-")
+		want = append(want, tuf.CoreDir(channel, platform))
+	}
+	now := time.Now()
+	set, _, err := tuf.Refresh(tuf.Stored{"root.json": root}, r.Read, now, want...)
+	if err != nil {
+		return fmt.Errorf("a box that trusts %s refuses this repository: %w%s", rootFile, err, advice(err))
+	}
+	if set.Development() {
+		sayDevelopment(out)
+	}
+	n, err := checkFiles(ctx, set, dir, want)
+	if err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ROLE\tVERSION\tEXPIRES\tIN DAYS")
+	for _, e := range set.Expiries() {
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\n", e.Role, e.Version, stamp(e.Expires), int(e.Expires.Sub(now).Hours()/24))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if err := printTargets(out, r); err != nil {
+		return err
+	}
+	next := "serve the folder, or limpet-release publish the next version"
+	if warnings := set.Warnings(now); warnings != nil {
+		for _, w := range warnings {
+			out.note("warning: %s", w)
+		}
+		next = "limpet-release refresh --dir " + dir + " --keys KEYDIR"
+	}
+	out.printf("verified: %d files\nnext: %s\n", n, next)
+	return nil
+}
+
+// advice is what to do about a refusal that time alone brings.
+func advice(err error) string {
+	var e *tuf.Error
+	if errors.As(err, &e) && e.Kind == tuf.Expired {
+		return "; run limpet-release refresh, or set the clock"
+	}
+	return ""
+}
+
+// checkFiles hashes the files of all targets below the folders, and counts them.
+func checkFiles(ctx context.Context, set *tuf.Set, dir string, folders []string) (int, error) {
+	n := 0
+	for _, folder := range folders {
+		targets, err := set.Under(folder)
+		if err != nil {
+			return n, err
+		}
+		for _, t := range targets {
+			if ctx.Err() != nil {
+				return n, errors.New("interrupted")
+			}
+			if err := checkFile(t, dir); err != nil {
+				return n, err
+			}
+			n++
+		}
+	}
+	return n, nil
+}
+
+func checkFile(t tuf.Target, dir string) error {
+	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(t.File)))
+	if err != nil {
+		return fmt.Errorf("check %s: %w", t.Path, err)
+	}
+	defer f.Close()
+	return t.Check(f)
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing"
+	"github.com/limpet-monitoring/limpet/signing/repo"
+	"github.com/limpet-monitoring/limpet/signing/tuf"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+	"github.com/limpet-monitoring/limpet/updater/store"
+)
+
+// programs are built once: the stub as it is shipped, and the fake core.
+var programs struct{ stub, core string }
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "limpet-stub-")
+	if err != nil {
+		panic(err)
+	}
+	programs.stub, programs.core = filepath.Join(dir, "limpet"), filepath.Join(dir, "fakecore")
+	for out, pkg := range map[string]string{programs.stub: ".", programs.core: "./testdata/fakecore"} {
+		if err := build(out, pkg); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func build(out, pkg string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -buildid= -X main.version=0.0.1-test", "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, text)
+	}
+	return nil
+}
+
+// box is a root with signed metadata and a core in it, as limpet-fetch leaves it.
+type box struct {
+	t *testing.T
+	platforms.Layout
+	good boot.Core
+}
+
+func newBox(t *testing.T) *box {
+	b := emptyBox(t)
+	b.good = b.place(1, coreBytes(t, ""))
+	b.publish(time.Now(), map[uint64][]byte{1: coreBytes(t, "")})
+	return b
+}
+
+func emptyBox(t *testing.T) *box {
+	t.Helper()
+	l, err := platforms.At(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &box{t: t, Layout: l}
+	b.must(l.MakeFolders())
+	b.must(boot.Prepare(fsys.Disk{}, records(l)))
+	return b
+}
+
+func (b *box) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// coreBytes is the fake core with something behind its end, so that each is another release.
+func coreBytes(t *testing.T, tail string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(programs.core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(data, tail...)
+}
+
+func (b *box) place(counter uint64, data []byte) boot.Core {
+	b.t.Helper()
+	c := boot.Core{Counter: counter, Length: int64(len(data)), Hash: sha256.Sum256(data)}
+	b.must(store.In(b.Layout).Place(store.Entry{Counter: counter, Hash: c.Hash}, c.Length, bytes.NewReader(data)))
+	return c
+}
+
+// publish signs releases by their counters, at a time, and stores the metadata as a refresh would.
+func (b *box) publish(at time.Time, releases map[uint64][]byte) {
+	b.t.Helper()
+	keys := map[string]signing.Key{}
+	r, err := repo.Create(fsys.Disk{}, b.t.TempDir(), func(role string) (signing.Key, error) {
+		if _, ok := keys[role]; !ok {
+			key, err := signing.Generate(true)
+			if err != nil {
+				return key, err
+			}
+			keys[role] = key
+		}
+		return keys[role], nil
+	}, true)
+	b.must(err)
+	for counter := uint64(1); counter < 100; counter++ {
+		data, ok := releases[counter]
+		if !ok {
+			continue
+		}
+		_, err := r.AddRelease(repo.Release{
+			Channel: "stable", Version: fmt.Sprintf("9.9.%d", counter), Counter: counter, Floor: 1,
+			Soak: 10 * time.Second, Contract: 1,
+		}, map[string][]byte{platform: data})
+		b.must(err)
+	}
+	_, err = r.Commit(at)
+	b.must(err)
+	source := func(name string, max int64) ([]byte, error) { return r.Read(name, max) }
+	before := tuf.Stored{"root.json": r.Root()}
+	_, after, err := tuf.Refresh(before, source, at, tuf.CoreDir("stable", platform))
+	b.must(err)
+	for name, data := range after {
+		b.must(os.WriteFile(filepath.Join(b.TrustCore(), name), data, 0o644))
+	}
+}
+
+func (b *box) mode(mode string) {
+	b.t.Helper()
+	b.must(os.WriteFile(filepath.Join(b.Etc, "mode"), []byte(mode), 0o644))
+}
+
+// start starts the stub; what still runs at the end of the test is killed by its id.
+func (b *box) start(env ...string) *exec.Cmd {
+	b.t.Helper()
+	cmd := exec.Command(programs.stub, "run", "--root", b.Root)
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = io.Discard
+	b.must(cmd.Start())
+	b.t.Cleanup(func() {
+		if cmd.ProcessState != nil {
+			return
+		}
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Process.Signal(syscall.SIGTERM) // twice: does not wait for the core
+		overdue := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait()
+		overdue.Stop()
+	})
+	return cmd
+}
+
+// stop ends a stub with a signal and returns its exit code.
+func stop(t *testing.T, cmd *exec.Cmd, signals ...os.Signal) int {
+	t.Helper()
+	for _, s := range signals {
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = cmd.Wait()
+	return cmd.ProcessState.ExitCode()
+}
+
+// until waits for a condition that processes bring about.
+func (b *box) until(what string, within time.Duration, met func() bool) {
+	b.t.Helper()
+	ticker, deadline := time.NewTicker(5*time.Millisecond), time.After(within)
+	defer ticker.Stop()
+	for !met() {
+		select {
+		case <-ticker.C:
+		case <-deadline:
+			log, _ := os.ReadFile(b.StubLog())
+			b.t.Fatalf("%s: not within %v\nstub: %s\nview:\n%s\nheard:\n%s", what, within, log, readView(b.RunStub()), b.heard())
+		}
+	}
+}
+
+func (b *box) view() view { return readView(b.RunStub()) }
+
+func (b *box) untilRunning() view {
+	b.t.Helper()
+	b.until("core runs", 10*time.Second, func() bool { return b.view().state == running })
+	return b.view()
+}
+
+func (b *box) heard() string {
+	text, _ := os.ReadFile(filepath.Join(b.Log, "heard"))
+	return string(text)
+}
+
+func (b *box) starts() int { return strings.Count(b.heard(), "start pid=") }
+
+var orphanLine = regexp.MustCompile(`(?m)^orphan (\d+)$`)
+
+func (b *box) orphan() int {
+	m := orphanLine.FindStringSubmatch(b.heard())
+	if m == nil {
+		return 0
+	}
+	pid, _ := strconv.Atoi(m[1])
+	return pid
+}
+
+func (b *box) logged(text string) bool {
+	data, _ := os.ReadFile(b.StubLog())
+	return bytes.Contains(data, []byte(text))
+}
+
+func (b *box) record() (boot.Record, bool) {
+	_, r, found := boot.Load(fsys.Disk{}, records(b.Layout))
+	return r, found
+}
+
+// flip changes one bit of a placed core.
+func (b *box) flip(c boot.Core) {
+	b.t.Helper()
+	path := b.CoreFile(c.Counter, hexOf(c.Hash))
+	data, err := os.ReadFile(path)
+	b.must(err)
+	data[len(data)/2] ^= 1
+	// A new file: the kernel does not let a running program be written to.
+	b.must(os.Remove(path))
+	b.must(os.WriteFile(path, data, 0o555))
+}
+
+// limpet runs a command to its end.
+func (b *box) limpet(args ...string) (stdout, stderr string, code int) {
+	b.t.Helper()
+	cmd := exec.Command(programs.stub, append([]string{"--root", b.Root}, args...)...)
+	var out, err bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &err
+	_ = cmd.Run()
+	return out.String(), err.String(), cmd.ProcessState.ExitCode()
+}
+
+func alive(pid int) bool { return pid > 0 && syscall.Kill(pid, 0) == nil }

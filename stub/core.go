@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+	"github.com/limpet-monitoring/limpet/updater/store"
+)
+
+// process is one life of a core. It belongs to the supervisor.
+type process struct {
+	number  int // of this start
+	core    boot.Core
+	role    boot.Role
+	version string // what it said in `ready`
+	child   *platforms.Child
+	stdin   *os.File
+	done    chan struct{} // closed once it was reaped: nobody waits for its lines any more
+	watch   watch
+	killed  string    // why we killed it, "" when we did not
+	started time.Time // with its monotonic reading
+}
+
+// event is what a core's goroutines send to the supervisor: a line, that the lines broke the rules,
+// or its end.
+type event struct {
+	number int
+	line   string
+	flood  bool
+	ended  bool
+	exit   platforms.Exit
+}
+
+// launch starts the core that was opened and hashed, and the two goroutines that listen to it. They
+// end with it.
+func launch(family *platforms.Family, l platforms.Layout, image *os.File, p *process, events chan<- event) error {
+	stdin, toCore, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer stdin.Close()
+	fromCore, stdout, err := os.Pipe()
+	if err != nil {
+		toCore.Close()
+		return err
+	}
+	defer stdout.Close()
+	stderr, err := openLog(l.CoreLog())
+	if err == nil {
+		defer stderr.Close()
+	} // without a log a core runs all the same
+	p.child, err = family.Start(platforms.Spec{
+		Image: image,
+		Path:  image.Name(),
+		Args:  append([]string{"limpet-core", "run"}, l.RootArgs()...),
+		Env:   coreEnv(os.Environ(), p),
+		Dir:   string(os.PathSeparator),
+		Files: [3]*os.File{stdin, stdout, stderr},
+	})
+	if err != nil {
+		toCore.Close()
+		fromCore.Close()
+		return err
+	}
+	p.stdin, p.done = toCore, make(chan struct{})
+	go listen(p.number, fromCore, p.done, events)
+	go await(p.number, p.child, events)
+	return nil
+}
+
+// listen passes the core's lines on until they end, break the rules, or the core is gone.
+func listen(number int, from *os.File, done <-chan struct{}, events chan<- event) {
+	defer from.Close()
+	lines := newReader(from, time.Now)
+	for {
+		text, err := lines.next()
+		if err != nil && !errors.Is(err, errFlood) {
+			return
+		}
+		select {
+		case events <- event{number: number, line: text, flood: err != nil}:
+		case <-done:
+			return
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func await(number int, child *platforms.Child, events chan<- event) {
+	exit, err := child.Wait()
+	if err != nil {
+		exit = platforms.Exit{Code: -1}
+	}
+	events <- event{number: number, ended: true, exit: exit}
+}
+
+// unchanged hashes once more what was started by its path, where it could not be started by what was
+// hashed.
+func unchanged(image *os.File, c boot.Core) error {
+	if platforms.ByImage() {
+		return nil
+	}
+	f, err := store.Open(image.Name(), c.Hash, c.Length)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// coreEnv is our environment without what is for us alone, and what a core is told.
+func coreEnv(ours []string, p *process) []string {
+	var env []string
+	for _, v := range ours {
+		name, _, _ := strings.Cut(v, "=")
+		switch {
+		case name == "NOTIFY_SOCKET", name == "WATCHDOG_USEC", name == "WATCHDOG_PID", strings.HasPrefix(name, "LIMPET_"):
+		default:
+			env = append(env, v)
+		}
+	}
+	return append(env,
+		"LIMPET_CONTRACT="+strconv.Itoa(contract),
+		"LIMPET_STUB="+version,
+		"LIMPET_CORE_COUNTER="+strconv.FormatUint(p.core.Counter, 10),
+		"LIMPET_CORE_HASH="+hex.EncodeToString(p.core.Hash[:]),
+		"LIMPET_STARTED="+strconv.Itoa(p.number))
+}
+
+// open opens the core that an action names, and returns it with what is wrong with it.
+func open(l platforms.Layout, c boot.Core) (*os.File, error) {
+	path := l.CoreFile(c.Counter, hex.EncodeToString(c.Hash[:]))
+	f, err := store.Open(path, c.Hash, c.Length)
+	if err != nil {
+		return nil, fmt.Errorf("release %d: %w", c.Counter, err)
+	}
+	return f, nil
+}

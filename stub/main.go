@@ -1,0 +1,83 @@
+// Command limpet is the stub: the service process of a box, which an update never replaces. It finds
+// the core that the record names, hashes it, starts it from the hashed descriptor, watches it, and
+// starts it again when it dies or hangs. It is also the command a person types; what it does not
+// know itself it hands to the core, verified first.
+//
+// It opens no socket and parses nothing that came from the network: a short-lived child of this same
+// binary (`limpet verify`) reads the signed metadata. The supervisor's state belongs to one
+// goroutine. What stub and core promise each other is docs/stub-contract.md.
+package main
+
+import (
+	"io"
+	"os"
+	"runtime"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+)
+
+// version is set when a release is built.
+var version = "dev"
+
+// contract is the version of docs/stub-contract.md that this stub speaks.
+const contract = 1
+
+const platform = runtime.GOOS + "-" + runtime.GOARCH
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process around it: arguments in, exit code out.
+func run(args []string, stdout, stderr io.Writer) int {
+	err := command(args, stdout, stderr)
+	if err == nil {
+		return exitDone
+	}
+	return explain(stderr, err)
+}
+
+func command(args []string, stdout, stderr io.Writer) error {
+	c, err := parse(args, os.Getenv("LIMPET_ROOT"))
+	if err != nil {
+		return err
+	}
+	switch c.name {
+	case "", "help", "-h", "--help":
+		io.WriteString(stdout, usage)
+		return nil
+	case "version", "--version":
+		io.WriteString(stdout, "limpet "+version+" (contract 1, "+platform+")\n")
+		return nil
+	case "verify":
+		return verify(c.args, stdout)
+	}
+	l, err := platforms.Locate(c.root)
+	if err != nil {
+		return err
+	}
+	switch c.name {
+	case "run":
+		if len(c.args) > 0 {
+			return misuse("run takes no argument but --root DIR, not " + c.args[0])
+		}
+		return supervise(l, stderr)
+	case "status":
+		return status(l, c.args, stdout)
+	}
+	return handOver(l, c)
+}
+
+const usage = `limpet watches this box.
+
+  limpet run [--root DIR]             the service process: starts the core and keeps it running
+  limpet status [--root DIR] [--json] what runs, and how it is
+  limpet version                      the version of this program
+  limpet help                         this text
+
+Every other command is the core's, which is verified first and runs with your rights:
+
+  limpet try ./check_x.sh             run a plugin just as the agent would
+
+--root DIR keeps everything below one folder; LIMPET_ROOT does the same.
+`

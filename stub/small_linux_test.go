@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Limits of the stub; docs/performance.md has what was measured.
+const (
+	maxSize     = 3_000_000 // bytes of the program for linux/amd64
+	maxResident = 4096      // kB
+)
+
+func TestTheStubIsSmall(t *testing.T) {
+	info, err := os.Stat(programs.stub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("limpet: %d bytes", info.Size())
+	if info.Size() > maxSize {
+		t.Errorf("%d bytes, limit %d", info.Size(), maxSize)
+	}
+}
+
+// TestTheStubStaysSmall looks at a stub that verified metadata and whose core died and came again: the
+// most it does in this life. After that it only waits, so what it holds now is what it will hold.
+func TestTheStubStaysSmall(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	cmd := b.start()
+	first := b.untilRunning()
+	b.until("verdict", 5*time.Second, func() bool { return len(b.view().warnings) > 0 })
+	if p, err := os.FindProcess(first.core.pid); err != nil || p.Kill() != nil {
+		t.Fatal(err)
+	}
+	b.until("another core", 5*time.Second, func() bool { v := b.view(); return v.state == running && v.core.pid != first.core.pid })
+	ticks := 0
+	b.until("two looks at the watch", 3*tick, func() bool { ticks++; return ticks > int(2*tick/(5*time.Millisecond)) })
+	if kb := resident(t, cmd.Process.Pid); kb > maxResident {
+		t.Errorf("VmRSS %d kB, limit %d kB", kb, maxResident)
+	} else {
+		t.Logf("VmRSS %d kB", kb)
+	}
+}
+
+// resident is VmRSS in kB.
+func resident(t *testing.T, pid int) int {
+	t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(data), "VmRSS:")
+	kb, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kb
+}

@@ -1,0 +1,277 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+	"github.com/limpet-monitoring/limpet/updater/store"
+)
+
+// supervise is `limpet run`: it returns when it was asked to stop and nothing runs any more.
+func supervise(l platforms.Layout, stderr io.Writer) error {
+	staySmall()
+	setUmask()
+	if err := l.MakeFolders(); err != nil {
+		return err
+	}
+	lock, err := takeLock(l.StubLock())
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	own := &logFile{path: l.StubLog(), size: stubLogSize}
+	defer own.Close()
+	s := newSupervisor(l, &logger{tee{stderr, own}, time.Now})
+	s.log.info("stub started", "version", version, "pid", strconv.Itoa(os.Getpid()), "root", l.Root)
+	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		s.log.warn("orphans of a core will not be found", "err", err.Error())
+	}
+	stop, reload, child := make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)
+	notify(stop, platforms.StopSignals)
+	notify(reload, platforms.ReloadSignals)
+	notify(child, platforms.ChildSignals)
+	s.begin()
+	s.init("READY=1")
+	s.loop(stop, reload, child)
+	s.log.info("stub stopped")
+	return nil
+}
+
+// notify is signal.Notify, which takes an empty list for all of them.
+func notify(to chan<- os.Signal, signals []os.Signal) {
+	if len(signals) > 0 {
+		signal.Notify(to, signals...)
+	}
+}
+
+// staySmall trades a little time for memory: the stub has next to nothing to do.
+func staySmall() {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(20)
+}
+
+// takeLock tries for a moment: `limpet status` looks at this lock too.
+func takeLock(path string) (*platforms.Lock, error) {
+	for end := time.Now().Add(300 * time.Millisecond); ; time.Sleep(20 * time.Millisecond) {
+		lock, err := platforms.Take(path)
+		if err == nil {
+			return lock, nil
+		}
+		if !errors.Is(err, platforms.ErrLocked) {
+			return nil, err
+		}
+		if time.Now().After(end) {
+			return nil, &fault{exitSecondStub, "another limpet already runs here", "`limpet status` shows it; stop it first, or use another --root"}
+		}
+	}
+}
+
+// supervisor is the state of `limpet run`. One goroutine owns it: the one in loop.
+type supervisor struct {
+	layout  platforms.Layout
+	log     *logger
+	family  platforms.Family
+	sectors *boot.Sectors
+	record  boot.Record
+	found   bool // there is a record
+
+	core    *process // nil: none runs
+	number  int      // of the last start
+	unsound [][32]byte
+	backoff backoff
+	sweep   bool // a core died; what it left behind is being ended
+
+	events   chan event
+	verdicts chan verdict
+	asking   bool // a verifier is at work
+	asked    time.Time
+	retry    *time.Timer // fires when a core is to be started
+	deadline *time.Timer // fires when a stopping core is to be killed
+	before   time.Duration
+
+	state    state
+	since    time.Time
+	stopping bool
+	restarts int
+	last     string // how the last core ended
+	alarms   alarms
+	saved    string            // view as it was last written
+	versions map[uint64]string // of the cores in the record, by counter, as far as they are known
+	bootID   string
+	watchdog time.Duration
+	patted   time.Duration
+}
+
+func newSupervisor(l platforms.Layout, log *logger) *supervisor {
+	id, err := platforms.BootID()
+	if err != nil {
+		log.warn("boot is not known", "err", err.Error())
+	}
+	return &supervisor{
+		layout: l, log: log, events: make(chan event), verdicts: make(chan verdict, 1),
+		retry: idleTimer(), deadline: idleTimer(), before: platforms.SinceBoot(),
+		state: starting, since: time.Now(), last: "none", watchdog: watchdogInterval(),
+		versions: map[uint64]string{}, bootID: id,
+	}
+}
+
+func idleTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
+
+// begin reads the record and starts good, or asks the verifier what may be adopted.
+func (s *supervisor) begin() {
+	s.sectors, s.record, s.found = boot.Load(fsys.Disk{}, records(s.layout))
+	if s.found {
+		s.act(s.decide(boot.Boot{}))
+	} else {
+		s.log.info("no valid record: looking for a signed core", "ver", s.layout.Ver)
+	}
+	s.ask()
+	s.publish()
+}
+
+func records(l platforms.Layout) [2]string { return [2]string{l.Record(0), l.Record(1)} }
+
+func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for s.state != stopped {
+		select {
+		case e := <-s.events:
+			s.heard(e)
+		case v := <-s.verdicts:
+			s.verified(v)
+		case <-ticker.C:
+			s.tick()
+		case <-s.retry.C:
+			s.again()
+		case <-s.deadline.C:
+			s.kill("stop")
+		case <-child:
+			s.reap()
+		case <-reload:
+			s.reload()
+		case <-stop:
+			s.stop()
+		}
+		s.publish()
+	}
+}
+
+// decide takes one step of the record: it is durable before the action is returned.
+func (s *supervisor) decide(e boot.Event) boot.Action {
+	next, action := boot.Next(s.record, e)
+	if next == s.record {
+		return action
+	}
+	saved, err := s.sectors.Save(next)
+	if err != nil {
+		s.log.failed("the record cannot be written: nothing changes", "err", err.Error())
+		s.alarms.set("record", "the record cannot be written: "+err.Error())
+		if !s.found {
+			return boot.Action{Do: boot.Stay}
+		}
+		return action
+	}
+	s.alarms.clear("record")
+	s.record, s.found = saved, true
+	return action
+}
+
+// act does what was decided. A core that is unsound leads to the next decision at once, until
+// something runs or nothing may.
+func (s *supervisor) act(a boot.Action) {
+	s.unsound = nil
+	for a.Do == boot.Run {
+		err := s.run(a)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, store.ErrUnsound) && !errors.Is(err, os.ErrNotExist) {
+			s.log.failed("core cannot be started", "release", counter(a.Core), "err", err.Error())
+			s.alarms.set("restarting", "the core cannot be started: "+err.Error())
+			s.wait("start-failed", restarting)
+			return
+		}
+		s.log.failed("core refused: its bytes are not the ones that were verified", "release", counter(a.Core), "role", a.Role.String(), "err", err.Error())
+		s.unsound = append(s.unsound, a.Core.Hash)
+		a = s.decide(boot.Unsound{Hashes: s.unsound})
+	}
+	if a.Do == boot.Stay {
+		if s.alarms.set("no-core", "no core on this box hashes to what the record or the signed metadata names; `limpet-fetch bootstrap` places one") {
+			s.log.failed("no core on this box may run; looking again", "hint", "limpet-fetch bootstrap places one")
+		}
+		s.wait("no-core", noCore)
+	}
+}
+
+// run starts one core by the descriptor that was hashed.
+func (s *supervisor) run(a boot.Action) error {
+	image, err := open(s.layout, a.Core)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	if err := rotate(s.layout.CoreLog(), coreLogSize); err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.log.warn("core log is not rotated", "err", err.Error())
+	}
+	s.number++
+	p := &process{number: s.number, core: a.Core, role: a.Role, version: s.versions[a.Core.Counter], started: time.Now()}
+	if err := launch(&s.family, s.layout, image, p, s.events); err != nil {
+		return err
+	}
+	s.core = p
+	if err := unchanged(image, a.Core); err != nil {
+		s.kill("unsound")
+		s.log.failed("core changed while it was started", "release", counter(a.Core), "err", err.Error())
+	}
+	s.log.info("core started", "release", counter(a.Core), "role", a.Role.String(), "pid", strconv.Itoa(p.child.Pid()))
+	s.enter(starting)
+	s.alarms.clear("no-core")
+	if a.Role == boot.GoodRole {
+		s.alarms.clear("repair")
+	} else {
+		s.alarms.set("repair", fmt.Sprintf("the core that should run (release %d) is damaged; %s runs instead", s.record.Good.Counter, a.Role))
+	}
+	s.tell(s.statusLine())
+	return nil
+}
+
+// wait makes the core start again after a while that grows.
+func (s *supervisor) wait(cause string, meanwhile state) {
+	s.last = cause
+	s.retry.Reset(s.backoff.next(chance()))
+	s.enter(meanwhile)
+}
+
+// again is when the wait is over.
+func (s *supervisor) again() {
+	switch {
+	case s.stopping || s.core != nil:
+	case s.found:
+		s.act(s.decide(boot.Died{}))
+	default:
+		s.ask()
+	}
+}
+
+func (s *supervisor) enter(to state) {
+	if s.state != to && !(s.stopping && to != stopped && to != stopping) {
+		s.state, s.since = to, time.Now()
+	}
+}
+
+func counter(c boot.Core) string { return strconv.FormatUint(c.Counter, 10) }

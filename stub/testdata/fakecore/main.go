@@ -1,0 +1,112 @@
+// Command fakecore speaks a core's side of docs/stub-contract.md and, as the file etc/mode below its
+// root says, breaks it: the stub's tests run it where no real core would do them the favour.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const version = "9.9.9"
+
+func main() {
+	command, root := os.Args[1], ""
+	for i, a := range os.Args {
+		if a == "--root" {
+			root = os.Args[i+1]
+		}
+	}
+	switch command {
+	case "run":
+		run(root)
+	case "status":
+		status(root)
+	default:
+		fmt.Printf("%q\n", os.Args)
+		if os.Args[len(os.Args)-1] == "fail" {
+			os.Exit(42)
+		}
+	}
+}
+
+func mode(root string) string {
+	b, _ := os.ReadFile(filepath.Join(root, "etc", "mode"))
+	return strings.TrimSpace(string(b))
+}
+
+func status(root string) {
+	switch mode(root) {
+	case "status-hangs":
+		time.Sleep(time.Hour)
+	case "status-fails":
+		fmt.Println("half an answer")
+		os.Exit(1)
+	}
+	if strings.Contains(strings.Join(os.Args, " "), "--json") {
+		fmt.Println(`{"session":"connected"}`)
+		return
+	}
+	fmt.Println("session: connected")
+}
+
+func run(root string) {
+	heard, err := os.OpenFile(filepath.Join(root, "log", "heard"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		os.Exit(9)
+	}
+	note := func(format string, args ...any) { fmt.Fprintf(heard, format+"\n", args...) }
+	dir, _ := os.Getwd()
+	note("start pid=%d argv=%q dir=%s", os.Getpid(), os.Args, dir)
+	for _, v := range os.Environ() {
+		note("env %s", v)
+	}
+	fmt.Fprintln(os.Stderr, "this goes to the log")
+	signal.Ignore(syscall.SIGPIPE)
+
+	m := mode(root)
+	switch m {
+	case "dies":
+		os.Exit(3)
+	case "floods":
+		for {
+			fmt.Println("noise")
+		}
+	case "long":
+		fmt.Println(strings.Repeat("x", 5000))
+		time.Sleep(time.Hour)
+	case "leaves-orphans":
+		c := exec.Command("sleep", "1000")
+		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if err := c.Start(); err != nil {
+			os.Exit(8)
+		}
+		note("orphan %d", c.Process.Pid)
+	case "deaf":
+		signal.Ignore(syscall.SIGTERM)
+	}
+	fmt.Println("a-line-from-the-future with fields")
+	fmt.Println("ready " + version + " and more")
+	if m == "hangs" {
+		time.Sleep(time.Hour)
+	}
+	go func() {
+		for range time.Tick(time.Second) {
+			fmt.Println("alive")
+		}
+	}()
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		note("line %s", lines.Text())
+		if strings.HasPrefix(lines.Text(), "stop ") && m != "deaf" {
+			os.Exit(0)
+		}
+	}
+	note("eof")
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+)
+
+// verdict is what the verifier found in the stored metadata.
+type verdict struct {
+	cores       []signed
+	floor       uint64
+	issued      int64 // Unix seconds, 0 = unknown
+	warnings    []warning
+	development bool
+	refused     string // why nothing was verified, "" when it was
+}
+
+// signed is one core that the publisher lists for this platform.
+type signed struct {
+	boot.Core
+	version, channel string
+}
+
+// warning is something that a person should look after and that stops nothing.
+type warning struct{ word, text string }
+
+const (
+	maxVerdict  = 256 << 10 // bytes: 1,024 targets and the warnings
+	verifyTime  = 20 * time.Second
+	maxWarnings = 32
+)
+
+// parseVerdict reads what `limpet verify` printed. Lines it does not know are passed over; without
+// the last one nothing counts.
+func parseVerdict(text string) verdict {
+	var v verdict
+	whole := false
+	for _, l := range strings.Split(text, "\n") {
+		kind, rest, _ := strings.Cut(l, " ")
+		switch kind {
+		case "target":
+			if c, ok := parseTarget(strings.Fields(rest)); ok {
+				v.cores = append(v.cores, c)
+			}
+		case "floor":
+			v.floor, _ = strconv.ParseUint(rest, 10, 63)
+		case "issued":
+			issued, _ := strconv.ParseUint(rest, 10, 63)
+			v.issued = int64(issued)
+		case "warning":
+			if word, text, _ := strings.Cut(rest, " "); len(v.warnings) < maxWarnings {
+				v.warnings = append(v.warnings, warning{word, text})
+			}
+		case "development":
+			v.development = true
+		case "refused":
+			return verdict{refused: rest}
+		case "verdict":
+			whole = rest == "1"
+		}
+	}
+	if !whole {
+		return verdict{refused: "unreadable the verifier did not finish"}
+	}
+	return v
+}
+
+func parseTarget(f []string) (signed, bool) {
+	if len(f) < 5 {
+		return signed{}, false
+	}
+	hash, err1 := hex.DecodeString(f[0])
+	length, err2 := strconv.ParseUint(f[1], 10, 63)
+	counter, err3 := strconv.ParseUint(f[2], 10, 63)
+	if errors.Join(err1, err2, err3) != nil || len(hash) != 32 || length == 0 || counter == 0 {
+		return signed{}, false
+	}
+	return signed{boot.Core{Counter: counter, Length: int64(length), Hash: [32]byte(hash)}, f[3], f[4]}, true
+}
+
+// startVerifier starts `limpet verify` on the stored metadata and sends its verdict, always exactly
+// one, when it is done.
+func startVerifier(family *platforms.Family, l platforms.Layout, now time.Time, to chan<- verdict) {
+	out, in, err := os.Pipe()
+	if err != nil {
+		go func() { to <- verdict{refused: "unreadable " + err.Error()} }()
+		return
+	}
+	child, err := family.Start(platforms.Spec{
+		Path: self(),
+		Args: []string{"limpet", "verify", "--dir", l.TrustCore(),
+			"--time", strconv.FormatInt(now.Unix(), 10), "--platform", platform},
+		Dir:      string(os.PathSeparator),
+		Files:    [3]*os.File{1: in},
+		Confined: true,
+		User:     fetcher(l),
+	})
+	in.Close()
+	if err != nil {
+		out.Close()
+		go func() { to <- verdict{refused: "unreadable " + err.Error()} }()
+		return
+	}
+	go func() { to <- readVerdict(child, out) }()
+}
+
+func readVerdict(child *platforms.Child, out *os.File) verdict {
+	defer out.Close()
+	overdue := time.AfterFunc(verifyTime, child.Kill)
+	text, err := io.ReadAll(io.LimitReader(out, maxVerdict+1))
+	if err != nil || len(text) > maxVerdict {
+		child.Kill()
+		text = nil
+	}
+	_, _ = child.Wait() // the last line says whether it got to its end
+	overdue.Stop()
+	return parseVerdict(string(text))
+}
+
+// fetcher is the user with few rights that some installations have. Below --root nobody else's
+// rights are used: that user might not even reach the folder.
+func fetcher(l platforms.Layout) *platforms.User {
+	if l.Root != "" {
+		return nil
+	}
+	u, _ := platforms.LookUpUser("limpet-fetch")
+	return u
+}
+
+// self is this very program, even when its file was replaced meanwhile.
+func self() string {
+	const running = "/proc/self/exe"
+	if _, err := os.Stat(running); err == nil {
+		return running
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}

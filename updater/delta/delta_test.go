@@ -1,0 +1,191 @@
+package delta
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+)
+
+// random returns n bytes that are the same for the same seed.
+func random(seed uint64, n int) []byte {
+	r := rand.New(rand.NewPCG(seed, 1))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+func sum(b []byte) []byte {
+	s := sha256.Sum256(b)
+	return s[:]
+}
+
+func words(seed uint64, n int) []byte {
+	r := rand.New(rand.NewPCG(seed, 2))
+	var b []byte
+	for len(b) < n {
+		b = append(b, strings.Repeat("the limpet holds fast ", 1+r.IntN(2))[r.IntN(20):]...)
+	}
+	return b[:n]
+}
+
+func splice(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+// cases are pairs that every codec must bring through, with what the patch may cost beyond its header.
+func cases() map[string]struct {
+	old, new []byte
+	most     int
+} {
+	type pair = struct {
+		old, new []byte
+		most     int
+	}
+	a, t := random(1, 300_000), words(2, 200_000)
+	return map[string]pair{
+		"both empty":       {nil, nil, 40},
+		"no base":          {nil, a[:1000], 1100},
+		"no result":        {a, nil, 40},
+		"one byte":         {[]byte{1}, []byte{2}, 40},
+		"equal":            {a, a, 300},
+		"nothing shared":   {a, random(3, 100_000), 101_500},
+		"inserted":         {a, splice(a[:1000], random(4, 50), a[1000:]), 400},
+		"deleted":          {a, splice(a[:70_000], a[70_100:]), 300},
+		"swapped":          {a, splice(a[150_000:], a[:150_000]), 300},
+		"text":             {t, splice(t[:90_000], []byte("another"), t[90_007:]), 14_000},
+		"twice":            {a[:50_000], splice(a[:50_000], a[:50_000]), 300},
+		"grown past votes": {a[:17], a, 301_500},
+	}
+}
+
+func TestRoundTrip(t *testing.T) {
+	for _, codec := range Codecs() {
+		for name, c := range cases() {
+			t.Run(codec+"/"+name, func(t *testing.T) {
+				patch, err := Make(codec, c.old, c.new)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if n := len(patch) - HeaderSize; n > c.most {
+					t.Errorf("the patch costs %d bytes beyond its header, at most %d are right", n, c.most)
+				}
+				got, err := apply(codec, c.old, patch)
+				if err != nil || !bytes.Equal(got, c.new) {
+					t.Errorf("apply: %d bytes of %d, %v", len(got), len(c.new), err)
+				}
+			})
+		}
+	}
+}
+
+func apply(codec string, base, patch []byte) ([]byte, error) {
+	var out bytes.Buffer
+	err := Apply(context.Background(), codec, bytes.NewReader(base), int64(len(base)), bytes.NewReader(patch), &out, Limits{})
+	return out.Bytes(), err
+}
+
+// TestEveryByteFlipped asks of every patch with one byte changed that it is refused or still makes the promised file.
+func TestEveryByteFlipped(t *testing.T) {
+	old := splice(words(5, 3000), random(5, 600))
+	new := splice(old[:1000], []byte("a change"), old[1100:2900], random(6, 80), old[2900:])
+	for _, codec := range Codecs() {
+		patch, err := Make(codec, old, new)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range patch {
+			for _, flip := range []byte{1, 0x80, 0xFF} {
+				bad := bytes.Clone(patch)
+				bad[i] ^= flip
+				got, err := apply(codec, old, bad)
+				if err == nil && !bytes.Equal(got, new) {
+					t.Fatalf("%s: byte %d ^ %#x makes another file without an error", codec, i, flip)
+				}
+			}
+		}
+		for n := range patch {
+			if _, err := apply(codec, old, patch[:n]); err == nil {
+				t.Fatalf("%s: a patch cut to %d of %d bytes is taken", codec, n, len(patch))
+			}
+		}
+		if _, err := apply(codec, old, append(patch, 0)); err == nil {
+			t.Errorf("%s: a patch with a byte behind it is taken", codec)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	base := words(7, 5000)
+	patch, err := Make(Zstd, base, base[:4000])
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := bytes.Clone(base)
+	other[9]++
+	if _, err := apply(Zstd, other, patch); !errors.Is(err, ErrBase) {
+		t.Errorf("another base: %v, want %v", err, ErrBase)
+	}
+	if _, err := apply(Zstd, base[:4999], patch); !errors.Is(err, ErrBase) {
+		t.Errorf("a shorter base: %v, want %v", err, ErrBase)
+	}
+	if _, err := apply("gzip", base, patch); !errors.Is(err, ErrCodec) {
+		t.Errorf("codec gzip: %v, want %v", err, ErrCodec)
+	}
+	if _, err := Make("gzip", base, base); !errors.Is(err, ErrCodec) {
+		t.Errorf("make with codec gzip: %v, want %v", err, ErrCodec)
+	}
+	small := Limits{Output: 3999}
+	err = Apply(context.Background(), Zstd, bytes.NewReader(base), 5000, bytes.NewReader(patch), io.Discard, small)
+	if err == nil || !strings.Contains(err.Error(), "over the limit of 3999") {
+		t.Errorf("a result over the caller's limit: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	err = Apply(ctx, Zstd, bytes.NewReader(base), 5000, bytes.NewReader(patch), io.Discard, Limits{})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that has ended: %v, want %v", err, context.Canceled)
+	}
+}
+
+// TestHugeSizes checks that a size in the header is refused before memory is taken for it.
+func TestHugeSizes(t *testing.T) {
+	for _, size := range []int64{MaxFile + 1, 1 << 62, -1} {
+		h := Header{Format: 'z', Size: size}
+		if _, err := ReadHeader(bytes.NewReader(h.encode())); err == nil {
+			t.Errorf("a result of %d bytes is taken", size)
+		}
+	}
+	h := Header{Format: 'z', Size: 65 << 20}
+	if _, err := apply(Zstd, nil, h.encode()); err == nil || !strings.Contains(err.Error(), "over the limit") {
+		t.Errorf("65 MiB from nothing: %v", err)
+	}
+}
+
+func FuzzApply(f *testing.F) {
+	base := splice(words(5, 3000), random(5, 600))
+	new := splice(base[:1000], []byte("a change"), base[1100:])
+	for _, codec := range Codecs() {
+		patch, err := Make(codec, base, new)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(patch[HeaderSize:])
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for _, codec := range Codecs() {
+			c, _ := find(codec)
+			h := Header{Format: c.format, Size: int64(len(new))}
+			copy(h.Base[:], sum(base))
+			copy(h.Result[:], sum(new))
+			got, err := apply(codec, base, append(h.encode(), body...))
+			if err == nil && !bytes.Equal(got, new) {
+				t.Fatalf("%s: another file without an error", codec)
+			}
+		}
+	})
+}

@@ -1,0 +1,52 @@
+package coder
+
+import "math/bits"
+
+// Nodes of a number's decisions: its length is unary from node 1, its bits follow.
+const (
+	lengthNode   = 1
+	mantissaNode = 1 << 16
+	adaptiveBits = 12 // of the mantissa; what is below is as good as random
+)
+
+// Number codes v, less than 2^63-1, under the contexts that are set.
+func (c *Coder) Number(v uint64, site uint32) uint64 {
+	v++
+	n := uint32(bits.Len64(v))
+	length := uint32(1)
+	for ; length < 63; length++ {
+		var more uint32
+		if n > length {
+			more = 1
+		}
+		if c.Bit(more, lengthNode+length, site) == 0 {
+			break
+		}
+	}
+	got := uint64(1)
+	for i := int(length) - 2; i >= 0; i-- {
+		bit := uint32(v >> i & 1)
+		if int(length)-2-i < adaptiveBits {
+			bit = c.Bit(bit, mantissaNode+length<<18+uint32(got), site)
+		} else {
+			bit = c.raw(bit)
+		}
+		got = got<<1 | uint64(bit)
+	}
+	return got - 1
+}
+
+// Signed codes v, whose size is less than 2^61.
+func (c *Coder) Signed(v int64, site uint32) int64 {
+	u := c.Number(uint64(v<<1^v>>63), site)
+	return int64(u>>1) ^ -int64(u&1)
+}
+
+// Byte codes b, the highest bit first, under the contexts that are set.
+func (c *Coder) Byte(b byte, site uint32) byte {
+	node := uint32(1)
+	for i := 7; i >= 0; i-- {
+		node = node<<1 | c.Bit(uint32(b>>i&1), node, site)
+	}
+	return byte(node)
+}

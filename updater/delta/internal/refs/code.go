@@ -1,0 +1,192 @@
+package refs
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
+	"github.com/limpet-monitoring/limpet/updater/delta/internal/insn"
+)
+
+// chunk is how much code without a function table is decoded at once, in bytes.
+const chunk = 4096
+
+// code decodes functions when they are asked for and keeps the last one.
+type code struct {
+	s      *Source
+	lo, hi uint32 // offsets of the function at hand
+	refs   []Ref
+	class  []uint8 // of each byte of it
+	limit  uint32  // end of memory
+}
+
+func (c *code) init(s *Source) {
+	c.s = s
+	c.limit = s.Image.End()
+}
+
+// span returns the limits in the file of the function that holds an offset, or of what lies between functions; code
+// says which.
+func (c *code) span(off uint32) (lo, hi uint32, isCode bool) {
+	im, m := &c.s.Image, &c.s.Module
+	for _, g := range im.Segments {
+		if off < g.Off || off-g.Off >= g.Size {
+			continue
+		}
+		if im.Arch == image.Other {
+			break
+		}
+		if !m.OK {
+			if !g.Exec {
+				break
+			}
+			lo = g.Off + (off-g.Off)/chunk*chunk
+			return lo, min(lo+chunk, g.Off+g.Size), true
+		}
+		if i, ok := m.Function(g.Addr + (off - g.Off)); ok {
+			start, end := m.Base[Text]+m.Entry(i), m.Base[Text]+m.Entry(i+1)
+			if start < g.Addr || end > g.Addr+g.Size {
+				break
+			}
+			return start - g.Addr + g.Off, end - g.Addr + g.Off, true
+		}
+		if text := m.Base[Text]; text > g.Addr+(off-g.Off) && text < g.Addr+g.Size {
+			return off, text - g.Addr + g.Off, false
+		}
+		return off, g.Off + g.Size, false
+	}
+	return off, nothing, false
+}
+
+// load makes the function that holds an offset the one at hand. Without code there, the stretch has no references.
+func (c *code) load(off uint32) {
+	if off >= c.lo && off < c.hi {
+		return
+	}
+	c.refs, c.class = c.refs[:0], c.class[:0]
+	var isCode bool
+	c.lo, c.hi, isCode = c.span(off)
+	if !isCode {
+		for _, g := range c.s.Image.Segments {
+			if g.Off > off {
+				c.hi = min(c.hi, g.Off)
+			}
+		}
+		return
+	}
+	addr, _ := c.s.Image.Addr(c.lo)
+	b := c.s.Image.Data[c.lo:c.hi]
+	if c.s.Image.Arch == image.AMD64 {
+		c.amd64(b, addr)
+	} else {
+		c.arm64(b, addr)
+	}
+}
+
+// in appends the references in code that begin from lo to hi.
+func (c *code) in(lo, hi uint32, buf []Ref) []Ref {
+	for at := lo; at < hi; at = c.hi {
+		c.load(at)
+		for _, r := range c.refs {
+			if r.Pos >= lo && r.Pos < hi {
+				buf = append(buf, r)
+			}
+		}
+	}
+	return buf
+}
+
+// Class says what the byte at an offset is for: below 32 or from 64 on in code, 0 elsewhere.
+func (s *Source) Class(off uint32) uint8 {
+	s.code.load(off)
+	if i := off - s.code.lo; i < uint32(len(s.code.class)) {
+		return s.code.class[i]
+	}
+	return 0
+}
+
+// InCode reports whether the byte at an offset is in a function.
+func (s *Source) InCode(off uint32) bool {
+	s.code.load(off)
+	return len(s.code.class) > 0
+}
+
+// add keeps a reference whose target is in the program.
+func (c *code) add(pos uint32, size uint8, kind Kind, target uint32, aux uint16) {
+	if target <= c.limit {
+		c.refs = append(c.refs, Ref{Pos: pos, Target: target, Kind: kind, Size: size, Aux: aux})
+	}
+}
+
+// amd64 decodes from the start of the function on; a byte that is no instruction is passed over.
+func (c *code) amd64(b []byte, addr uint32) {
+	for at := 0; at < len(b); {
+		in := insn.AMD64(b[at:min(at+16, len(b))])
+		if in.Len == 0 || in.Len > len(b)-at {
+			c.class = append(c.class, 0)
+			at++
+			continue
+		}
+		for i := range in.Len {
+			c.class = append(c.class, in.Class(b[at:], i))
+		}
+		if in.Kind != insn.None {
+			next := addr + uint32(at+in.Len)
+			field := b[at+in.Rel:]
+			tail := uint16(in.Len - in.Rel)
+			if in.Kind == insn.Rel8 {
+				c.add(c.lo+uint32(at+in.Rel), 1, Rel8, next+uint32(int32(int8(field[0]))), tail)
+			} else {
+				c.add(c.lo+uint32(at+in.Rel), 4, Kind(in.Kind), next+binary.LittleEndian.Uint32(field), tail)
+			}
+		}
+		at += in.Len
+	}
+}
+
+// arm64 takes each word for an instruction.
+func (c *code) arm64(b []byte, addr uint32) {
+	for len(c.class) < len(b) {
+		at := len(c.class)
+		top := uint8(0)
+		if at+4 <= len(b) {
+			top = b[at+3] >> 2
+		}
+		c.class = append(c.class, 64+uint8(at&3)<<5|top>>1)
+	}
+	for at := 0; at+4 <= len(b); at += 4 {
+		w := binary.LittleEndian.Uint32(b[at:])
+		kind, distance := insn.ARM64(w)
+		pos, here := c.lo+uint32(at), addr+uint32(at)
+		switch kind {
+		case insn.B26:
+			c.add(pos, 4, Branch26, here+distance, 0)
+		case insn.B19:
+			c.add(pos, 4, Branch19, here+distance, 0)
+		case insn.B14:
+			c.add(pos, 4, Branch14, here+distance, 0)
+		case insn.Page:
+			c.page(b, at, pos, here, w, distance)
+		}
+	}
+	slices.SortStableFunc(c.refs, func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+	c.refs = slices.CompactFunc(c.refs, func(a, b Ref) bool { return a.Pos == b.Pos })
+}
+
+// page adds an ADRP together with the instruction that adds the low bits to the same register, one of the next two.
+func (c *code) page(b []byte, at int, pos, here, w, distance uint32) {
+	target := here&^0xFFF + distance
+	for i := at + 4; i <= at+8 && i+4 <= len(b); i += 4 {
+		low, scale, ok := insn.Low12(binary.LittleEndian.Uint32(b[i:]), w&31)
+		if !ok {
+			continue
+		}
+		c.add(pos, 4, Page, target+low, 0)
+		if target+low <= c.limit {
+			c.add(pos+uint32(i-at), 4, Low12, target+low, scale)
+		}
+		return
+	}
+	c.add(pos, 4, Page, target, 0)
+}

@@ -1,0 +1,158 @@
+package refs
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
+)
+
+// Source is what is known of a file: its image, its Go tables, and its references. Those outside of code are a list;
+// those in code are found when they are asked for, since they would take as much memory as the code itself.
+type Source struct {
+	Image  image.Image
+	Module Module
+	Base   [Bases]uint32
+	list   []Ref
+	code   code
+}
+
+// maxList bounds the references outside of code; a core has about 0.4 million.
+const maxList = 16 << 20
+
+// Analyse reads a file. It never fails: what it does not understand has no references.
+func Analyse(b []byte) *Source {
+	im := image.Parse(b)
+	f := finder{im: &im, trees: map[uint32]bool{}}
+	f.mod = FindModule(&im)
+	if f.mod.OK {
+		f.functions()
+		f.types()
+	}
+	f.pointers()
+	f.pdata()
+	f.relocs()
+	f.rebase()
+	s := &Source{Image: im, Module: f.mod, Base: f.mod.Base, list: f.sorted()}
+	s.code.init(s)
+	return s
+}
+
+// finder collects references in any order.
+type finder struct {
+	im    *image.Image
+	mod   Module
+	list  []Ref
+	trees map[uint32]bool // addresses of the inline trees that were read
+}
+
+func (f *finder) add(pos uint32, size uint8, kind Kind, target uint32, aux uint16) {
+	if len(f.list) < maxList && uint64(pos)+uint64(size) <= uint64(len(f.im.Data)) {
+		f.list = append(f.list, Ref{Pos: pos, Target: target, Kind: kind, Size: size, Aux: aux})
+	}
+}
+
+// sorted returns the references in the order of the file. Of two that overlap the first stays, and of two at one place
+// the one that was found first.
+func (f *finder) sorted() []Ref {
+	slices.SortStableFunc(f.list, func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+	end, n := uint32(0), 0
+	for _, r := range f.list {
+		if r.Pos >= end {
+			f.list[n] = r
+			n++
+			end = r.Pos + uint32(r.Size)
+		}
+	}
+	return slices.Clip(slices.Clone(f.list[:n]))
+}
+
+// pointers adds every aligned word outside of code and line tables that holds an address of the program.
+func (f *finder) pointers() {
+	end := uint64(f.im.End())
+	for _, s := range f.im.Segments {
+		if s.Exec && !f.mod.OK {
+			continue
+		}
+		for i := -s.Addr & 7; i+8 <= s.Size; i += 8 {
+			if a := s.Addr + i; f.mod.OK {
+				if a >= f.mod.Base[Text] && a < f.mod.Base[EText] {
+					i += (f.mod.Base[EText]-a+7)&^7 - 8
+					continue
+				}
+				if a >= f.mod.Base[FuncNames] && a < f.mod.Base[GoFunc] {
+					i += (f.mod.Base[GoFunc]-a+7)&^7 - 8
+					continue
+				}
+			}
+			if v := binary.LittleEndian.Uint64(f.im.Data[s.Off+i:]) - f.im.Base; v <= end && (v > 0 || f.im.Base > 0) {
+				f.add(s.Off+i, 8, Abs, uint32(v), 0)
+			}
+		}
+	}
+}
+
+// pdata adds the addresses of a PE file's function table.
+func (f *finder) pdata() {
+	s := f.im.Pdata
+	for i := uint32(0); i+4 <= s.Len; i += 4 {
+		if v := binary.LittleEndian.Uint32(f.im.Data[s.Off+i:]); v != 0 {
+			f.add(s.Off+i, 4, Off, v, uint16(Zero))
+		}
+	}
+}
+
+// relocs adds the entries of a PE file's base relocations: the low bits of an address in the page of their block.
+func (f *finder) relocs() {
+	b := f.im.Data[f.im.Reloc.Off : f.im.Reloc.Off+f.im.Reloc.Len]
+	pos := f.im.Reloc.Off
+	for len(b) >= 8 {
+		page, size := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
+		if size < 8 || uint64(size) > uint64(len(b)) {
+			return
+		}
+		f.add(pos, 4, Off, page, uint16(Zero))
+		for i := uint32(8); i+2 <= size; i += 2 {
+			if e := binary.LittleEndian.Uint16(b[i:]); e>>12 == 10 {
+				f.add(pos+i, 2, PageOff, page+uint32(e&0xFFF), 0)
+			}
+		}
+		b, pos = b[size:], pos+size
+	}
+}
+
+// rebase adds the addresses in a Mach-O file's rebase opcodes: `2s uleb 51`, three bytes counted from segment s.
+func (f *finder) rebase() {
+	b := f.im.Data[f.im.Rebase.Off : f.im.Rebase.Off+f.im.Rebase.Len]
+	for i := 0; i+5 <= len(b); i++ {
+		if b[i]&0xF0 != 0x20 || b[i+1]&128 == 0 || b[i+2]&128 == 0 || b[i+3]&128 != 0 || b[i+4] != 0x51 {
+			continue
+		}
+		// The file counts the page that catches null pointers as segment 0; the image does not have it.
+		n := int(b[i]&15) - 1
+		if n < 0 || n >= len(f.im.Segments) {
+			continue
+		}
+		v := uint32(b[i+1]&127) | uint32(b[i+2]&127)<<7 | uint32(b[i+3])<<14
+		f.add(f.im.Rebase.Off+uint32(i)+1, 3, Uleb, f.im.Segments[n].Addr+v, uint16(FirstSegment+n))
+		i += 4
+	}
+}
+
+// In appends to buf the references that begin in the stretch of the file from lo to hi, in order.
+func (s *Source) In(lo, hi uint32, buf []Ref) []Ref {
+	i, _ := slices.BinarySearchFunc(s.list, lo, func(r Ref, p uint32) int { return cmp.Compare(r.Pos, p) })
+	for ; i < len(s.list) && s.list[i].Pos < hi; i++ {
+		buf = append(buf, s.list[i])
+	}
+	n := len(buf)
+	buf = s.code.in(lo, hi, buf)
+	if n > 0 && len(buf) > n && buf[n].Pos < buf[n-1].Pos {
+		slices.SortStableFunc(buf, func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+	}
+	return buf
+}
+
+// List returns the references outside of code.
+func (s *Source) List() []Ref { return s.list }
