@@ -153,12 +153,15 @@ func (h *hub) connect(a *agent) *link {
 func (h *hub) until(what string, ok func() bool) {
 	h.t.Helper()
 	s := h.fleet.Subscribe()
-	defer s.Close()
+	defer func() { s.Close() }()
 	limit := time.NewTimer(within)
 	defer limit.Stop()
 	for !ok() {
 		select {
-		case <-s.C():
+		case _, open := <-s.C():
+			if !open { // more news at once than a subscription holds
+				s = h.fleet.Subscribe()
+			}
 		case <-limit.C:
 			h.t.Fatalf("never: %s", what)
 		}
