@@ -200,6 +200,9 @@ func TestAgentsAsTheInterfaceShowsThem(t *testing.T) {
 	if p := h.problems(t); p[0].Name != "db1" || p[0].State != "CRITICAL" || p[1].Check != "disk" {
 		t.Errorf("problems %+v", p)
 	}
+	if answer, body := h.ask(t, "GET", "/api/v1/problems?limit=1", "", h.bearer(t)...); answer.Header.Get("X-Total-Count") != "2" || strings.Contains(body, "disk") {
+		t.Errorf("one problem: %s %s", answer.Header.Get("X-Total-Count"), body)
+	}
 	var list []fleet.Agent
 	h.get(t, "/agents", &list)
 	if len(list) != 2 || list[0].Hostname != "db1" || list[1].State != "WARNING" || list[1].Counts.OK != 1 {
