@@ -90,6 +90,7 @@ func Run(ctx context.Context, o Options) error {
 	for _, left := range plugin.EndOrphans() {
 		o.Log.Warn("ended what a killed core's run had left", "process", left)
 	}
+	a.runs.breadth.narrow()
 	a.readBox()
 	a.limit = a.box.Limit.BufferBytes
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
@@ -178,6 +179,7 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 
 // beat says alive once the schedule has answered: a core whose schedule hangs must not pass for healthy.
 func (a *agent) beat(ctx context.Context) error {
+	a.runs.breadth.look()
 	ctx, cancel := context.WithTimeout(ctx, aliveEvery)
 	defer cancel()
 	if _, err := a.plan.Stats(ctx); err != nil {

@@ -128,24 +128,27 @@ func TestWhatCannotBeReadIsRejected(t *testing.T) {
 	if err := l.open(); err != nil {
 		t.Fatal(err)
 	}
-	send := func() {
+	send := func(most int) {
 		t.Helper()
-		if err := l.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: a.gens[1].batch(1, 10)}}); err != nil {
+		if err := l.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: a.gens[1].batch(1, most)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	send()
-	if err := l.acked(1); err != nil || a.gens[1].acked != 2 {
-		t.Fatalf("acked %d, %v", a.gens[1].acked, err)
-	}
-	send()
+	send(10)
 	if f := l.must(func(f *wire.Frame) bool { return f.GetReject() != nil }); f.GetReject().GetSeq() != 3 {
 		t.Errorf("rejected %v", f)
 	}
+	send(2) // what stands before it
+	if err := l.acked(1); err != nil || a.gens[1].acked != 2 {
+		t.Fatalf("acked %d, %v", a.gens[1].acked, err)
+	}
 	a.gens[1].acked = 3 // it goes on behind it
-	send()
+	send(10)
 	if err := l.acked(1); err != nil || a.gens[1].acked != 4 {
 		t.Errorf("acked %d, %v", a.gens[1].acked, err)
+	}
+	if there := onTheBus(t, h.bus, a.fingerprint())[1]; len(there) != 3 || there[3] != 0 {
+		t.Errorf("there are %v", there)
 	}
 }
 

@@ -19,8 +19,6 @@ import (
 
 // Limits of one session.
 const (
-	deadAfter  = 3  // heartbeats without any frame
-	maxCalls   = 32 // open at once
 	notesAhead = 256
 	framesIn   = 16
 
@@ -195,7 +193,7 @@ func (s *session) stopped(ctx context.Context) string {
 func (s *session) reading(ctx context.Context, end context.CancelCauseFunc) {
 	s.line.conn.SetReadLimit(wire.MaxFrameEver)
 	for {
-		f, err := s.line.read(deadAfter * s.gateway.o.Heartbeat)
+		f, err := s.line.read(wire.DeadAfter * s.gateway.o.Heartbeat)
 		if err != nil {
 			end(err)
 			return
