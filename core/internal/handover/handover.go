@@ -52,6 +52,9 @@ func ReadClock() Clock {
 	return Clock{Now: time.Now(), Since: platforms.SinceBoot(), BootID: id}
 }
 
+// At is a moment as the time since boot.
+func (c Clock) At(t time.Time) time.Duration { return c.since(t) }
+
 func (c Clock) since(t time.Time) time.Duration { return c.Since + t.Sub(c.Now) }
 
 func (c Clock) time(since time.Duration) time.Time { return c.Now.Add(since - c.Since) }

@@ -77,8 +77,8 @@ type Former struct {
 }
 
 // FindFormer lists what the folder holds: the latest book that can be believed, and the cores that still live. It removes what cores that are gone have
-// left, so it is for the one core that schedules. except names a book not to look at (this core's own).
-func FindFormer(dir string, c Clock, except string) (latest Book, living []*Former, err error) {
+// left, so it is for the one core that schedules.
+func FindFormer(dir string, c Clock) (latest Book, living []*Former, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return Book{}, nil, fmt.Errorf("look for former cores: %w", err)
@@ -86,7 +86,7 @@ func FindFormer(dir string, c Clock, except string) (latest Book, living []*Form
 	names := map[string]bool{}
 	for _, e := range entries {
 		name, _, _ := strings.Cut(e.Name(), ".")
-		if len(name) == 16 && name != except && len(names) < maxFormer {
+		if len(name) == 16 && len(names) < maxFormer {
 			names[name] = true
 		}
 	}
