@@ -3,11 +3,11 @@ package agent
 import (
 	"cmp"
 	"hash/fnv"
-	"reflect"
 	"slices"
 	"sync"
 
 	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/config"
 	"github.com/limpet-monitoring/limpet/core/internal/schedule"
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
@@ -67,25 +67,13 @@ func (b *board) results() []check.Result {
 	return all
 }
 
-// touch notes the checks in which two revisions differ: what becomes of them says nothing of the core.
-func (b *board) touch(was, is []check.Check) {
-	before := make(map[string]check.Check, len(was))
-	for _, c := range was {
-		before[c.Name] = c
-	}
-	var bits uint64
-	for _, c := range is {
-		if old, there := before[c.Name]; !there || !reflect.DeepEqual(old, c) {
-			bits |= 1 << slot(c.Name)
-		}
-		delete(before, c.Name)
-	}
-	for name := range before {
-		bits |= 1 << slot(name)
-	}
+// touch notes checks that a newer revision added, changed or removed: what becomes of their slots says nothing of the core.
+func (b *board) touch(d config.Changes) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.touched |= bits
+	for _, name := range slices.Concat(d.Added, d.Changed, d.Removed) {
+		b.touched |= 1 << slot(name)
+	}
 }
 
 // untouch begins anew: from now on all that runs is judged.

@@ -80,7 +80,7 @@ func (a *agent) run(ctx context.Context, set config.Set) error {
 		return err
 	}
 	if a.ran {
-		a.board.touch(a.set.Checks, set.Checks)
+		a.board.touch(config.Diff(a.set, set))
 	}
 	a.set, a.ran = set, true
 	a.board.keep(set.Checks)
