@@ -53,7 +53,9 @@ type hubSession struct {
 	hub   *scriptedHub
 	ws    *websocket.Conn
 	nonce string
-	mu    sync.Mutex // guards writing
+
+	active bool       // the hub's mu guards it
+	mu     sync.Mutex // guards writing
 }
 
 func newScriptedHub(t *testing.T) *scriptedHub {
@@ -226,7 +228,10 @@ func (s *hubSession) loop() string {
 		case *wire.Frame_Active:
 			h.mu.Lock()
 			h.main = s
-			h.actives++
+			if !s.active {
+				h.actives++
+			}
+			s.active = true
 			h.mu.Unlock()
 			s.pushDesired()
 		case *wire.Frame_RevisionReport:

@@ -50,7 +50,8 @@ func TestSwapsUnderLoad(t *testing.T) {
 	b.hub.mu.Lock()
 	defer b.hub.mu.Unlock()
 	if b.hub.actives != *swaps || !slices.Equal(b.hub.away, []string{"stop"}) {
-		t.Errorf("the hub saw %d activations and the agent away for %v", b.hub.actives, b.hub.away)
+		log, _ := os.ReadFile(b.layout.CoreLog())
+		t.Errorf("the hub saw %d activations and the agent away for %v, refused %d; the cores' log:\n%s", b.hub.actives, b.hub.away, b.hub.refused, log)
 	}
 	left, _ := os.ReadDir(b.layout.Handover())
 	if len(left) > 3 { // the last old core's, if it was not seen to be gone

@@ -149,6 +149,7 @@ func (s *Session) Run(ctx context.Context) error {
 	go func() { defer close(done); s.takeDesired(ctx) }()
 	defer func() { <-done }()
 	pace := newPace(time.Now())
+	pace.standby = s.o.Standby != ""
 	for {
 		err := s.attempt(ctx, pace)
 		if s.isLeaving() || ctx.Err() != nil {
