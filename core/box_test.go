@@ -43,7 +43,8 @@ type box struct {
 	t      *testing.T
 	hub    *scriptedHub
 	layout platforms.Layout
-	words  string // file to which every run writes "b NAME" at its start and "e NAME" at its end
+	swaps  []time.Time // when each drain was said
+	words  string      // file to which every run writes "b NAME" at its start and "e NAME" at its end
 	nonces int
 }
 
@@ -222,6 +223,7 @@ func (b *box) trial(good *core) *core {
 func (b *box) swap(old *core) *core {
 	b.t.Helper()
 	next := b.trial(old)
+	b.swaps = append(b.swaps, time.Now())
 	old.say("drain 60")
 	file := old.heard("handover")
 	next.say("activate " + file[0])

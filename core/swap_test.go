@@ -4,6 +4,7 @@ package main
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,7 +69,7 @@ func (b *box) judge() {
 		t.Errorf("lost runs %v, gaps %d", lost, gaps)
 	}
 	began, done := b.ran()
-	var lags []time.Duration
+	var lags, near []time.Duration // of all runs, of those due around a swap
 	for name, n := range began {
 		rs := results[name]
 		if done[name] != n || len(rs) != n {
@@ -76,14 +77,25 @@ func (b *box) judge() {
 		}
 		slices.SortFunc(rs, func(x, y *wire.Result) int { return int(x.GetDueNs() - y.GetDueNs()) })
 		for i, r := range rs {
-			lags = append(lags, time.Duration(r.GetStartNs()-r.GetDueNs()))
+			lag, due := time.Duration(r.GetStartNs()-r.GetDueNs()), time.Unix(0, r.GetDueNs())
+			lags = append(lags, lag)
+			if slices.ContainsFunc(b.swaps, func(at time.Time) bool { return due.After(at.Add(-every)) && due.Before(at.Add(every)) }) {
+				near = append(near, lag)
+			}
 			if i > 0 {
 				b.judgeSlots(rs[i-1], r)
 			}
 		}
 	}
+	t.Logf("all runs: %s; around swaps: %s", quantiles(lags), quantiles(near))
+}
+
+func quantiles(lags []time.Duration) string {
+	if len(lags) == 0 {
+		return "none"
+	}
 	slices.Sort(lags)
-	t.Logf("%d runs, lag p50 %s, p99 %s, worst %s", len(lags), lags[len(lags)/2], lags[len(lags)*99/100], lags[len(lags)-1])
+	return fmt.Sprintf("%d, lag p50 %s, p99 %s, worst %s", len(lags), lags[len(lags)/2], lags[len(lags)*99/100], lags[len(lags)-1])
 }
 
 // judgeSlots looks at two runs of a check that follow each other: one second apart, or more where the first one lasted past the slots
