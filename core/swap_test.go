@@ -295,3 +295,89 @@ func TestStubGoneDuringASwap(t *testing.T) {
 		}
 	}
 }
+
+// What the stub knows reaches the hub, and what the hub wants the stub.
+func TestStubAndHubHearOfEachOther(t *testing.T) {
+	b := newBox(t, "1")
+	b.hub.desired = b.load(1, 1, 0)
+	c := b.start()
+	c.heard("ready")
+	b.more(1)
+	log := b.layout.Rejected("ab12")
+	if err := os.MkdirAll(filepath.Dir(log), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(log, []byte("panic: out of luck\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.say("status counter=3 offered=2.6 trial=ab12 phase=rejected why=dies-at-start warning=expired warning=stale")
+	b.eventually("the stub's word", func() bool {
+		b.hub.mu.Lock()
+		defer b.hub.mu.Unlock()
+		m := b.hub.more
+		return m["offered"] == "2.6" && m["phase"] == "rejected" && m["why"] == "dies-at-start" && m["warning.expired"] == "yes" && m["warning.stale"] == "yes"
+	})
+	b.eventually("the rejected core's log", func() bool {
+		_, _, events, _ := b.hub.items()
+		return slices.ContainsFunc(events, func(e *wire.Event) bool {
+			return e.GetKind() == "core-rejected" && e.GetAttributes()["hash"] == "ab12" && e.GetText() == "panic: out of luck\n"
+		})
+	})
+	b.hub.tell(&wire.Frame{Body: &wire.Frame_Look{Look: &wire.Look{}}})
+	c.heard("look")
+	b.hub.tell(&wire.Frame{Body: &wire.Frame_Follow{Follow: &wire.Follow{Channel: "beta", Pin: "2.6"}}})
+	if f := c.heard("follow"); !slices.Equal(f, []string{"beta", "2.6"}) {
+		t.Errorf("follow %q", f)
+	}
+	c.say("stop service 10")
+	c.exited()
+}
+
+// A revision that comes while a trial stands by goes to the core that schedules, and the trial runs it once it takes over.
+func TestRevisionDuringATrial(t *testing.T) {
+	b := newBox(t, "1")
+	b.hub.desired = b.load(1, 2, 0)
+	old := b.start()
+	old.heard("ready")
+	b.more(2)
+	trial := b.trial(old)
+	b.hub.push(b.load(2, 4, 0))
+	b.eventually("the new checks run", func() bool { began, _ := b.ran(); return len(began) == 4 })
+	old.say("drain 20")
+	trial.say("activate " + old.heard("handover")[0])
+	old.heard("drained")
+	began, _ := b.ran()
+	before := began["fast-003"]
+	b.eventually("they run on", func() bool { began, _ := b.ran(); return began["fast-003"] >= before+2 })
+	trial.say("stop service 10")
+	trial.exited()
+	b.judge()
+}
+
+// `stop` overrides `drain`, and a core that never scheduled has nothing to hand over.
+func TestStopOverridesDrain(t *testing.T) {
+	b := newBox(t, "30")
+	b.hub.desired = b.load(1, 1, 1)
+	c := b.start()
+	c.heard("ready")
+	b.eventually("the slow run", func() bool { began, _ := b.ran(); return began["slow-000"] == 1 })
+	trial := b.trial(c)
+	trial.say("drain 20")
+	trial.heard("drained")
+	if code := trial.exited(); code != 0 {
+		t.Errorf("exit code of the trial %d", code)
+	}
+	c.say("drain 60")
+	if f := c.heard("handover"); len(f) != 2 || f[1] < "15" || f[1] > "23" {
+		t.Errorf("handover %q, want what the slow run may still need", f)
+	}
+	c.say("stop shutdown 5")
+	if code := c.exited(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	b.hub.mu.Lock()
+	defer b.hub.mu.Unlock()
+	if n := len(b.hub.away); n == 0 || b.hub.away[n-1] != "shutdown" {
+		t.Errorf("away for %v", b.hub.away)
+	}
+}
