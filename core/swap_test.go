@@ -27,7 +27,7 @@ const slack = 100 * time.Millisecond
 // lasted.
 func TestSwapsUnderLoad(t *testing.T) {
 	b := newBox(t, "5")
-	b.hub.desired = b.load(1, *fast, *slow)
+	b.hub.push(b.load(1, *fast, *slow))
 	cur := b.start()
 	cur.heard("ready")
 	b.more(2 * *fast)
@@ -119,7 +119,7 @@ func (b *box) judgeSlots(x, y *wire.Result) {
 
 func TestTrialThatDiesInStandbyIsNotNoticed(t *testing.T) {
 	b := newBox(t, "1")
-	b.hub.desired = b.load(1, 5, 1)
+	b.hub.push(b.load(1, 5, 1))
 	good := b.start()
 	good.heard("ready")
 	b.more(5)
@@ -162,7 +162,7 @@ func TestStandbyStaysInTheBackground(t *testing.T) {
 // Good is killed after `drain`: its successor goes on with what state/checks holds, and states the runs that were cut off.
 func TestOldCoreDiesAfterDrain(t *testing.T) {
 	b := newBox(t, "30")
-	b.hub.desired = b.load(1, 5, 1)
+	b.hub.push(b.load(1, 5, 1))
 	good := b.start()
 	good.heard("ready")
 	b.more(20) // so that state/checks is there
@@ -194,7 +194,7 @@ const every = time.Second
 // The trial dies after `activate` while good drains: a fresh process of good starts beside the draining one and touches nothing that it runs.
 func TestTrialDiesWhileTheOldCoreDrains(t *testing.T) {
 	b := newBox(t, "6")
-	b.hub.desired = b.load(1, 5, 2)
+	b.hub.push(b.load(1, 5, 2))
 	old := b.start()
 	old.heard("ready")
 	b.more(12)
@@ -230,7 +230,7 @@ func TestHandoverFileMissingOrDamaged(t *testing.T) {
 	for name, file := range map[string]string{"missing": "0000000000000001", "damaged": "0000000000000002", "none": ""} {
 		t.Run(name, func(t *testing.T) {
 			b := newBox(t, "1")
-			b.hub.desired = b.load(1, 5, 0)
+			b.hub.push(b.load(1, 5, 0))
 			old := b.start()
 			old.heard("ready")
 			b.more(15)
@@ -263,7 +263,7 @@ func TestHandoverFileMissingOrDamaged(t *testing.T) {
 // The stub is killed in the middle of a swap: both cores end within five seconds, what they could not finish is stated, and a fresh core goes on.
 func TestStubGoneDuringASwap(t *testing.T) {
 	b := newBox(t, "30")
-	b.hub.desired = b.load(1, 5, 2)
+	b.hub.push(b.load(1, 5, 2))
 	old := b.start()
 	old.heard("ready")
 	b.more(12)
@@ -299,7 +299,7 @@ func TestStubGoneDuringASwap(t *testing.T) {
 // What the stub knows reaches the hub, and what the hub wants the stub.
 func TestStubAndHubHearOfEachOther(t *testing.T) {
 	b := newBox(t, "1")
-	b.hub.desired = b.load(1, 1, 0)
+	b.hub.push(b.load(1, 1, 0))
 	c := b.start()
 	c.heard("ready")
 	b.more(1)
@@ -336,7 +336,7 @@ func TestStubAndHubHearOfEachOther(t *testing.T) {
 // A revision that comes while a trial stands by goes to the core that schedules, and the trial runs it once it takes over.
 func TestRevisionDuringATrial(t *testing.T) {
 	b := newBox(t, "1")
-	b.hub.desired = b.load(1, 2, 0)
+	b.hub.push(b.load(1, 2, 0))
 	old := b.start()
 	old.heard("ready")
 	b.more(2)
@@ -357,7 +357,7 @@ func TestRevisionDuringATrial(t *testing.T) {
 // `stop` overrides `drain`, and a core that never scheduled has nothing to hand over.
 func TestStopOverridesDrain(t *testing.T) {
 	b := newBox(t, "30")
-	b.hub.desired = b.load(1, 1, 1)
+	b.hub.push(b.load(1, 1, 1))
 	c := b.start()
 	c.heard("ready")
 	b.eventually("the slow run", func() bool { began, _ := b.ran(); return began["slow-000"] == 1 })
