@@ -31,11 +31,9 @@ func TestSwapsUnderLoad(t *testing.T) {
 	cur := b.start()
 	cur.heard("ready")
 	b.more(2 * *fast)
-	olds := []*core{}
 	for range *swaps {
 		old := cur
 		cur = b.swap(old)
-		olds = append(olds, old)
 		b.more(*fast)
 		old.heard("drained") // a stub never starts a trial while a core drains
 		if code := old.exited(); code != 0 {
