@@ -106,6 +106,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Standby == "" {
 		a.endOrphans(ctx)
 	}
+	a.runs.breadth.narrow()
 	a.readBox()
 	a.limit = a.box.Limit.BufferBytes
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
@@ -251,6 +252,7 @@ func (a *agent) obey(g *group, c control.Command) (over bool, err error) {
 
 // beat says alive once the schedule has answered: a core whose schedule hangs must not pass for healthy.
 func (a *agent) beat(ctx context.Context) error {
+	a.runs.breadth.look()
 	ctx, cancel := context.WithTimeout(ctx, aliveEvery)
 	defer cancel()
 	if _, err := a.plan.Stats(ctx); err != nil {
