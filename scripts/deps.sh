@@ -32,7 +32,10 @@ if [ -n "$need" ]; then
 		apt-get $opts update -qq >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; exit 1; }
 		names=$(apt-get $opts install -s --no-install-recommends $need | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
 		( cd "$apt/debs" && apt-get $opts download $names >>../../apt.log 2>&1 ) || { tail -n 20 .cache/apt.log >&2; exit 1; }
-		for deb in "$apt"/debs/*.deb; do dpkg-deb -x "$deb" "$root"; done
+		for deb in "$apt"/debs/*.deb; do
+			case $deb in */libc6_* | */libc-bin_*) continue ;; esac # programs run with the system's
+			dpkg-deb -x "$deb" "$root"
+		done
 		rm -f "$root"/usr/lib/*/libc.so "$root"/usr/lib/*/libm.so "$root"/usr/lib/*/libm.a # linker scripts with absolute paths
 		# What is linked against, also where the system has it already: a tree of its own, so that no program runs with its libc.
 		mkdir -p "$apt/link" .cache/sysroot
@@ -52,9 +55,10 @@ fi
 		echo "export LIMPET_TEST_LIBS='$libs'"
 	fi
 	if [ -x "$root/usr/bin/gcc" ]; then
-		echo "export PATH='$root/usr/bin:'\"\$PATH\""
-		echo "export CC='$root/usr/bin/gcc --sysroot=$PWD/.cache/sysroot'"
-		echo "export LD_LIBRARY_PATH=\"\$LIMPET_TEST_LIBS\""
+		printf '#!/bin/sh\nexport LD_LIBRARY_PATH=%s PATH=%s:$PATH\nexec %s --sysroot=%s "$@"\n' \
+			"'$libs'" "'$root/usr/bin'" "'$root/usr/bin/gcc'" "'$PWD/.cache/sysroot'" >.cache/cc
+		chmod +x .cache/cc
+		echo "export CC='$PWD/.cache/cc'"
 	fi
 	if [ -x "$root/usr/lib/chromium/chromium" ]; then
 		echo "export LIMPET_TEST_BROWSER='$root/usr/lib/chromium/chromium'"
