@@ -231,7 +231,7 @@ func (h *hub) mount(ctx, life context.Context, b *bus.Bus, who *authority.Author
 	streams, end := context.WithCancel(life)
 	h.later(end)
 	h.server = &http.Server{
-		Handler: api.Headers(mux), TLSConfig: who.TLS(), ReadHeaderTimeout: headerWithin, MaxHeaderBytes: maxHeader, IdleTimeout: idleFor,
+		Handler: api.Headers(api.Bodies(mux)), TLSConfig: who.TLS(), ReadHeaderTimeout: headerWithin, MaxHeaderBytes: maxHeader, IdleTimeout: idleFor,
 		BaseContext: func(net.Listener) context.Context { return streams },
 		ErrorLog:    slog.NewLogLogger(h.log.Handler(), slog.LevelDebug), // strangers' broken handshakes
 	}

@@ -45,6 +45,8 @@ func known(err error) *refusal {
 		return &refusal{http.StatusUnprocessableEntity, "the document holds mistakes: " + invalid.Error(), "nothing was applied; correct them and apply again", invalid.Problems}
 	case errors.As(err, &tooLarge):
 		return &refusal{http.StatusRequestEntityTooLarge, "the request's body is longer than " + strconv.FormatInt(tooLarge.Limit, 10) + " bytes", "send less at once", nil}
+	case errors.Is(err, enrol.ErrRequest):
+		return &refusal{http.StatusBadRequest, err.Error(), "docs/api.md says what is wanted", nil}
 	case errors.Is(err, desired.ErrBusy):
 		return &refusal{http.StatusConflict, err.Error(), "look at what is applied now, then apply again", nil}
 	case errors.Is(err, fleet.ErrUnknownAgent), errors.Is(err, enrol.ErrUnknownAgent):
@@ -56,7 +58,7 @@ func known(err error) *refusal {
 	case errors.Is(err, enrol.ErrTokenUnknown):
 		return &refusal{http.StatusNotFound, "no such token", "limpet-hub token list lists them", nil}
 	case errors.Is(err, rpc.ErrOffline):
-		return &refusal{http.StatusConflict, "the agent is not connected", "limpet-hub agents says since when and why", nil}
+		return &refusal{http.StatusServiceUnavailable, "the agent is not connected", "limpet-hub agents says since when and why", nil}
 	case errors.Is(err, rpc.ErrLost):
 		return &refusal{http.StatusBadGateway, "the agent's session ended before the run did", "the run may go on; its result comes with the next session", nil}
 	default:
@@ -118,7 +120,7 @@ func badRequest(message string) error {
 
 // limit reads the query's limit.
 func limit(r *http.Request, otherwise, most int) (int, error) {
-	s := r.FormValue("limit")
+	s := r.URL.Query().Get("limit")
 	if s == "" {
 		return otherwise, nil
 	}
@@ -134,7 +136,7 @@ const maxSince = 366 * 24 * time.Hour
 
 // since reads the query's duration.
 func since(r *http.Request, otherwise time.Duration) (time.Duration, error) {
-	s := r.FormValue("since")
+	s := r.URL.Query().Get("since")
 	if s == "" {
 		return otherwise, nil
 	}
@@ -144,5 +146,3 @@ func since(r *http.Request, otherwise time.Duration) (time.Duration, error) {
 	}
 	return d, nil
 }
-
-func cutSpace(s string) (before, after string, found bool) { return strings.Cut(s, " ") }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
@@ -88,7 +89,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		"POST /signin":                               a.createLink,
 		"DELETE /session":                            a.signOut,
 	} {
-		method, path, _ := cutSpace(pattern)
+		method, path, _ := strings.Cut(pattern, " ")
 		mux.Handle(method+" /api/v1"+path, a.signedIn(h))
 	}
 	mux.Handle("/api/v1/", a.signedIn(func(http.ResponseWriter, *http.Request, identity) error {
@@ -134,6 +135,28 @@ func (a *API) health(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	_, _ = w.Write([]byte("ok\n"))
+}
+
+// bodyWithin is how long a request's body may take; the largest is a document of 1 MiB.
+const bodyWithin = 30 * time.Second
+
+// Bodies wraps the whole site: whoever announces a body has to send it. Without a deadline a stranger's body that never comes
+// would hold a connection for good, even after the answer.
+func Bodies(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin)) // every line of ours has deadlines
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// noBody refuses a body where the answer is a long stream, which the body's deadline would cut.
+func noBody(r *http.Request) error {
+	if r.ContentLength != 0 {
+		return badRequest("no body is wanted here")
+	}
+	return nil
 }
 
 // Headers wraps the whole site: what a browser must not do with any answer of it.

@@ -36,7 +36,7 @@ func (a *API) apply(w http.ResponseWriter, r *http.Request, who identity) error 
 	}
 	var o desired.Outcome
 	before := a.o.Desired.Current().Revision
-	if dry := r.FormValue("dry-run"); dry != "" && dry != "0" {
+	if dry := r.URL.Query().Get("dry-run"); dry != "" && dry != "0" {
 		o, err = a.o.Desired.Check(text, targets)
 	} else if o, err = a.o.Desired.Apply(r.Context(), text, who.by(), a.o.Now(), targets); err == nil && o.Revision != before {
 		a.noteApplied(r, o, who)

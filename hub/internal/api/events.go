@@ -21,6 +21,9 @@ const (
 
 // events streams changes until the reader goes, is too slow, or the hub stops.
 func (a *API) events(w http.ResponseWriter, r *http.Request, _ identity) error {
+	if err := noBody(r); err != nil {
+		return err
+	}
 	wanted, err := a.selection(r)
 	if err != nil {
 		return err
@@ -63,6 +66,9 @@ func (a *API) events(w http.ResponseWriter, r *http.Request, _ identity) error {
 	}
 }
 
+// allKinds are what a reader may name; with "none" alone it only learns whether the hub is there.
+var allKinds = []string{fleet.AgentChanged, fleet.AgentGone, fleet.CheckChanged, fleet.Logged, "none"}
+
 // selection says which changes a reader wants to hear of.
 type selection struct {
 	kinds       []string // nil = all
@@ -71,10 +77,16 @@ type selection struct {
 
 func (a *API) selection(r *http.Request) (selection, error) {
 	var s selection
-	if kinds := r.FormValue("kinds"); kinds != "" {
+	query := r.URL.Query()
+	if kinds := query.Get("kinds"); kinds != "" {
 		s.kinds = strings.Split(kinds, ",")
 	}
-	if name := r.FormValue("agent"); name != "" {
+	for _, k := range s.kinds {
+		if !slices.Contains(allKinds, k) {
+			return s, badRequest(fmt.Sprintf("there is no event %.20q; known are %s", k, strings.Join(allKinds, ", ")))
+		}
+	}
+	if name := query.Get("agent"); name != "" {
 		found, err := a.o.Fleet.Find(name)
 		if err != nil {
 			return s, err

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -27,6 +28,9 @@ func (a *API) run(w http.ResponseWriter, r *http.Request, _ identity) error {
 	if err != nil {
 		return err
 	}
+	if err := noBody(r); err != nil {
+		return err
+	}
 	lines := &lineWriter{w: w, control: http.NewResponseController(w)}
 	end, err := a.o.Caller.RunNow(r.Context(), found.Fingerprint, r.PathValue("check"), lines.output)
 	if err != nil && !lines.begun {
@@ -40,7 +44,7 @@ func (a *API) run(w http.ResponseWriter, r *http.Request, _ identity) error {
 		a.o.Log.Warn("run not ended", "agent", found.Fingerprint, "check", r.PathValue("check"), "err", err)
 		lines.line(failure{Error: "the hub lost the run", Hint: "its log says why; the result comes by itself if the run ended"})
 	case end.GetError() != "":
-		failed := &refusal{http.StatusConflict, end.GetError(), "limpet-hub agent show " + found.Name + " lists its checks", nil}
+		failed := a.notRun(found, r.PathValue("check"), end.GetError())
 		if !lines.begun {
 			return failed
 		}
@@ -49,6 +53,16 @@ func (a *API) run(w http.ResponseWriter, r *http.Request, _ identity) error {
 		lines.line(resultLine{fleet.ResultOf(end.GetResult(), fleet.At{}), end.GetJoined()})
 	}
 	return nil
+}
+
+// notRun is the refusal for what the agent would not run.
+func (a *API) notRun(agent fleet.Agent, check, why string) *refusal {
+	ref := &refusal{http.StatusConflict, why, "limpet-hub agent show " + agent.Name + " lists its checks", nil}
+	d, err := a.o.Fleet.Agent(agent.Fingerprint)
+	if err == nil && !slices.ContainsFunc(d.Checks, func(c fleet.CheckStatus) bool { return c.Check == check }) {
+		ref.status = http.StatusNotFound
+	}
+	return ref
 }
 
 // lineWriter writes one JSON value a line, each flushed. Called by one goroutine at a time.

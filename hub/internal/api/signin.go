@@ -9,7 +9,7 @@ import (
 
 // signIn redeems a link. A HEAD, as programs send to look at a link, does not spend it.
 func (a *API) signIn(w http.ResponseWriter, r *http.Request) {
-	code := r.FormValue("code")
+	code := r.URL.Query().Get("code")
 	if code == "" || r.Method == http.MethodHead {
 		a.o.SignInPage(w, http.StatusOK, "")
 		return

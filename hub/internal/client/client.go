@@ -220,7 +220,7 @@ func (c *Client) refused(answer *http.Response) error {
 		f.Kind = NotFound
 	case http.StatusUnprocessableEntity:
 		f.Kind = Invalid
-	case http.StatusConflict, http.StatusBadGateway:
+	case http.StatusBadGateway, http.StatusServiceUnavailable:
 		f.Kind = Away
 	}
 	return f
