@@ -139,6 +139,28 @@ func (h *testHub) get(t *testing.T, path string, into any) {
 	}
 }
 
+// admin asks with the admin key and wants that status.
+func (h *testHub) admin(t *testing.T, want int, method, path, body string) string {
+	t.Helper()
+	answer, text := h.ask(t, method, "/api/v1"+path, body, h.bearer(t)...)
+	if answer.StatusCode != want {
+		t.Errorf("%s %s: %s, want %d: %s", method, path, answer.Status, want, text)
+	}
+	if want >= 400 {
+		refused(t, method+" "+path, text)
+	}
+	return text
+}
+
+// refused wants an error of the interface: what was wrong, and what to do.
+func refused(t *testing.T, what, body string) (said struct{ Error, Hint string }) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(body), &said); err != nil || said.Error == "" || said.Hint == "" {
+		t.Errorf("%s: no error with a hint: %q", what, body)
+	}
+	return said
+}
+
 // token makes an enrolment token for that many boxes.
 func (h *testHub) token(t *testing.T, uses int) string {
 	t.Helper()

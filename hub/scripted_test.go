@@ -28,8 +28,10 @@ type scripted struct {
 	desired chan *wire.Desired
 	runs    chan *wire.RunNow
 	acks    chan *wire.Ack
+	cancels chan *wire.CancelRun
 	bye     chan *wire.Bye
-	write   sync.Mutex // guards writes to conn
+	ended   chan struct{} // closed when the hub has ended the line
+	write   sync.Mutex    // guards writes to conn
 }
 
 // enrolled starts an agent of that name with a token.
@@ -40,7 +42,8 @@ func (h *testHub) enrolled(t *testing.T, token string, facts *wire.Facts) *scrip
 		t.Fatal(err)
 	}
 	a := &scripted{t: t, key: key, facts: facts, epoch: uint64(time.Now().UnixNano()),
-		desired: make(chan *wire.Desired, 16), runs: make(chan *wire.RunNow, 16), acks: make(chan *wire.Ack, 1024), bye: make(chan *wire.Bye, 1)}
+		desired: make(chan *wire.Desired, 16), runs: make(chan *wire.RunNow, 16), acks: make(chan *wire.Ack, 1024), bye: make(chan *wire.Bye, 1),
+		cancels: make(chan *wire.CancelRun, 16), ended: make(chan struct{})}
 	a.connect(h, token)
 	return a
 }
@@ -118,6 +121,7 @@ func (a *scripted) read() *wire.Frame {
 
 // listen hands on what the hub says, until the line ends.
 func (a *scripted) listen() {
+	defer close(a.ended)
 	for {
 		f := a.read()
 		if f == nil {
@@ -128,6 +132,8 @@ func (a *scripted) listen() {
 			a.desired <- body.Desired
 		case *wire.Frame_RunNow:
 			a.runs <- body.RunNow
+		case *wire.Frame_CancelRun:
+			a.cancels <- body.CancelRun
 		case *wire.Frame_Ack:
 			a.acks <- body.Ack
 		case *wire.Frame_Heartbeat:
