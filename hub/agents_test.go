@@ -39,7 +39,9 @@ func (h *testHub) checksOf(t *testing.T, a *scripted, n int) {
 	await(t, fmt.Sprintf("%d checks", n), func() bool {
 		var list []fleet.CheckStatus
 		h.get(t, "/agents/"+a.fingerprint()+"/checks", &list)
-		return len(list) == n
+		var agent fleet.Agent
+		h.get(t, "/agents/"+a.fingerprint(), &agent)
+		return len(list) == n && agent.Hostname == a.facts.GetHostname()
 	})
 }
 
@@ -192,7 +194,7 @@ func TestAForgottenAgentIsRefused(t *testing.T) {
 		return answer.StatusCode == http.StatusNotFound
 	})
 	h.admin(t, 404, "DELETE", "/agents/"+a.fingerprint(), "")
-	<-a.ended // its session too
+	receive(t, a.ended) // its session too
 	var log []map[string]any
 	if err := json.Unmarshal([]byte(h.admin(t, 200, "GET", "/log", "")), &log); err != nil || !slices.ContainsFunc(log, func(e map[string]any) bool { return e["kind"] == "forgotten" }) {
 		t.Errorf("log %v, %v", log, err)

@@ -184,6 +184,18 @@ func await(t *testing.T, what string, right func() bool) {
 	}
 }
 
+// receive takes what comes, or the end, within 20 s.
+func receive[T any](t *testing.T, from <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}
+
 // typed runs the program in this process.
 func typed(t *testing.T, in string, args ...string) (code int, out, err string) {
 	t.Helper()
