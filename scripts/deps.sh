@@ -33,10 +33,9 @@ if [ -n "$need" ]; then
 		names=$(apt-get $opts install -s --no-install-recommends $need | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
 		( cd "$apt/debs" && apt-get $opts download $names >>../../apt.log 2>&1 ) || { tail -n 20 .cache/apt.log >&2; exit 1; }
 		for deb in "$apt"/debs/*.deb; do
-			case $deb in */libc6_* | */libc-bin_*) continue ;; esac # programs run with the system's
+			case $deb in */libc6_* | */libc6-dev_* | */libc-bin_* | */linux-libc-dev_*) continue ;; esac # they are in the tree below
 			dpkg-deb -x "$deb" "$root"
 		done
-		rm -f "$root"/usr/lib/*/libc.so "$root"/usr/lib/*/libm.so "$root"/usr/lib/*/libm.a # linker scripts with absolute paths
 		# What is linked against, also where the system has it already: a tree of its own, so that no program runs with its libc.
 		mkdir -p "$apt/link" .cache/sysroot
 		( cd "$apt/link" && apt-get $opts download libc6 libc6-dev linux-libc-dev libgcc-s1 >>../../apt.log 2>&1 ) ||
