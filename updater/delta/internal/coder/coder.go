@@ -116,8 +116,8 @@ func (c *Coder) Bit(bit, node, site uint32) uint32 {
 	p := squash(int32((dotA + dotB) >> 17))
 	p = min(max(p, 4), 65532)
 	bit = c.code1(bit, uint32(p))
-	errA := (int32(bit)<<16 - squash(int32(dotA>>16))) * 4
-	errB := (int32(bit)<<16 - squash(int32(dotB>>16))) * 4
+	errA := (int32(bit)<<16 - squash(int32(dotA>>16))) * 6
+	errB := (int32(bit)<<16 - squash(int32(dotB>>16))) * 6
 	for i, x := range c.input[:n] {
 		wa[i] += int32((int64(x)*int64(errA) + 1<<17) >> 18)
 		wb[i] += int32((int64(x)*int64(errB) + 1<<17) >> 18)

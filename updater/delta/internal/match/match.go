@@ -38,11 +38,8 @@ func Find(old, new *refs.Source) (walk.Plan, []byte, error) {
 		b = normal(new, func(r *refs.Ref) uint32 { return label(r, r.Target) })
 	}
 	plan.Extra = votes(old, new, plan.Copies)
-	content := new.Image.Data
-	if plain, s, holes, ok := walk.Plain(new); ok && old.Module.OK && old.Image.Arch == new.Image.Arch {
-		content, plan.Structure = plain, s
-		plan.Copies = walk.Cut(plan.Copies, holes)
-	}
+	content, structure, holes := walk.Plain(new, old.Module.OK && old.Image.Arch == new.Image.Arch)
+	plan.Structure, plan.Copies = structure, walk.Cut(plan.Copies, holes)
 	if most := walk.MaxCopies(len(b)); len(plan.Copies) > most {
 		plan.Copies = shorten(plan.Copies, most)
 	}

@@ -13,6 +13,8 @@ type Structure struct {
 	Functab  uint32 // bytes of the function table and its records
 	PCs      uint32 // bytes of the tables of pcs
 	FindFunc uint32 // bytes of the table that finds functions, or 0 if it is not as the linker writes it
+	Signed   uint32 // Mach-O: bytes that the code signature hashes, or 0
+	Hashes   uint32 // where its list of hashes is in the file
 }
 
 // Quantum returns the smallest distance between two pcs.
@@ -25,6 +27,29 @@ func Quantum(a image.Arch) uint32 {
 
 // codeStructure codes the sizes and finds the holes that the content leaves.
 func (w *walk) codeStructure() {
+	w.holes = nil
+	w.codeTables()
+	s := &w.Structure
+	s.Signed = uint32(w.number(uint64(s.Signed), uint64(len(w.nb)), "size of what is signed", sitePlan, 13))
+	if s.Signed > 0 {
+		left := uint64(len(w.nb)) - uint64(s.Signed)
+		s.Hashes = s.Signed + uint32(w.number(uint64(s.Hashes-s.Signed), left, "place of page hashes", sitePlan, 14))
+		if uint64(s.Hashes)+image.HashesLen(s.Signed) > uint64(len(w.nb)) {
+			coder.Fail("read sizes: the hashes of %d bytes are not in the file", s.Signed)
+		}
+		w.hole(image.Span{Off: s.Hashes, Len: uint32(image.HashesLen(s.Signed))})
+	}
+	for _, h := range w.holes {
+		for _, c := range w.Copies {
+			if c.New < h.Off+h.Len && c.New+c.Len > h.Off {
+				coder.Fail("read copies: one lies in a table")
+			}
+		}
+	}
+}
+
+// codeTables codes the sizes of Go's tables.
+func (w *walk) codeTables() {
 	s, m := &w.Structure, &w.old.Module
 	s.PCs = uint32(w.number(uint64(s.PCs), uint64(len(w.nb)), "size of pc tables", sitePlan, 9))
 	if s.PCs == 0 {
@@ -36,24 +61,24 @@ func (w *walk) codeStructure() {
 	if uint64(s.Functab) > uint64(len(w.nb)) || uint64(s.NFunc)*8+4 > uint64(s.Functab) || !m.OK {
 		coder.Fail("read sizes: a table of %d functions does not fit into %d bytes", s.NFunc, s.Functab)
 	}
-	w.holes = nil
 	for _, h := range [2][2]uint32{{w.Bases[refs.PCs], s.PCs}, {w.Bases[refs.FindFunc], s.FindFunc}} {
 		if h[1] == 0 {
 			continue
 		}
 		b, ok := w.span(h[0], h[1])
-		if !ok || len(w.holes) > 0 && b.Off < w.holes[0].Off+w.holes[0].Len {
+		if !ok {
 			coder.Fail("read sizes: a table of %d bytes at %#x is not in the file", h[1], h[0])
 		}
-		w.holes = append(w.holes, b)
+		w.hole(b)
 	}
-	for _, h := range w.holes {
-		for _, c := range w.Copies {
-			if c.New < h.Off+h.Len && c.New+c.Len > h.Off {
-				coder.Fail("read copies: one lies in a table")
-			}
-		}
+}
+
+// hole adds a hole, which must lie behind the others.
+func (w *walk) hole(h image.Span) {
+	if n := len(w.holes); n > 0 && h.Off < w.holes[n-1].Off+w.holes[n-1].Len {
+		coder.Fail("read sizes: two tables overlap")
 	}
+	w.holes = append(w.holes, h)
 }
 
 // span returns where in the new file n bytes at an address are.
@@ -96,7 +121,7 @@ func (w *walk) tables() {
 	}
 	t.run(ft.Off)
 	if w.Structure.FindFunc > 0 {
-		h := w.holes[len(w.holes)-1]
+		h := w.holes[1]
 		b, ok := refs.AppendFindFunc(w.nb[h.Off:h.Off:h.Off+h.Len], &m)
 		if !ok || uint32(len(b)) != h.Len {
 			coder.Fail("make function finder: it does not fit into %d bytes", h.Len)
@@ -104,9 +129,32 @@ func (w *walk) tables() {
 	}
 }
 
-// Plain returns a copy of a new file in which the offsets of pc tables are zero, as the content makes it, and what is
-// to be made from its structure; ok is false if that would not give the same file.
-func Plain(new *refs.Source) (plain []byte, s Structure, holes []image.Span, ok bool) {
+// hashes makes the hashes of a code signature, last of all.
+func (w *walk) hashes() {
+	if s := &w.Structure; s.Signed > 0 {
+		image.AppendHashes(w.nb[s.Hashes:s.Hashes:uint64(s.Hashes)+image.HashesLen(s.Signed)], w.nb[:s.Signed])
+	}
+}
+
+// Plain returns a new file as the content makes it: the offsets of pc tables are zero if those are made from their
+// structure. It also returns that structure and the holes which the content leaves. tables says whether the old file has
+// Go's tables too.
+func Plain(new *refs.Source, tables bool) (plain []byte, s Structure, holes []image.Span) {
+	plain = new.Image.Data
+	if tables {
+		if p, t, h, ok := plainTables(new); ok {
+			plain, s, holes = p, t, h
+		}
+	}
+	if off, limit, ok := new.Image.Hashes(); ok && limit > 0 {
+		s.Hashes, s.Signed = off, limit
+		holes = append(holes, image.Span{Off: off, Len: uint32(image.HashesLen(limit))})
+	}
+	return plain, s, holes
+}
+
+// plainTables does it for Go's tables; ok is false if the linker's rules would not give the same file.
+func plainTables(new *refs.Source) (plain []byte, s Structure, holes []image.Span, ok bool) {
 	m := &new.Module
 	quantum := Quantum(new.Image.Arch)
 	ft, in := new.Image.Offset(m.Base[refs.Functab])

@@ -103,6 +103,7 @@ func (w *walk) run() {
 	}
 	w.gap(at, uint32(len(w.nb)), from)
 	w.tables()
+	w.hashes()
 }
 
 // bit codes a decision; the encoder's is yes.
