@@ -27,7 +27,7 @@ type logged struct {
 
 const (
 	lineSlotBits = 17
-	lineReach    = 400 // lines above that are looked at
+	lineReach    = 128 // lines above that are looked at
 )
 
 func (l *lineMap) init() { l.slots = make([]lineSlot, 1<<lineSlotBits) }
@@ -80,6 +80,7 @@ func (l *lineMap) seed(t *tables) {
 		return
 	}
 	t.filePairs, _, _ = refs.ReadTable(om.PCs[off:], t.quantum, t.filePairs)
+	t.c.Charge(1 + len(t.filePairs)/8)
 	if len(t.filePairs) > 0 {
 		start := int32(t.old.Start())
 		l.learn(t.fileID(t.filePairs[0].DV-1), start, int32(t.rec.Start())-start)

@@ -43,11 +43,17 @@ func (p *tablePass) room1(n int) {
 	}
 }
 
+// lineCharge is what looking for a line may cost, in decisions.
+const lineCharge = 4
+
 // put adds an entry to the new table.
 func (p *tablePass) put(e refs.Pair) {
 	var buf [10]byte
 	b := refs.AppendPair(buf[:0], e, p.pc, p.quantum)
 	p.room1(len(b))
+	if p.line {
+		p.c.Charge(lineCharge)
+	}
 	if e.PC < p.pc || p.n > 0 && e.DV == 0 {
 		coder.Fail("make pc table: an entry at %d follows one at %d", e.PC, p.pc)
 	}

@@ -57,6 +57,9 @@ func (t *tables) run(functab uint32) {
 	var order []uint32
 	for pass := range 2 {
 		for i := range t.m.NFunc {
+			if i&checkMask == 0 && t.ctx.Err() != nil {
+				panic(coder.Failure{Err: t.ctx.Err()})
+			}
 			t.load(i, functab)
 			if pass == 0 {
 				t.lines.seed(t)
@@ -71,9 +74,6 @@ func (t *tables) run(functab uint32) {
 				}
 				t.field(i, f)
 			}
-		}
-		if pass == 0 && t.ctx.Err() != nil {
-			panic(coder.Failure{Err: t.ctx.Err()})
 		}
 	}
 	if len(t.out) != t.room {
@@ -118,6 +118,9 @@ func (t *tables) load(i, functab uint32) {
 	}
 }
 
+// maxStarts bounds how many instructions of a function are told apart.
+const maxStarts = 1 << 20
+
 // boundaries decodes the function at hand.
 func (t *tables) boundaries() {
 	t.starts = t.starts[:0]
@@ -126,7 +129,7 @@ func (t *tables) boundaries() {
 		return
 	}
 	code := t.nb[s.Off : s.Off+s.Len]
-	for at := 0; at < len(code); {
+	for at := 0; at < len(code) && len(t.starts) < maxStarts; {
 		t.starts = append(t.starts, uint32(at))
 		switch t.walk.old.Image.Arch {
 		case image.AMD64:
@@ -136,6 +139,7 @@ func (t *tables) boundaries() {
 			at += int(t.quantum)
 		}
 	}
+	t.c.Charge(1 + len(t.starts)/8)
 }
 
 // field makes one offset of function i's record, and the table that it points to if it is a new one.
@@ -211,6 +215,7 @@ func (t *tables) table(oldOff, f uint32) {
 	om := &t.walk.old.Module
 	if oldOff != 0 && oldOff < uint32(len(om.PCs)) {
 		t.oldPairs, _, _ = refs.ReadTable(om.PCs[oldOff:], t.quantum, t.oldPairs)
+		t.c.Charge(1 + len(t.oldPairs)/8)
 	}
 	var ops []byte
 	if t.walk.want != nil {

@@ -58,7 +58,7 @@ func (w *walk) codeTables() {
 	s.NFunc = m.NFunc + uint32(w.signed(int64(int32(s.NFunc-m.NFunc)), sitePlan, 10))
 	s.Functab = uint32(len(m.Functab)) + uint32(w.signed(int64(int32(s.Functab-uint32(len(m.Functab)))), sitePlan, 11))
 	s.FindFunc = uint32(w.number(uint64(s.FindFunc), uint64(len(w.nb)), "size of function finder", sitePlan, 12))
-	if uint64(s.Functab) > uint64(len(w.nb)) || uint64(s.NFunc)*8+4 > uint64(s.Functab) || !m.OK {
+	if uint64(s.Functab) > uint64(len(w.nb)) || uint64(s.NFunc)*52+4 > uint64(s.Functab) || !m.OK {
 		coder.Fail("read sizes: a table of %d functions does not fit into %d bytes", s.NFunc, s.Functab)
 	}
 	for _, h := range [2][2]uint32{{w.Bases[refs.PCs], s.PCs}, {w.Bases[refs.FindFunc], s.FindFunc}} {
