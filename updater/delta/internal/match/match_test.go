@@ -20,7 +20,7 @@ func noise(seed uint64, n int, letters uint32) []byte {
 }
 
 func TestSuffixes(t *testing.T) {
-	for _, data := range [][]byte{nil, {7}, []byte("banana"), noise(1, 20_000, 3), make([]byte, 5000)} {
+	for _, data := range [][]byte{nil, {7}, []byte("banana"), noise(1, 5000, 3), make([]byte, 5000)} {
 		order, err := suffixes(data)
 		if err != nil {
 			t.Fatal(err)
@@ -43,7 +43,7 @@ func TestLongest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for seed := range uint64(200) {
+	for seed := range uint64(60) {
 		b := noise(100+seed, 30, 3)
 		best := 0
 		for i := range old {
@@ -58,7 +58,7 @@ func TestLongest(t *testing.T) {
 
 func TestCopiesAreInOrder(t *testing.T) {
 	old := noise(3, 50_000, 256)
-	for seed := range uint64(20) {
+	for seed := range uint64(5) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		var new []byte
 		for len(new) < 40_000 {
