@@ -5,6 +5,7 @@
 package image
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
@@ -40,6 +41,7 @@ type Image struct {
 	Pdata    Span      // PE: the function table
 	Reloc    Span      // PE: the base relocations
 	Rebase   Span      // Mach-O: the rebase opcodes
+	Sign     Span      // Mach-O: the code signature
 }
 
 // raw is a segment as the file says it, before it was checked.
@@ -92,7 +94,7 @@ func (im *Image) place(segments []raw) bool {
 // Sound reports whether segments lie in a file of the size given and overlap neither there nor in memory. It puts them
 // in the order of their file offsets.
 func Sound(segments []Segment, size int) bool {
-	slices.SortStableFunc(segments, func(a, b Segment) int { return int(int64(a.Addr) - int64(b.Addr)) })
+	slices.SortStableFunc(segments, func(a, b Segment) int { return cmp.Compare(a.Addr, b.Addr) })
 	end := uint64(0)
 	for _, s := range segments {
 		if uint64(s.Addr) < end || s.Mem < s.Size {
@@ -103,7 +105,7 @@ func Sound(segments []Segment, size int) bool {
 	if end >= 1<<32 {
 		return false
 	}
-	slices.SortStableFunc(segments, func(a, b Segment) int { return int(int64(a.Off) - int64(b.Off)) })
+	slices.SortStableFunc(segments, func(a, b Segment) int { return cmp.Compare(a.Off, b.Off) })
 	end = 0
 	for _, s := range segments {
 		if s.Size == 0 {
@@ -252,6 +254,11 @@ func (im *Image) macho(b []byte) []raw {
 			s.exec = le.Uint32(c[60:])&4 != 0
 			if s.addr != 0 || s.size != 0 { // not the page that catches null pointers
 				segments = append(segments, s)
+			}
+		case cmd == 0x1D && size >= 16: // LC_CODE_SIGNATURE
+			s := Span{le.Uint32(c[8:]), le.Uint32(c[12:])}
+			if uint64(s.Off)+uint64(s.Len) <= uint64(len(b)) {
+				im.Sign = s
 			}
 		case cmd&0x7FFFFFFF == 0x22 && size >= 48: // LC_DYLD_INFO
 			s := Span{le.Uint32(c[8:]), le.Uint32(c[12:])}

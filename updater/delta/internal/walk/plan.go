@@ -12,6 +12,9 @@ import (
 // codePlan codes all that precedes the content, and builds the address map from it.
 func (w *walk) codePlan() {
 	w.codeSegments()
+	if len(w.Segments) == 0 {
+		w.old = refs.Bare(w.ob) // where nothing is in memory, nothing refers to it
+	}
 	w.new = image.Image{Base: w.Base, Segments: w.Segments}
 	w.codeCopies()
 	w.codeExtra()
@@ -20,6 +23,7 @@ func (w *walk) codePlan() {
 		was, _ := w.m.At(w.old.Base[i])
 		w.Bases[i] = was + uint32(w.signed(int64(int32(w.Bases[i]-was)), siteBase))
 	}
+	w.codeStructure()
 }
 
 // number codes v, which may be at most limit, under contexts that are just the place in the plan.
