@@ -290,7 +290,13 @@ func TestCores(t *testing.T) {
 	}
 	without := func(name string) obj { c := good(); delete(c, name); return c }
 	for name, c := range map[string]any{
-		"optional parts missing":    func() any { c := without("codecs"); delete(c, "deltas"); delete(c, "waves"); delete(c, "packed"); return c }(),
+		"optional parts missing": func() any {
+			c := without("codecs")
+			delete(c, "deltas")
+			delete(c, "waves")
+			delete(c, "packed")
+			return c
+		}(),
 		"a member of years to come": change("colour", obj{"rgb": 1}),
 	} {
 		if _, skipped := open(c, false); skipped != nil {
