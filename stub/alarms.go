@@ -12,24 +12,34 @@ import (
 // which they came up.
 type alarms struct{ list []warning }
 
-func (a *alarms) set(word, text string) {
+// set reports whether that is news.
+func (a *alarms) set(word, text string) bool {
 	for i := range a.list {
 		if a.list[i].word == word {
+			news := a.list[i].text != text
 			a.list[i].text = text
-			return
+			return news
 		}
 	}
 	a.list = append(a.list, warning{word, text})
+	return true
 }
 
 func (a *alarms) clear(words ...string) {
 	a.list = slices.DeleteFunc(a.list, func(w warning) bool { return slices.Contains(words, w.word) })
 }
 
-// replace takes away all warnings with one of these words and adds others.
-func (a *alarms) replace(words []string, with []warning) {
+// replace takes away all warnings with one of these words, adds others, and returns those of them that
+// did not hold before.
+func (a *alarms) replace(words []string, with []warning) (news []warning) {
+	for _, w := range with {
+		if !slices.Contains(a.list, w) {
+			news = append(news, w)
+		}
+	}
 	a.clear(words...)
 	a.list = append(a.list, with...)
+	return news
 }
 
 // metadataWords are the warnings that a verdict brings anew.

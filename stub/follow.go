@@ -206,9 +206,8 @@ func (s *supervisor) now() time.Time {
 func (s *supervisor) verified(v verdict) {
 	s.asking = false
 	defer freeMemory()
-	s.alarms.replace(metadataWords, v.alarms(s.record.TimeFloor))
-	if v.refused != "" {
-		s.log.failed("stored metadata is refused", "why", v.refused)
+	for _, w := range s.alarms.replace(metadataWords, v.alarms(s.record.TimeFloor)) {
+		s.log.warn("metadata: "+w.word, "text", w.text)
 	}
 	switch {
 	case !s.found:

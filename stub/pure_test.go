@@ -288,10 +288,14 @@ func TestJSONText(t *testing.T) {
 
 func TestAlarms(t *testing.T) {
 	var a alarms
-	a.set("repair", "one")
+	if !a.set("repair", "one") || !a.set("repair", "two") || a.set("repair", "two") {
+		t.Error("news is not told from what is known")
+	}
+	a.set("stale", "x")
 	a.set("expired", "old")
-	a.set("repair", "two")
-	a.replace(metadataWords, []warning{{"stale", "x"}, {"stale", "y"}})
+	if news := a.replace(metadataWords, []warning{{"stale", "x"}, {"stale", "y"}}); len(news) != 1 || news[0].text != "y" {
+		t.Errorf("news %v", news)
+	}
 	if want := []warning{{"repair", "two"}, {"stale", "x"}, {"stale", "y"}}; !reflect.DeepEqual(a.list, want) {
 		t.Errorf("%v", a.list)
 	}

@@ -116,11 +116,8 @@ func (r report) text(now time.Time) string {
 		if v.core.pid != 0 {
 			b.WriteString(": process " + strconv.Itoa(v.core.pid))
 		}
-		if r.running {
-			b.WriteString(", started again " + times(v.restarts))
-		}
 		if r.running && v.restarts > 0 {
-			b.WriteString(", the last one ended with " + v.last)
+			b.WriteString(", started again " + times(v.restarts) + ", the last one ended with " + v.last)
 		}
 		b.WriteString("\n")
 	}
@@ -165,10 +162,7 @@ func orUnknown(s string) string {
 }
 
 func times(n int) string {
-	switch n {
-	case 0:
-		return "never"
-	case 1:
+	if n == 1 {
 		return "once"
 	}
 	return strconv.Itoa(n) + " times"

@@ -211,8 +211,9 @@ func (s *supervisor) act(a boot.Action) {
 		a = s.decide(boot.Unsound{Hashes: s.unsound})
 	}
 	if a.Do == boot.Stay {
-		s.log.failed("no core on this box may run; looking again", "hint", "limpet-fetch bootstrap places one")
-		s.alarms.set("no-core", "no core on this box hashes to what the record or the signed metadata names; `limpet-fetch bootstrap` places one")
+		if s.alarms.set("no-core", "no core on this box hashes to what the record or the signed metadata names; `limpet-fetch bootstrap` places one") {
+			s.log.failed("no core on this box may run; looking again", "hint", "limpet-fetch bootstrap places one")
+		}
 		s.wait("no-core", noCore)
 	}
 }

@@ -20,9 +20,10 @@ const (
 	MaxFrameEver = MaxRecord + 32<<10 // one from an agent in any case: what a hub sets as its read limit
 )
 
-// compressFrom is the length in bytes from which compressing a batch pays: below it the line's own
-// packets and the encoder's tables cost more than is saved.
-const compressFrom = 1 << 10
+// compressFrom is the length in bytes from which a batch is compressed. An encoder's tables are half a
+// megabyte, and an agent at rest sends a result at a time: below this it saves a packet or two and
+// would cost a tenth of the agent's memory.
+const compressFrom = 4 << 10
 
 // encoderWindow bounds what an encoder keeps; a batch is rarely longer.
 const encoderWindow = 128 << 10

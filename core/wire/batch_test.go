@@ -48,7 +48,7 @@ func unpack(t testing.TB, b *Batch) (texts []string) {
 }
 
 func TestBatchesComeOutAsTheyWentIn(t *testing.T) {
-	for _, texts := range [][]string{{""}, {"a"}, {"a", "b", "c"}, {strings.Repeat("x", 2000), "y"}} {
+	for _, texts := range [][]string{{""}, {"a"}, {"a", "b", "c"}, {strings.Repeat("x", 6000), "y"}} {
 		b := pack(t, 7, texts...)
 		if b.GetFirst() != 7 || b.GetLast() != 6+uint64(len(texts)) || b.GetEpoch() != 5 {
 			t.Errorf("batch %d to %d", b.GetFirst(), b.GetLast())
@@ -118,7 +118,7 @@ func TestUnpackRefuses(t *testing.T) {
 		{"not compressed as it says", func(b *Batch) { b.Zstd = !b.Zstd }},
 		{"empty", func(b *Batch) { b.Items, b.Unpacked, b.Zstd = nil, 0, false }},
 	}
-	for _, long := range []string{"short", strings.Repeat("long", 1000)} {
+	for _, long := range []string{"short", strings.Repeat("long", 2000)} {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				b := pack(t, 7, "a", long, "c")
@@ -145,7 +145,7 @@ func TestBombIsNotUnpacked(t *testing.T) {
 }
 
 func TestCutBefore(t *testing.T) {
-	b := pack(t, 10, "a", "b", "c", strings.Repeat("d", 3000))
+	b := pack(t, 10, "a", "b", "c", strings.Repeat("d", 6000))
 	b.BootId = "boot"
 	for seq, want := range map[uint64]int{1: 4, 10: 4, 11: 3, 13: 1, 14: 0, 99: 0} {
 		rest, err := CutBefore(b, seq)
@@ -165,7 +165,7 @@ func TestCutBefore(t *testing.T) {
 }
 
 func FuzzUnpack(f *testing.F) {
-	for _, b := range []*Batch{pack(f, 1, "a"), pack(f, 9, "a", "b"), pack(f, 3, strings.Repeat("z", 2000), "y")} {
+	for _, b := range []*Batch{pack(f, 1, "a"), pack(f, 9, "a", "b"), pack(f, 3, strings.Repeat("z", 6000), "y")} {
 		data, err := proto.Marshal(b)
 		if err != nil {
 			f.Fatal(err)

@@ -148,6 +148,8 @@ func (d *demo) bootstrap(ctx context.Context) error {
 		}
 		defer os.Remove(file)
 		args = append(args, "--token-file", file)
+	} else {
+		args = append(args, "--anew") // the core just built, not the one of the last time
 	}
 	out, err := d.command(ctx, "limpet-fetch", args...)
 	fmt.Fprint(d.out, string(out))

@@ -233,4 +233,5 @@ func (f *Fleet) session(fingerprint string, e presence.Entry) {
 	}
 	b.session = e
 	f.show(b)
+	f.age(b, time.Now())
 }

@@ -30,6 +30,7 @@ type Facts struct {
 	Plugins       []string          `json:"plugins"`
 	Trust         string            `json:"trust"` // "hub" or "signed"
 	Development   bool              `json:"development"`
+	Checks        []string          `json:"checks"` // names of all that run; empty where the agent does not say
 }
 
 // What is kept of facts.
@@ -37,6 +38,7 @@ const (
 	maxText    = 256  // bytes of one string
 	maxList    = 64   // addresses, tags, more
 	maxPlugins = 2000 // files of a plugin directory
+	maxChecks  = 2000 // names of checks
 )
 
 // FromWire takes an agent's facts within their limits; what is beyond them is cut off.
@@ -49,7 +51,7 @@ func FromWire(f *wire.Facts) Facts {
 		MemoryBytes: f.GetMemoryBytes(), CPUs: f.GetCpus(),
 		CoreVersion: Clip(f.GetCoreVersion(), maxText), CoreHash: Clip(f.GetCoreHash(), maxText), StubVersion: Clip(f.GetStubVersion(), maxText),
 		Tags: clipList(f.GetTags(), maxList), More: ClipMap(f.GetMore()), Plugins: clipList(f.GetPlugins(), maxPlugins),
-		Trust: Clip(f.GetTrust(), maxText), Development: f.GetDevelopment(),
+		Trust: Clip(f.GetTrust(), maxText), Development: f.GetDevelopment(), Checks: clipList(f.GetChecks(), maxChecks),
 	}
 }
 
