@@ -48,6 +48,11 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	defer hub.stop(stopTime)
+	pid := d.path("hub.pid") // for make demo-bad-update, which makes the hub stand still
+	if err := os.WriteFile(pid, fmt.Appendf(nil, "%d\n", hub.cmd.Process.Pid), 0o644); err != nil {
+		return err
+	}
+	defer os.Remove(pid)
 	if err := d.waitHub(ctx, hub); err != nil {
 		return err
 	}

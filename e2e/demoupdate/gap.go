@@ -7,23 +7,22 @@ import (
 )
 
 // runs are scheduled runs, each once, by what makes a result one of its kind.
-type runs map[runKey]run
+type runs map[runKey]start
 
 type runKey struct {
 	epoch string
 	seq   uint64
 }
 
-type run struct {
+type start struct {
 	check string
-	start time.Time
-	state string
+	at    time.Time
 }
 
 func (r runs) add(list []resultView) {
 	for _, v := range list {
 		if v.Trigger == "scheduled" {
-			r[runKey{v.Epoch, v.Seq}] = run{v.Check, v.Start, v.State}
+			r[runKey{v.Epoch, v.Seq}] = start{v.Check, v.Start}
 		}
 	}
 }
@@ -41,7 +40,7 @@ type gap struct {
 func (r runs) between(from, to time.Time, every time.Duration) gap {
 	starts := map[string][]time.Time{}
 	for _, v := range r {
-		starts[v.check] = append(starts[v.check], v.start)
+		starts[v.check] = append(starts[v.check], v.at)
 	}
 	var g gap
 	for _, list := range starts {

@@ -39,7 +39,6 @@ type agentView struct {
 // resultView is what is read of a Result.
 type resultView struct {
 	Check   string    `json:"check"`
-	State   string    `json:"state"`
 	Start   time.Time `json:"start"`
 	Trigger string    `json:"trigger"`
 	Epoch   string    `json:"epoch"`
@@ -131,10 +130,15 @@ const mark = "# added by make demo-update; taken away when it ends\n"
 // withTicks puts the checks behind the line "checks:", or at the end where there is none; "" when neither can be.
 func withTicks(text string) string {
 	text = withoutTicks(text)
+	before, after, block := strings.Cut("\n"+text, "\nchecks:\n")
+	indent := "  "
+	if block {
+		indent = after[:len(after)-len(strings.TrimLeft(after, " "))] // items of one list stand in one column
+	}
 	var added strings.Builder
 	added.WriteString(mark)
 	for i := range ticks {
-		fmt.Fprintf(&added, "  - {name: %s, builtin: uptime, every: %s}\n", tick(i), tickEvery)
+		fmt.Fprintf(&added, "%s- {name: %s, builtin: uptime, every: %s}\n", indent, tick(i), tickEvery)
 	}
 	added.WriteString(mark)
 	if text != "" && !strings.HasSuffix(text, "\n") {
@@ -143,8 +147,7 @@ func withTicks(text string) string {
 	if !strings.Contains("\n"+text, "\nchecks:") {
 		return text + mark + "checks:\n" + strings.TrimPrefix(added.String(), mark)
 	}
-	before, after, ok := strings.Cut("\n"+text, "\nchecks:\n")
-	if !ok {
+	if !block {
 		return ""
 	}
 	return strings.TrimPrefix(before+"\nchecks:\n", "\n") + added.String() + after
