@@ -32,6 +32,9 @@ type demo struct {
 	restore func() error // takes the added checks back
 }
 
+// builtFile is where a core lies until it is published.
+const builtFile = "demo-core"
+
 // release is one core that was built here.
 type release struct {
 	version string
@@ -71,6 +74,7 @@ func open(ctx context.Context, dir string, out io.Writer) (*demo, error) {
 }
 
 func (d *demo) close() {
+	os.Remove(filepath.Join(d.dir, builtFile))
 	if err := d.restore(); err != nil {
 		d.say("the checks added here are still there: %v", err)
 	}
@@ -84,7 +88,7 @@ func (d *demo) say(format string, args ...any) {
 // build builds the core of this source under a version of its own; with a fault, one of those of core/fault_*.go.
 func (d *demo) build(ctx context.Context, fault string) (release, error) {
 	r := release{version: fmt.Sprintf("0.1.1-demo.%d", time.Now().UnixMilli())}
-	r.file = filepath.Join(d.dir, "demo-core")
+	r.file = filepath.Join(d.dir, builtFile)
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version=" + r.version, "-o", r.file}
 	if fault != "" {
 		args = append(args, "-tags", "demofault_"+fault)
@@ -110,7 +114,7 @@ func (d *demo) publish(ctx context.Context, r release, soak time.Duration) error
 		return err
 	}
 	text, err := d.run(ctx, "limpet-release", "publish", "--dir", filepath.Join(d.dir, "release"), "--keys", filepath.Join(d.dir, "keys"),
-		"--version", r.version, "--soak", soak.String(), "--last", "0", "--base", a.CoreVersion, "--codec", "zstd",
+		"--version", r.version, "--soak", soak.String(), "--last", "0", "--base", a.CoreHash, "--codec", "zstd",
 		"--core", runtime.GOOS+"-"+runtime.GOARCH+"="+r.file)
 	for line := range strings.Lines(text) {
 		d.say("  %s", strings.TrimRight(line, "\n"))

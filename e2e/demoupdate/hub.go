@@ -55,12 +55,9 @@ func dial(data string) (*hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	where := strings.TrimSpace(string(addr))
-	if !strings.Contains(where, "://") {
-		where = "https://" + where
-	}
+	where, _, _ := strings.Cut(string(addr), "\n") // the address for people; the next line is what it listens on
 	return &hub{
-		url: where + "/api/v1", key: strings.TrimSpace(string(key)),
+		url: strings.TrimSpace(where) + "/api/v1", key: strings.TrimSpace(string(key)),
 		client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}},
 	}, nil
 }
