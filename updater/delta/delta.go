@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"runtime/debug"
 )
 
 // Zstd is the codec of plain zstd frames, each with a window of the base as its raw dictionary.
@@ -181,3 +182,7 @@ func (s *sumWriter) Write(p []byte) (int, error) {
 	s.sum.Write(p)
 	return s.w.Write(p)
 }
+
+// Sparing tunes the Go runtime of a process that does nothing but Apply: the memory that a patch needs is nearly all
+// in use until the end, so room to grow would only be waste.
+func Sparing() { debug.SetGCPercent(10) }

@@ -35,6 +35,12 @@ func add(m Map, p Piece) Map {
 	}
 	last := &m[len(m)-1]
 	end := last.Old + last.Len
+	if p.Old < last.Old { // where the last one begins it was cut itself
+		if p.Old+p.Len <= last.Old {
+			return m
+		}
+		p = p.from(last.Old)
+	}
 	switch {
 	case p.Old >= end:
 		return append(m, p)

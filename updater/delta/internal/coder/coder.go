@@ -94,8 +94,15 @@ func newCoder(budget uint64) *Coder {
 // Encoding reports whether this coder writes.
 func (c *Coder) Encoding() bool { return c.in == nil }
 
-// Spent returns how many decisions were taken.
+// Spent returns how many decisions were taken, and what was charged beside them.
 func (c *Coder) Spent() uint64 { return c.spent }
+
+// Charge counts n units of work, each worth a decision, that the caller is about to do without taking any.
+func (c *Coder) Charge(n int) {
+	if c.spent += uint64(n); c.spent > c.budget {
+		Fail("work: the budget of %d is exhausted", c.budget)
+	}
+}
 
 // Contexts sets what the next decisions depend on; at most eight.
 func (c *Coder) Contexts(values ...uint32) {
@@ -107,17 +114,15 @@ func (c *Coder) Contexts(values ...uint32) {
 
 // Bit codes one decision at a site. Node tells apart the decisions that share the contexts.
 func (c *Coder) Bit(bit, node, site uint32) uint32 {
-	if c.spent++; c.spent > c.budget {
-		Fail("spend a decision: the budget of %d is exhausted", c.budget)
-	}
+	c.Charge(1)
 	wa, wb := &c.bySite[site], &c.byNode[site*nodeSets+node%nodeSets]
 	n := 2*c.contexts + 1
 	dotA, dotB := c.gather(node, wa, wb)
 	p := squash(int32((dotA + dotB) >> 17))
 	p = min(max(p, 4), 65532)
 	bit = c.code1(bit, uint32(p))
-	errA := (int32(bit)<<16 - squash(int32(dotA>>16))) * 4
-	errB := (int32(bit)<<16 - squash(int32(dotB>>16))) * 4
+	errA := (int32(bit)<<16 - squash(int32(dotA>>16))) * 6
+	errB := (int32(bit)<<16 - squash(int32(dotB>>16))) * 6
 	for i, x := range c.input[:n] {
 		wa[i] += int32((int64(x)*int64(errA) + 1<<17) >> 18)
 		wb[i] += int32((int64(x)*int64(errB) + 1<<17) >> 18)
@@ -202,9 +207,7 @@ func (c *Coder) code1(bit, p uint32) uint32 {
 
 // raw codes a bit of which nothing is known.
 func (c *Coder) raw(bit uint32) uint32 {
-	if c.spent++; c.spent > c.budget {
-		Fail("spend a decision: the budget of %d is exhausted", c.budget)
-	}
+	c.Charge(1)
 	return c.code1(bit, 32768)
 }
 
@@ -249,7 +252,7 @@ func (c *Coder) Bytes() []byte {
 // Close ends a decoder's stream. It is an error when the stream does not end here, or is not what an encoder writes.
 func (c *Coder) Close() error {
 	if c.spent != c.budget {
-		return fmt.Errorf("end stream: %d decisions were taken, %d were said", c.spent, c.budget)
+		return fmt.Errorf("end stream: %d decisions were taken or charged, %d were said", c.spent, c.budget)
 	}
 	if _, err := c.in.ReadByte(); err != io.EOF {
 		return errors.New("end stream: something follows it")

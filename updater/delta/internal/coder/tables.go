@@ -11,7 +11,7 @@ const (
 var (
 	squashTable  [2*squashLimit + 1]uint16
 	stretchTable [4096]int16
-	rate         [countLimit + 1]uint32 // 65536 / (count + 1.6)
+	rate         [countLimit + 1]uint32 // 65536 / (count + 1.4)
 	confidence   [countLimit + 1]int32  // min(count, 30) + 2
 	firstWeights weights
 )
@@ -20,7 +20,7 @@ func init() {
 	fillSquash()
 	fillStretch()
 	for i := range rate {
-		rate[i] = uint32(655360 / (10*i + 16))
+		rate[i] = uint32(655360 / (10*i + 14))
 		confidence[i] = int32(min(i, 30) + 2)
 	}
 	for i := 0; i < inputs-1; i += 2 {

@@ -40,6 +40,7 @@ type Image struct {
 	Pdata    Span      // PE: the function table
 	Reloc    Span      // PE: the base relocations
 	Rebase   Span      // Mach-O: the rebase opcodes
+	Sign     Span      // Mach-O: the code signature
 }
 
 // raw is a segment as the file says it, before it was checked.
@@ -252,6 +253,11 @@ func (im *Image) macho(b []byte) []raw {
 			s.exec = le.Uint32(c[60:])&4 != 0
 			if s.addr != 0 || s.size != 0 { // not the page that catches null pointers
 				segments = append(segments, s)
+			}
+		case cmd == 0x1D && size >= 16: // LC_CODE_SIGNATURE
+			s := Span{le.Uint32(c[8:]), le.Uint32(c[12:])}
+			if uint64(s.Off)+uint64(s.Len) <= uint64(len(b)) {
+				im.Sign = s
 			}
 		case cmd&0x7FFFFFFF == 0x22 && size >= 48: // LC_DYLD_INFO
 			s := Span{le.Uint32(c[8:]), le.Uint32(c[12:])}

@@ -14,14 +14,14 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/walk"
 )
 
-// Find returns a plan to make new from old.
-func Find(old, new *refs.Source) (walk.Plan, error) {
+// Find returns a plan to make new from old, and the new file as the plan's content makes it.
+func Find(old, new *refs.Source) (walk.Plan, []byte, error) {
 	plan := walk.Plan{Base: new.Image.Base, Segments: new.Image.Segments, Bases: new.Base}
 	a, b := normal(old, firstLabel(old)), normal(new, firstLabel(new))
 	for pass := range passes {
 		order, err := suffixes(a)
 		if err != nil {
-			return plan, fmt.Errorf("match files: %w", err)
+			return plan, nil, fmt.Errorf("match files: %w", err)
 		}
 		plan.Copies = prune(scan(order, a, b), a, b)
 		if pass == passes-1 {
@@ -38,10 +38,12 @@ func Find(old, new *refs.Source) (walk.Plan, error) {
 		b = normal(new, func(r *refs.Ref) uint32 { return label(r, r.Target) })
 	}
 	plan.Extra = votes(old, new, plan.Copies)
+	content, structure, holes := walk.Plain(new, old.Module.OK && old.Image.Arch == new.Image.Arch)
+	plan.Structure, plan.Copies = structure, walk.Cut(plan.Copies, holes)
 	if most := walk.MaxCopies(len(b)); len(plan.Copies) > most {
 		plan.Copies = shorten(plan.Copies, most)
 	}
-	return plan, nil
+	return plan, content, nil
 }
 
 // passes over the files: each but the first knows from the one before where addresses went.

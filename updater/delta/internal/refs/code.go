@@ -88,10 +88,9 @@ func (c *code) load(off uint32) {
 func (c *code) in(lo, hi uint32, buf []Ref) []Ref {
 	for at := lo; at < hi; at = c.hi {
 		c.load(at)
-		for _, r := range c.refs {
-			if r.Pos >= lo && r.Pos < hi {
-				buf = append(buf, r)
-			}
+		i, _ := slices.BinarySearchFunc(c.refs, lo, func(r Ref, p uint32) int { return cmp.Compare(r.Pos, p) })
+		for ; i < len(c.refs) && c.refs[i].Pos < hi; i++ {
+			buf = append(buf, c.refs[i])
 		}
 	}
 	return buf

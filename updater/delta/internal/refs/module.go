@@ -131,12 +131,12 @@ func readModule(im *image.Image, b []byte) Module {
 	m.TypeLinks, _ = slice(wordTypeLinks, 4)
 	m.ItabLinks, _ = slice(wordItabLinks, 8)
 	m.NFunc = ftab.Len/8 - 1
-	m.OK = ok && ftab.Len >= 16 && uint64(m.NFunc)*8+4 <= uint64(len(m.Functab)) && m.ordered()
+	m.OK = ok && ftab.Len >= 16 && uint64(m.NFunc)*8+4 <= uint64(len(m.Functab)) && m.Ordered()
 	return m
 }
 
-// ordered checks that text and types are ranges and that functions come in order up to the end of text.
-func (m *Module) ordered() bool {
+// Ordered checks that text and types are ranges and that functions come in order up to the end of text.
+func (m *Module) Ordered() bool {
 	if m.Base[EText] < m.Base[Text] || m.Base[ETypes] < m.Base[Types] {
 		return false
 	}

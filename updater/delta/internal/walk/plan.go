@@ -20,6 +20,7 @@ func (w *walk) codePlan() {
 		was, _ := w.m.At(w.old.Base[i])
 		w.Bases[i] = was + uint32(w.signed(int64(int32(w.Bases[i]-was)), siteBase))
 	}
+	w.codeStructure()
 }
 
 // number codes v, which may be at most limit, under contexts that are just the place in the plan.

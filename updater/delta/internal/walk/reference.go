@@ -65,6 +65,9 @@ func (w *walk) field(r *refs.Ref, pos, t uint32) uint64 {
 	case refs.Abs:
 		return uint64(t) + w.Base
 	case refs.Off:
+		if w.Structure.PCs > 0 && r.Aux == uint16(refs.PCs) {
+			return 0 // made later, with the table
+		}
 		return uint64((t - w.base(uint32(r.Aux&0xFF))) >> r.Shift())
 	case refs.FuncRel:
 		entry := r.Target

@@ -26,6 +26,7 @@ type Plan struct {
 	Bases    [refs.Bases]uint32
 	Copies   []Copy          // in order of the new file, without overlap there
 	Extra    []addrmap.Piece // memory that has no bytes in the file
+	Structure
 }
 
 // Limits of a plan.
@@ -43,14 +44,16 @@ const Budget = 64 << 20
 
 type walk struct {
 	Plan
-	ctx  context.Context
-	c    *coder.Coder
-	old  *refs.Source
-	ob   []byte // the old file
-	nb   []byte // the new one, as far as it is made
-	want []byte // the new one, when encoding
-	new  image.Image
-	m    addrmap.Map
+	ctx   context.Context
+	c     *coder.Coder
+	old   *refs.Source
+	ob    []byte       // the old file
+	nb    []byte       // the new one, as far as it is made
+	want  []byte       // the new one, when encoding: as the content makes it
+	whole []byte       // the new one as it ends, when encoding
+	holes []image.Span // what the content leaves out
+	new   image.Image
+	m     addrmap.Map
 
 	blocks    uint32 // how many there were
 	blockHist uint32
@@ -59,11 +62,12 @@ type walk struct {
 	refBuf    []refs.Ref
 }
 
-// Encode returns the stream that makes want from old by a plan, and the decisions it takes.
-func Encode(old *refs.Source, want []byte, plan Plan) (stream []byte, spent uint64, err error) {
+// Encode returns the stream that makes whole from old by a plan, and the decisions it takes. Content is whole, or what
+// Plain has made of it if the plan has a structure.
+func Encode(old *refs.Source, whole, content []byte, plan Plan) (stream []byte, spent uint64, err error) {
 	defer coder.Recover(&err)
-	w := newWalk(context.Background(), coder.NewEncoder(Budget), old, len(want))
-	w.Plan, w.want = plan, want
+	w := newWalk(context.Background(), coder.NewEncoder(Budget), old, len(whole))
+	w.Plan, w.want, w.whole = plan, content, whole
 	w.run()
 	return w.c.Bytes(), w.c.Spent(), nil
 }
@@ -93,11 +97,13 @@ func (w *walk) run() {
 	at, from := uint32(0), uint32(0)
 	for i := range w.Copies {
 		c := w.Copies[i]
-		w.literal(at, c.New, from)
+		w.gap(at, c.New, from)
 		w.copy(c)
 		at, from = c.New+c.Len, c.Old+c.Len
 	}
-	w.literal(at, uint32(len(w.nb)), from)
+	w.gap(at, uint32(len(w.nb)), from)
+	w.tables()
+	w.hashes()
 }
 
 // bit codes a decision; the encoder's is yes.
@@ -156,4 +162,13 @@ const (
 	siteLiteral
 	siteCandidate
 	siteAddress
+	siteField6
+	siteOffset6
+	siteAll6
+	siteOp6
+	siteValue6
+	siteChange6
+	sitePC6
+	siteFar6
+	siteStep6
 )
