@@ -59,6 +59,9 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.bootstrap(ctx); err != nil {
 		return err
 	}
+	if err := d.place(); err != nil {
+		return err
+	}
 	agent, err := start(d.path("agent.log"), d.prog("limpet"), "run", "--root", d.path("agent"))
 	if err != nil {
 		return err
@@ -159,6 +162,27 @@ func (d *demo) bootstrap(ctx context.Context) error {
 	out, err := d.command(ctx, "limpet-fetch", args...)
 	fmt.Fprint(d.out, string(out))
 	return err
+}
+
+// place puts the programs of the stub where an installer would, so that the agent finds its hands for downloads.
+func (d *demo) place() error {
+	for _, name := range []string{"limpet", "limpet-fetch"} {
+		data, err := os.ReadFile(d.prog(name))
+		if err != nil {
+			return err
+		}
+		to := d.path("agent", "bin", filepath.Base(d.prog(name)))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(to+".new", data, 0o755); err != nil {
+			return err
+		}
+		if err := os.Rename(to+".new", to); err != nil { // one that runs cannot be written
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *demo) greet(ctx context.Context) error {

@@ -27,6 +27,7 @@ func TestStepsOfTheRecordAreSaidInOrder(t *testing.T) {
 		{"nothing", trial, trial, nil},
 		{"staged", quiet, trial, []string{"STAGE"}},
 		{"started", trial, with(trial, func(r *boot.Record) { r.Starts = 1 }), []string{"START"}},
+		{"staged and started at once", quiet, with(trial, func(r *boot.Record) { r.Starts = 1 }), []string{"STAGE", "START"}},
 		{"failed", trial, with(trial, func(r *boot.Record) { r.Tries = 2 }), []string{"FAIL"}},
 		{"rejected", trial, with(quiet, func(r *boot.Record) { r.Barred[0] = boot.Bar{Hash: core(2).Hash, Counter: 2, Reason: boot.Hung} }), []string{"REJECT"}},
 		{"set aside", trial, with(quiet, func(r *boot.Record) { r.Aside[0] = boot.Aside{Hash: core(2).Hash, Counter: 2, Until: 5} }), []string{"SET ASIDE"}},

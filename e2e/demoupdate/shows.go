@@ -48,6 +48,12 @@ func update(ctx context.Context, d *demo) error {
 		return err
 	}
 	took := time.Since(looked)
+	if text, err := d.run(ctx, "limpet", "history", "--root", d.layout.Root); err == nil {
+		d.say("limpet history:")
+		for line := range strings.Lines(text) {
+			d.say("  %s", strings.TrimRight(line, "\n"))
+		}
+	}
 	if err := w.rest(ctx, settle); err != nil {
 		return err
 	}
@@ -78,12 +84,20 @@ func (w *watch) committed(ctx context.Context) error {
 		return w.record.Good.Hash == w.release.hash && w.hubSees(w.release.hash) || barred(w.record, w.release) || aside(w.record, w.release)
 	}
 	if err := w.until(ctx, updateTime, "the update", over); err != nil {
-		return err
+		return w.explained(ctx, err)
 	}
 	if w.record.Good.Hash != w.release.hash {
 		return fmt.Errorf("the update was not taken: good is still %s", short(w.record.Good.Hash))
 	}
 	return nil
+}
+
+// explained adds what the box itself says about it.
+func (d *demo) explained(ctx context.Context, err error) error {
+	if text, e := d.run(ctx, "limpet", "why", "--root", d.layout.Root); e == nil {
+		return fmt.Errorf("%w; limpet why: %s", err, strings.TrimSpace(text))
+	}
+	return err
 }
 
 // bad is one way for a release to be broken.
@@ -131,7 +145,7 @@ func (d *demo) badUpdate(ctx context.Context, b bad) error {
 		return barred(w.record, r) && w.hubSees(good.Hash) || aside(w.record, r) || w.record.Good != good
 	}
 	if err := w.until(ctx, badTime, "the way back", over); err != nil {
-		return err
+		return w.explained(ctx, err)
 	}
 	switch {
 	case w.record.Good != good:
@@ -172,7 +186,7 @@ func (d *demo) hubGone(ctx context.Context) error {
 	}
 	started := func(now boot.Record) bool { return now.Trial.Hash == r.hash && now.Starts > 0 }
 	if err := w.until(ctx, updateTime, "the start of the trial", func() bool { return started(w.record) }); err != nil {
-		return err
+		return w.explained(ctx, err)
 	}
 	if err := freeze(pid); err != nil {
 		return fmt.Errorf("stop the hub: %w", err)

@@ -30,7 +30,6 @@ type watch struct {
 	seen    []agentView
 	runs    runs
 	log     *tail
-	on      func(boot.Record) // called at each step of the record, may be nil
 }
 
 // watch begins to look; what happened before does not count.
@@ -73,13 +72,17 @@ func (w *watch) until(ctx context.Context, within time.Duration, what string, do
 	}
 }
 
-// step prints what the record and the core's log say since the last one.
+// step prints what the record and the core's log say since the last one: the record first, which is written before anything is done.
 func (w *watch) step() {
+	w.stepRecord()
 	for _, line := range w.log.lines() {
 		if text := phase(line); text != "" {
 			w.say("%s", text)
 		}
 	}
+}
+
+func (w *watch) stepRecord() {
 	now, found := w.demo.record()
 	if !found || now.Sequence <= w.record.Sequence {
 		return
@@ -91,9 +94,6 @@ func (w *watch) step() {
 		w.verdict++
 	}
 	w.record = now
-	if w.on != nil {
-		w.on(now)
-	}
 }
 
 // steps says what happened between two records, in SWAP's words.
@@ -102,7 +102,7 @@ func steps(was, is boot.Record) []string {
 	if !is.Trial.None() && is.Trial != was.Trial {
 		out = append(out, fmt.Sprintf("STAGE: %s (release %d) lies in ver/, %d tries", short(is.Trial.Hash), is.Trial.Counter, is.Tries))
 	}
-	if is.Trial == was.Trial && is.Starts > was.Starts {
+	if !is.Trial.None() && (is.Trial == was.Trial && is.Starts > was.Starts || is.Trial != was.Trial && is.Starts > 0) {
 		out = append(out, fmt.Sprintf("START: the trial starts beside good, start %d", is.Starts))
 	}
 	if !is.Trial.None() && is.Trial == was.Trial && is.Tries < was.Tries {
