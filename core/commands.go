@@ -45,6 +45,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	word, args := args[0], args[1:]
+	if word == "patch" || word == "unpack" {
+		return patch(ctx, word, args, os.Stdin, stderr)
+	}
 	layout, args, err := locate(word, args)
 	if err != nil {
 		return fail(stderr, err, "")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
@@ -24,8 +23,15 @@ type process struct {
 	stdin   *os.File
 	done    chan struct{} // closed once it was reaped: nobody waits for its lines any more
 	watch   watch
-	killed  string    // why we killed it, "" when we did not
-	started time.Time // with its monotonic reading
+	nonce   string // it was started with --standby, "" when not
+	holds   uint64 // of its last `checks`
+	judged  uint64
+	said    bool          // there was one
+	drained time.Duration // for which it has been draining
+	told    string        // the last status line
+	logFrom int64         // where the log was when it started
+	killed  string        // why we killed it, "" when we did not
+	started time.Time     // with its monotonic reading
 }
 
 // event is what a core's goroutines send to the supervisor: a line, that the lines broke the rules,
@@ -59,7 +65,7 @@ func launch(family *platforms.Family, l platforms.Layout, image *os.File, p *pro
 	p.child, err = family.Start(platforms.Spec{
 		Image: image,
 		Path:  image.Name(),
-		Args:  append([]string{"limpet-core", "run"}, l.RootArgs()...),
+		Args:  append(append([]string{"limpet-core", "run"}, l.RootArgs()...), p.standbyArgs()...),
 		Env:   coreEnv(os.Environ(), p),
 		Dir:   string(os.PathSeparator),
 		Files: [3]*os.File{stdin, stdout, stderr},
@@ -73,6 +79,21 @@ func launch(family *platforms.Family, l platforms.Layout, image *os.File, p *pro
 	go listen(p.number, fromCore, p.done, events)
 	go await(p.number, p.child, events)
 	return nil
+}
+
+func (p *process) standbyArgs() []string {
+	if p.nonce == "" {
+		return nil
+	}
+	return []string{"--standby", p.nonce}
+}
+
+// how is the end of a core as one word.
+func (p *process) how(exit platforms.Exit) string {
+	if p.killed != "" {
+		return p.killed
+	}
+	return exit.String()
 }
 
 // listen passes the core's lines on until they end, break the rules, or the core is gone.
@@ -118,16 +139,7 @@ func unchanged(image *os.File, c boot.Core) error {
 
 // coreEnv is our environment without what is for us alone, and what a core is told.
 func coreEnv(ours []string, p *process) []string {
-	var env []string
-	for _, v := range ours {
-		name, _, _ := strings.Cut(v, "=")
-		switch {
-		case name == "NOTIFY_SOCKET", name == "WATCHDOG_USEC", name == "WATCHDOG_PID", strings.HasPrefix(name, "LIMPET_"):
-		default:
-			env = append(env, v)
-		}
-	}
-	return append(env,
+	return append(plainEnv(ours),
 		"LIMPET_CONTRACT="+strconv.Itoa(contract),
 		"LIMPET_STUB="+version,
 		"LIMPET_CORE_COUNTER="+strconv.FormatUint(p.core.Counter, 10),

@@ -15,6 +15,9 @@ const (
 	exitNoCore     = 4
 	exitSecondStub = 5
 	exitUntrusted  = 6
+
+	exitUnreachable = 7 // of limpet-fetch
+	exitTime        = 8
 )
 
 // fault is an error with what to do about it. A fault without text says nothing and only sets the

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/hex"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,35 +16,66 @@ import (
 
 // heard takes a line or the end of a core. What comes from a core that is gone already is passed over.
 func (s *supervisor) heard(e event) {
-	p := s.core
-	if p == nil || p.number != e.number {
+	at := slices.IndexFunc(s.processes(), func(p *process) bool { return p.number == e.number })
+	if at < 0 {
 		return
 	}
+	p := s.processes()[at]
 	if e.ended {
 		s.ended(p, e.exit)
 		return
 	}
 	if e.flood {
 		s.log.failed("core sends lines too long or too many", "pid", strconv.Itoa(p.child.Pid()))
-		s.kill("flood")
+		s.end(p, "flood")
 		return
 	}
 	word, rest, _ := strings.Cut(e.line, " ")
 	switch word {
 	case "ready":
-		p.watch.gotReady()
-		p.version, _, _ = strings.Cut(rest, " ")
-		s.versions[p.core.Counter] = p.version
-		s.enter(running)
-		s.alarms.clear("restarting")
-		s.log.info("core ready", "version", p.version, "after", time.Since(p.started).Round(time.Millisecond).String())
-		if p.role == boot.GoodRole {
-			s.collect()
+		if !p.watch.ready {
+			s.ready(p, rest)
 		}
-		freeMemory()
 	case "alive":
 		p.watch.gotAlive()
+	case "checks":
+		if holds, judged, ok := parseChecks(rest); ok {
+			p.holds, p.judged, p.said = holds, judged, true
+			if holds&judged&sessionBit != 0 && p.role == boot.GoodRole {
+				s.swap.session = sinceBoot()
+			}
+		}
+	case "handover":
+		if p == s.core && s.swap.handing {
+			s.handedOver(strings.TrimSpace(rest))
+		}
+	case "look", "hold", "resume", "follow":
+		if p == s.core {
+			s.hubAsks(word, rest)
+		}
 	}
+}
+
+// ready is the first `ready` of a core.
+func (s *supervisor) ready(p *process, rest string) {
+	p.watch.gotReady()
+	p.version, _, _ = strings.Cut(rest, " ")
+	s.versions[p.core.Counter] = p.version
+	s.log.info("core ready", "version", p.version, "role", p.role.String(), "after", time.Since(p.started).Round(time.Millisecond).String())
+	if p == s.swap.next {
+		s.nextReady()
+		return
+	}
+	if p != s.core {
+		return
+	}
+	s.enter(running)
+	s.alarms.clear("restarting")
+	if p.role == boot.GoodRole && s.record.Trial.None() && len(s.swap.draining) == 0 {
+		s.collect()
+	}
+	s.nextReady()
+	freeMemory()
 }
 
 // collect removes the cores that the record does not name, once good has shown that it runs.
@@ -58,37 +90,71 @@ func (s *supervisor) collect() {
 }
 
 // ended is how a core's life closes: everything it left behind is ended, and unless we are stopping
-// it starts again after a wait.
+// something takes its place.
 func (s *supervisor) ended(p *process, exit platforms.Exit) {
 	close(p.done)
 	p.stdin.Close()
-	s.core = nil
-	s.sweep = os.Getpid() != 1 // as pid 1 all orphans of the box are ours, and not all were a core's
-	s.reap()
-	cause := p.killed
-	if cause == "" {
-		cause = exit.String()
+	wasCore, wasNext := p == s.core, p == s.swap.next
+	if wasCore {
+		s.core = nil
 	}
-	if s.stopping {
+	s.swap.draining = slices.DeleteFunc(s.swap.draining, func(d *process) bool { return d == p })
+	// What a core that drained left behind lives on. As pid 1 all orphans of the box are ours, and not
+	// all were a core's.
+	s.sweep = os.Getpid() != 1 && (wasCore || wasNext || p.killed != "" || exit != platforms.Exit{})
+	s.reap()
+	cause := p.how(exit)
+	switch {
+	case s.stopping:
+		if wasNext {
+			s.swap.next = nil
+		}
 		s.last = cause
 		s.log.info("core stopped", "how", cause)
-		return
+		s.reap()
+	case wasNext:
+		s.nextEnded(p, exit)
+	case wasCore && p.role == boot.TrialRole:
+		s.last = cause
+		s.trialEnded(p, exit)
+	case wasCore:
+		s.coreEnded(p, exit)
+	default:
+		s.log.info("former core ended", "release", counter(p.core), "how", cause, "after", p.drained.String())
 	}
-	s.restarts++
-	s.log.warn("core ended", "how", cause, "pid", strconv.Itoa(p.child.Pid()), "after", time.Since(p.started).Round(time.Millisecond).String())
-	s.alarms.set("restarting", "the core ended ("+cause+") and is started again; the last lines of "+s.layout.CoreLog()+" may say why")
-	s.wait(cause, restarting)
+	s.tellAll()
 }
 
-// kill ends the core with everything it started. Its end is then heard of as any other.
-func (s *supervisor) kill(cause string) {
-	if s.core == nil {
+// coreEnded is the death of good, or of what runs in its place: it starts again after a wait.
+func (s *supervisor) coreEnded(p *process, exit platforms.Exit) {
+	cause := p.how(exit)
+	s.restarts++
+	s.blameGood(p, exit)
+	s.log.warn("core ended", "how", cause, "pid", strconv.Itoa(p.child.Pid()), "after", time.Since(p.started).Round(time.Millisecond).String())
+	if s.swap.handing { // it was about to hand over: its successor takes what it left
+		s.last = cause
+		s.activate("")
 		return
 	}
-	if s.core.killed == "" {
-		s.core.killed = cause
+	s.alarms.set("restarting", "the core ended ("+cause+") and is started again; the last lines of "+s.layout.CoreLog()+" may say why")
+	s.swap.deaths++
+	s.wait(cause, restarting)
+	s.nextReady()
+}
+
+// end ends a core with everything it started. Its end is then heard of as any other.
+func (s *supervisor) end(p *process, cause string) {
+	if p.killed == "" {
+		p.killed = cause
 	}
-	s.core.child.Kill()
+	p.child.Kill()
+}
+
+// endAll ends every core.
+func (s *supervisor) endAll(cause string) {
+	for _, p := range s.processes() {
+		s.end(p, cause)
+	}
 }
 
 // tick looks at the watch, at the init system's, and at what grows.
@@ -96,15 +162,19 @@ func (s *supervisor) tick() {
 	now := platforms.SinceBoot()
 	elapsed := now - s.before
 	s.before = now
-	if p := s.core; p != nil && !s.stopping && p.killed == "" {
+	for _, p := range []*process{s.core, s.swap.next} {
+		if p == nil || s.stopping || p.killed != "" {
+			continue
+		}
 		if cause := p.watch.pass(elapsed); cause != "" {
 			s.log.failed("core does not answer and is killed", "cause", cause, "pid", strconv.Itoa(p.child.Pid()))
-			s.kill(cause)
-		}
-		if p.watch.healthy() {
-			s.backoff.reset()
+			s.end(p, cause)
 		}
 	}
+	if s.core != nil && s.core.watch.healthy() {
+		s.backoff.reset()
+	}
+	s.swapTick(elapsed)
 	if err := rotate(s.layout.CoreLog(), coreLogSize); err != nil && !os.IsNotExist(err) {
 		s.log.warn("core log is not rotated", "err", err.Error())
 	}
@@ -115,6 +185,8 @@ func (s *supervisor) tick() {
 	if time.Since(s.asked) >= askAgain {
 		s.ask()
 	}
+	s.requests()
+	s.lookIfDue()
 }
 
 // reap takes the orphans that ended, and ends those that a dead core left.
@@ -123,29 +195,33 @@ func (s *supervisor) reap() {
 		return
 	}
 	s.sweep = false
-	if s.stopping && s.core == nil {
+	if s.stopping && len(s.processes()) == 0 {
 		s.enter(stopped)
 	}
 }
 
-// reload tells the core that the box file changed, and looks at the metadata anew.
+// reload is a signal: somebody left a request, or else the box file changed.
 func (s *supervisor) reload() {
+	if s.requests() {
+		return
+	}
 	s.log.info("reload")
 	s.tell("reload")
 	s.ask()
+	s.lookNow()
 }
 
 // stop asks the core to stop; asked twice it does not wait.
 func (s *supervisor) stop() {
 	if s.stopping {
-		s.kill("stop")
+		s.endAll("stop")
 		return
 	}
 	s.stopping = true
 	s.enter(stopping)
 	s.init("STOPPING=1")
 	s.retry.Stop()
-	if s.core == nil {
+	if len(s.processes()) == 0 {
 		s.reap()
 		return
 	}
@@ -153,30 +229,92 @@ func (s *supervisor) stop() {
 	s.deadline.Reset(stopTime)
 }
 
+// tell sends a line to every core.
 func (s *supervisor) tell(text string) {
-	if s.core == nil {
+	for _, p := range s.processes() {
+		s.tellTo(p, text)
+	}
+}
+
+func (s *supervisor) tellTo(p *process, text string) {
+	if p == nil || p.killed != "" {
 		return
 	}
-	if err := send(s.core.stdin, text); err != nil {
-		s.log.warn("core does not take a line", "err", err.Error())
+	if err := send(p.stdin, text); err != nil {
+		s.log.warn("core does not take a line", "pid", strconv.Itoa(p.child.Pid()), "err", err.Error())
+	}
+}
+
+// tellAll tells the cores what they may want to know, and report to the hub, where that changed.
+func (s *supervisor) tellAll() {
+	for _, p := range []*process{s.core, s.swap.next} {
+		if p == nil {
+			continue
+		}
+		if text := s.statusLine(p); text != p.told {
+			p.told = text
+			s.tellTo(p, text)
+		}
 	}
 }
 
 // statusLine is what a core may want to know, and report to the hub.
-func (s *supervisor) statusLine() string {
-	p := s.core
+func (s *supervisor) statusLine(p *process) string {
 	var b strings.Builder
-	b.WriteString("status counter=" + counter(p.core) + " hash=" + hex.EncodeToString(p.core.Hash[:]) + " role=" + p.role.String())
-	if !s.record.Previous.None() {
-		b.WriteString(" previous=" + hex.EncodeToString(s.record.Previous.Hash[:]))
-	}
-	b.WriteString(" restarts=" + strconv.Itoa(s.restarts) + " last=" + s.last + " floor=" + strconv.FormatUint(s.record.Floor, 10))
-	for _, w := range s.alarms.list {
-		if b.Len() < lineSize-100 {
-			b.WriteString(" warning=" + w.word)
+	put := func(key, value string) {
+		if value != "" && b.Len()+len(key)+len(value) < lineSize-100 {
+			b.WriteString(" " + key + "=" + word(value))
 		}
 	}
+	b.WriteString("status counter=" + counter(p.core) + " hash=" + hex.EncodeToString(p.core.Hash[:]) + " role=" + p.role.String())
+	put("previous", hexOf(s.record.Previous.Hash))
+	b.WriteString(" restarts=" + strconv.Itoa(s.restarts) + " last=" + s.last + " floor=" + strconv.FormatUint(s.record.Floor, 10))
+	l := &s.looking
+	put("channel", l.wish.Channel)
+	put("pin", l.wish.Pin)
+	if l.wish.Hold {
+		put("hold", "yes")
+	}
+	if !l.newest.None() {
+		put("offered", hexOf(l.newest.Hash))
+		put("offered_version", l.newest.version)
+	}
+	if t := s.record.Trial; !t.None() {
+		put("trial", hexOf(t.Hash))
+		put("tries", strconv.Itoa(int(s.record.Tries)))
+		put("starts", strconv.Itoa(int(s.record.Starts)))
+	}
+	put("phase", s.phase())
+	put("why", l.word)
+	put("why_text", l.text)
+	for _, bar := range s.record.Barred {
+		if bar != (boot.Bar{}) {
+			put("barred", hexOf(bar.Hash)+":"+bar.Reason.String())
+		}
+	}
+	for _, w := range s.alarms.list {
+		put("warning", w.word)
+	}
 	return b.String()
+}
+
+// phase is what the updater is at, as one word.
+func (s *supervisor) phase() string {
+	switch {
+	case s.activated() && s.swap.next == nil:
+		return "soak"
+	case s.swap.handing:
+		return "handover"
+	case s.swap.next != nil && s.swap.next.role == boot.TrialRole:
+		return "standby"
+	case s.swap.next != nil, s.swap.judge != nil:
+		return "back"
+	case s.looking.phase != "":
+		return s.looking.phase
+	case !s.record.Trial.None():
+		return "staged"
+	}
+	return "idle"
 }
 
 // askAgain is how often stored metadata is looked at though nobody said that it changed: what expires
@@ -216,13 +354,15 @@ func (s *supervisor) verified(v verdict) {
 		s.decide(boot.Look{Floor: v.floor, Issued: v.issued})
 	}
 	for _, c := range v.cores {
-		if c.Core == s.record.Good || c.Core == s.record.Previous || c.Core == s.record.Factory {
-			s.versions[c.Counter] = c.version
+		if c.Core == s.record.Good || c.Core == s.record.Previous || c.Core == s.record.Factory || c.Core == s.record.Trial {
+			s.versions[c.Counter], s.soaks[c.Counter] = c.version, c.soak
 		}
 	}
-	if s.core != nil {
-		s.tell(s.statusLine())
+	if v.refused == "" && v.development && !s.looking.dev {
+		s.looking.dev = true
+		s.lookSoon(lookFirstDev)
 	}
+	s.tellAll()
 }
 
 // adopt makes the first record of a box, or a fresh one where it was lost.

@@ -81,6 +81,10 @@ func (r report) json() string {
 			field{"hash", text(hexOf(v.core.hash))}, field{"role", text(v.core.role)})},
 		field{"process", object(
 			field{"pid", number(v.core.pid)}, field{"restarts", number(v.restarts)}, field{"last", text(v.last)})},
+		field{"update", object(
+			field{"channel", text(v.channel)}, field{"pin", text(v.pin)}, field{"hold", strconv.FormatBool(v.hold)},
+			field{"newest", text(v.newest)}, field{"trial", text(v.trial)}, field{"phase", text(firstOf(v.phase, "idle"))},
+			field{"why", text(v.word)}, field{"text", text(v.text)}, field{"looked", number(v.looked)})},
 		field{"record", r.recordJSON()},
 		field{"warnings", "[" + strings.Join(list, ",") + "]"},
 		field{"core", part},

@@ -64,6 +64,15 @@ func command(args []string, stdout, stderr io.Writer) error {
 		return supervise(l, stderr)
 	case "status":
 		return status(l, c.args, stdout)
+	case "history":
+		return history(l, stdout)
+	case "why":
+		if len(c.args) == 0 {
+			return why(l, stdout)
+		}
+	}
+	if _, ours := localCommands[c.name]; ours {
+		return local(l, c, stdout)
 	}
 	return handOver(l, c)
 }
@@ -72,6 +81,14 @@ const usage = `limpet watches this box.
 
   limpet run [--root DIR]             the service process: starts the core and keeps it running
   limpet status [--root DIR] [--json] what runs, and how it is
+  limpet why                          why this box is not on the newest release
+  limpet history                      what became of each release here
+  limpet look [--wait]                look for a newer release now
+  limpet hold | resume                stop updating; go on
+  limpet pin VERSION                  run exactly that release
+  limpet follow [CHANNEL]             end a pin; follow a channel
+  limpet rollback [VERSION]           go back to the release before, or to that one, and stay there
+  limpet unbar HASH                   let a release try again that failed here
   limpet version                      the version of this program
   limpet help                         this text
 

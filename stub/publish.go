@@ -31,6 +31,15 @@ func (s *supervisor) view() view {
 		pid: os.Getpid(), version: version, bootID: s.bootID, state: s.state, since: s.since.Unix(),
 		restarts: s.restarts, last: s.last, warnings: s.alarms.list,
 	}
+	l := &s.looking
+	v.channel, v.pin, v.hold = l.wish.Channel, l.wish.Pin, l.wish.Hold
+	v.newest, v.word, v.text, v.looked, v.looks = l.newest.version, l.word, l.text, l.looked, l.looks
+	if t := s.record.Trial; !t.None() {
+		v.trial = releaseName(s.versions[t.Counter], t.Counter)
+	}
+	if phase := s.phase(); phase != "idle" {
+		v.phase = phase
+	}
 	if p := s.core; p != nil {
 		v.core = coreView{p.child.Pid(), p.version, p.core.Counter, p.core.Hash, p.role.String()}
 	} else if good := s.record.Good; !good.None() {

@@ -121,6 +121,16 @@ func (r report) text(now time.Time) string {
 		}
 		b.WriteString("\n")
 	}
+	if v.channel != "" {
+		b.WriteString("channel " + v.channel)
+		if v.pin != "" {
+			b.WriteString(", pinned to " + v.pin)
+		}
+		if v.hold {
+			b.WriteString(", held")
+		}
+		b.WriteString(": " + v.why() + "\n")
+	}
 	if r.running {
 		for _, w := range v.warnings {
 			b.WriteString("warning: " + w.text + " [" + w.word + "]\n")

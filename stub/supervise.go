@@ -106,7 +106,10 @@ type supervisor struct {
 	last     string // how the last core ended
 	alarms   alarms
 	saved    string            // view as it was last written
-	versions map[uint64]string // of the cores in the record, by counter, as far as they are known
+	versions map[uint64]string // of cores by counter, as far as they are known
+	soaks    map[uint64]uint16 // of the same, in seconds
+	swap     swap
+	looking  looking
 	bootID   string
 	watchdog time.Duration
 	patted   time.Duration
@@ -121,7 +124,12 @@ func newSupervisor(l platforms.Layout, log *logger) *supervisor {
 		layout: l, log: log, events: make(chan event), verdicts: make(chan verdict, 1),
 		retry: idleTimer(), deadline: idleTimer(), before: platforms.SinceBoot(),
 		state: starting, since: time.Now(), last: "none", watchdog: watchdogInterval(),
-		versions: map[uint64]string{}, bootID: id,
+		versions: map[uint64]string{}, soaks: map[uint64]uint16{}, bootID: id,
+		swap: swap{hand: idleTimer()},
+		looking: looking{
+			found: make(chan looked, 1), got: make(chan brought, 1),
+			due: platforms.SinceBoot() + lookFirst + time.Duration(chance()*float64(time.Minute)),
+		},
 	}
 }
 
@@ -139,6 +147,7 @@ func (s *supervisor) begin() {
 	} else {
 		s.log.info("no valid record: looking for a signed core", "ver", s.layout.Ver)
 	}
+	s.looking.wish, _ = s.wishes()
 	s.ask()
 	s.publish()
 }
@@ -158,8 +167,14 @@ func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
 			s.tick()
 		case <-s.retry.C:
 			s.again()
+		case f := <-s.looking.found:
+			s.lookEnded(f)
+		case b := <-s.looking.got:
+			s.fetched(b)
+		case <-s.swap.hand.C:
+			s.overdue()
 		case <-s.deadline.C:
-			s.kill("stop")
+			s.endAll("stop")
 		case <-child:
 			s.reap()
 		case <-reload:
@@ -181,9 +196,13 @@ func (s *supervisor) decide(e boot.Event) boot.Action {
 	if err != nil {
 		s.log.failed("the record cannot be written: nothing changes", "err", err.Error())
 		s.alarms.set("record", "the record cannot be written: "+err.Error())
-		if !s.found {
+		switch {
+		case !s.found:
 			return boot.Action{Do: boot.Stay}
+		case action.Do != boot.Run:
+			return boot.Action{}
 		}
+		_, action = boot.Next(s.record, boot.Boot{})
 		return action
 	}
 	s.alarms.clear("record")
@@ -214,6 +233,8 @@ func (s *supervisor) act(a boot.Action) {
 		if s.alarms.set("no-core", "no core on this box hashes to what the record or the signed metadata names; `limpet-fetch bootstrap` places one") {
 			s.log.failed("no core on this box may run; looking again", "hint", "limpet-fetch bootstrap places one")
 		}
+		s.looking.damaged = true
+		s.lookSoon(time.Second)
 		s.wait("no-core", noCore)
 	}
 }
@@ -235,18 +256,20 @@ func (s *supervisor) run(a boot.Action) error {
 	}
 	s.core = p
 	if err := unchanged(image, a.Core); err != nil {
-		s.kill("unsound")
+		s.end(p, "unsound")
 		s.log.failed("core changed while it was started", "release", counter(a.Core), "err", err.Error())
 	}
 	s.log.info("core started", "release", counter(a.Core), "role", a.Role.String(), "pid", strconv.Itoa(p.child.Pid()))
 	s.enter(starting)
 	s.alarms.clear("no-core")
+	s.looking.damaged = a.Role != boot.GoodRole
 	if a.Role == boot.GoodRole {
 		s.alarms.clear("repair")
 	} else {
+		s.lookSoon(time.Second)
 		s.alarms.set("repair", fmt.Sprintf("the core that should run (release %d) is damaged; %s runs instead", s.record.Good.Counter, a.Role))
 	}
-	s.tell(s.statusLine())
+	s.tellAll()
 	return nil
 }
 
@@ -261,8 +284,9 @@ func (s *supervisor) wait(cause string, meanwhile state) {
 func (s *supervisor) again() {
 	switch {
 	case s.stopping || s.core != nil:
+	case s.swap.next != nil && s.swap.next.role != boot.TrialRole: // good is on its way in standby
 	case s.found:
-		s.act(s.decide(boot.Died{}))
+		s.startGood()
 	default:
 		s.ask()
 	}

@@ -21,12 +21,25 @@ type verdict struct {
 	warnings    []warning
 	development bool
 	refused     string // why nothing was verified, "" when it was
+	changes     []change
 }
 
 // signed is one core that the publisher lists for this platform.
 type signed struct {
 	boot.Core
 	version, channel string
+	soak             uint16 // seconds
+	open             int    // percent of the fleet
+	held             bool   // by the mirror
+}
+
+// change is one step of taking over what limpet-fetch brought: keep a file of part/meta under a name in
+// trust/core, or drop a name.
+type change struct {
+	name, from string
+	hash       [32]byte
+	length     int64
+	drop       bool
 }
 
 // warning is something that a person should look after and that stops nothing.
@@ -36,6 +49,8 @@ const (
 	maxVerdict  = 256 << 10 // bytes: 1,024 targets and the warnings
 	verifyTime  = 20 * time.Second
 	maxWarnings = 32
+	maxChanges  = 64
+	defaultSoak = 300 // seconds
 )
 
 // parseVerdict reads what `limpet verify` printed. Lines it does not know are passed over; without
@@ -50,6 +65,10 @@ func parseVerdict(text string) verdict {
 			if c, ok := parseTarget(strings.Fields(rest)); ok {
 				v.cores = append(v.cores, c)
 			}
+		case "keep", "drop":
+			if c, ok := parseChange(kind, strings.Fields(rest)); ok && len(v.changes) < maxChanges {
+				v.changes = append(v.changes, c)
+			}
 		case "floor":
 			v.floor, _ = strconv.ParseUint(rest, 10, 63)
 		case "issued":
@@ -62,7 +81,7 @@ func parseVerdict(text string) verdict {
 		case "development":
 			v.development = true
 		case "refused":
-			return verdict{refused: rest}
+			return verdict{refused: rest, changes: v.changes}
 		case "verdict":
 			whole = rest == "1"
 		}
@@ -83,21 +102,57 @@ func parseTarget(f []string) (signed, bool) {
 	if errors.Join(err1, err2, err3) != nil || len(hash) != 32 || length == 0 || counter == 0 {
 		return signed{}, false
 	}
-	return signed{boot.Core{Counter: counter, Length: int64(length), Hash: [32]byte(hash)}, f[3], f[4]}, true
+	c := signed{Core: boot.Core{Counter: counter, Length: int64(length), Hash: [32]byte(hash)}, version: f[3], channel: f[4], soak: defaultSoak, open: 100}
+	if len(f) >= 8 {
+		soak, err1 := strconv.ParseUint(f[5], 10, 16)
+		open, err2 := strconv.ParseUint(f[6], 10, 7)
+		if errors.Join(err1, err2) != nil {
+			return signed{}, false
+		}
+		c.soak, c.open, c.held = uint16(soak), int(open), f[7] == "1"
+	}
+	return c, true
+}
+
+// parseChange takes names only that stay in their folders.
+func parseChange(kind string, f []string) (change, bool) {
+	if len(f) == 0 || !plainName(f[0]) || !strings.HasSuffix(f[0], ".json") {
+		return change{}, false
+	}
+	if kind == "drop" {
+		return change{name: f[0], drop: true}, true
+	}
+	if len(f) < 4 || !plainName(f[1]) {
+		return change{}, false
+	}
+	hash, err1 := hex.DecodeString(f[2])
+	length, err2 := strconv.ParseUint(f[3], 10, 32)
+	if errors.Join(err1, err2) != nil || len(hash) != 32 {
+		return change{}, false
+	}
+	return change{name: f[0], from: f[1], hash: [32]byte(hash), length: int64(length)}, true
+}
+
+func plainName(s string) bool {
+	return s != "" && s[0] != '.' && !strings.ContainsAny(s, "/\\:")
 }
 
 // startVerifier starts `limpet verify` on the stored metadata and sends its verdict, always exactly
 // one, when it is done.
 func startVerifier(family *platforms.Family, l platforms.Layout, now time.Time, to chan<- verdict) {
+	go func() { to <- askVerifier(family, l, now) }()
+}
+
+// askVerifier waits for the verdict; more are arguments for a look at what limpet-fetch brought.
+func askVerifier(family *platforms.Family, l platforms.Layout, now time.Time, more ...string) verdict {
 	out, in, err := os.Pipe()
 	if err != nil {
-		go func() { to <- verdict{refused: "unreadable " + err.Error()} }()
-		return
+		return verdict{refused: "unreadable " + err.Error()}
 	}
 	child, err := family.Start(platforms.Spec{
 		Path: self(),
-		Args: []string{"limpet", "verify", "--dir", l.TrustCore(),
-			"--time", strconv.FormatInt(now.Unix(), 10), "--platform", platform},
+		Args: append([]string{"limpet", "verify", "--dir", l.TrustCore(),
+			"--time", strconv.FormatInt(now.Unix(), 10), "--platform", platform}, more...),
 		Dir:      string(os.PathSeparator),
 		Files:    [3]*os.File{1: in},
 		Confined: true,
@@ -106,10 +161,9 @@ func startVerifier(family *platforms.Family, l platforms.Layout, now time.Time, 
 	in.Close()
 	if err != nil {
 		out.Close()
-		go func() { to <- verdict{refused: "unreadable " + err.Error()} }()
-		return
+		return verdict{refused: "unreadable " + err.Error()}
 	}
-	go func() { to <- readVerdict(child, out) }()
+	return readVerdict(child, out)
 }
 
 func readVerdict(child *platforms.Child, out *os.File) verdict {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,47 +23,80 @@ const (
 	maxTargets  = 1024 // a channel lists a few dozen releases
 )
 
+// question is the command line of `limpet verify`.
+type question struct {
+	dir, platform string
+	now           time.Time
+	from, channel string // from is "" where only what is stored is looked at
+}
+
 // verify is the internal command that reads signed metadata: `verify --dir DIR --time SECONDS
-// --platform GOOS-GOARCH`. It writes nothing but its verdict. See docs/stub-contract.md.
+// --platform GOOS-GOARCH`, and with `--from DIR --channel NAME` what limpet-fetch brought. It writes
+// nothing but its verdict. See docs/stub-contract.md.
 func verify(args []string, out io.Writer) error {
-	dir, now, platform, err := verifyArgs(args)
+	q, err := parseQuestion(args)
 	if err != nil {
 		return err
 	}
-	set, channels, err := readMetadata(dir, platform)
+	stored, channels, err := readMetadata(q.dir, q.platform)
 	if err != nil {
 		refused(out, err)
 		return &fault{code: exitUntrusted}
 	}
 	var b strings.Builder
-	describe(&b, set, channels, platform, now)
+	set, held := (*tuf.Set)(nil), []string(nil)
+	if q.from == "" {
+		var want []string
+		for _, c := range channels {
+			want = append(want, tuf.CoreDir(c, q.platform))
+		}
+		set, err = tuf.Offline(stored, want...)
+	} else {
+		channels = []string{q.channel}
+		set, err = q.refresh(&b, stored)
+		held = readHold(q.from)
+	}
+	if err != nil {
+		_, _ = io.WriteString(out, b.String())
+		refused(out, err)
+		return &fault{code: exitUntrusted}
+	}
+	describe(&b, set, channels, held, q.platform, q.now)
 	_, err = io.WriteString(out, b.String())
 	return err
 }
 
-func verifyArgs(args []string) (dir string, now time.Time, platform string, err error) {
-	if len(args) != 6 || args[0] != "--dir" || args[2] != "--time" || args[4] != "--platform" {
-		return "", now, "", misuse("verify is internal: --dir DIR --time SECONDS --platform GOOS-GOARCH")
+func parseQuestion(args []string) (question, error) {
+	wrong := misuse("verify is internal: --dir DIR --time SECONDS --platform GOOS-GOARCH [--from DIR --channel NAME]")
+	if len(args) != 6 && len(args) != 10 || args[0] != "--dir" || args[2] != "--time" || args[4] != "--platform" {
+		return question{}, wrong
 	}
 	seconds, err := strconv.ParseInt(args[3], 10, 64)
 	if err != nil {
-		return "", now, "", misuse("--time is not a number of seconds: " + args[3])
+		return question{}, misuse("--time is not a number of seconds: " + args[3])
 	}
-	return args[1], time.Unix(seconds, 0), args[5], nil
+	q := question{dir: args[1], now: time.Unix(seconds, 0), platform: args[5]}
+	if len(args) == 10 {
+		if args[6] != "--from" || args[8] != "--channel" {
+			return question{}, wrong
+		}
+		q.from, q.channel = args[7], args[9]
+	}
+	return q, nil
 }
 
-// readMetadata verifies the stored metadata in dir, and says which channels it holds for a platform.
-func readMetadata(dir, platform string) (*tuf.Set, []string, error) {
+// readMetadata reads the stored metadata in dir, and says which channels it holds for a platform.
+func readMetadata(dir, platform string) (tuf.Stored, []string, error) {
 	disk := fsys.Disk{}
 	names, err := disk.ReadDir(dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	stored, channels, want := tuf.Stored{}, []string(nil), []string(nil)
+	stored, channels := tuf.Stored{}, []string(nil)
 	for _, name := range names {
 		limit := limitOf(name)
 		if channel, ok := strings.CutSuffix(name, "-"+platform+".json"); ok && len(channels) < maxChannels {
-			channels, want = append(channels, channel), append(want, tuf.CoreDir(channel, platform))
+			channels = append(channels, channel)
 			limit = tuf.MaxTargets
 		}
 		if limit == 0 {
@@ -73,8 +108,43 @@ func readMetadata(dir, platform string) (*tuf.Set, []string, error) {
 		}
 		stored[name] = data
 	}
-	set, err := tuf.Offline(stored, want...)
-	return set, channels, err
+	return stored, channels, nil
+}
+
+// refresh runs the client workflow on what limpet-fetch brought, against what is stored, and says which
+// of its files are to be kept, in their order: also those that were verified before one was refused.
+func (q question) refresh(b *strings.Builder, stored tuf.Stored) (*tuf.Set, error) {
+	read := map[[32]byte]string{}
+	source := func(name string, max int64) ([]byte, error) {
+		data, err := fsys.Read(fsys.Disk{}, filepath.Join(q.from, filepath.Base(name)), max)
+		if err == nil {
+			read[sha256.Sum256(data)] = filepath.Base(name)
+		}
+		return data, err
+	}
+	set, after, err := tuf.Refresh(stored, source, q.now, tuf.CoreDir(q.channel, q.platform))
+	for _, c := range tuf.Changes(stored, after) {
+		if c.Data == nil {
+			fmt.Fprintf(b, "drop %s\n", c.Name)
+			continue
+		}
+		sum := sha256.Sum256(c.Data)
+		fmt.Fprintf(b, "keep %s %s %s %d\n", c.Name, read[sum], hex.EncodeToString(sum[:]), len(c.Data))
+	}
+	return set, err
+}
+
+// maxHold is the most that is read of a mirror's hold file, in bytes.
+const maxHold = 64 << 10
+
+// readHold reads the versions and hashes that a mirror holds back. Nobody signs them: they can only
+// keep a box from updating, as the mirror could anyhow by serving nothing new.
+func readHold(dir string) []string {
+	data, err := fsys.Read(fsys.Disk{}, filepath.Join(dir, "hold"), maxHold)
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(data))
 }
 
 // limitOf is the most that is read of a top-level metadata file, 0 for any other.
@@ -92,7 +162,7 @@ func limitOf(name string) int64 {
 	return 0
 }
 
-func describe(b *strings.Builder, set *tuf.Set, channels []string, platform string, now time.Time) {
+func describe(b *strings.Builder, set *tuf.Set, channels, held []string, platform string, now time.Time) {
 	floor, left := uint64(0), maxTargets
 	for _, channel := range channels {
 		cores, skipped := set.Cores(channel, platform)
@@ -100,7 +170,12 @@ func describe(b *strings.Builder, set *tuf.Set, channels []string, platform stri
 			floor = max(floor, c.Floor)
 			if c.Contract <= contract && left > 0 {
 				left--
-				fmt.Fprintf(b, "target %s %d %d %s %s\n", hex.EncodeToString(c.SHA256[:]), c.Length, c.Counter, word(c.Version), word(channel))
+				hash, hold := hex.EncodeToString(c.SHA256[:]), 0
+				if slices.Contains(held, hash) || slices.Contains(held, c.Version) {
+					hold = 1
+				}
+				fmt.Fprintf(b, "target %s %d %d %s %s %d %d %d\n", hash, c.Length, c.Counter, word(c.Version), word(channel),
+					c.Soak/time.Second, open100(c.Waves, now), hold)
 			}
 		}
 		if len(skipped) > 0 {
@@ -118,6 +193,20 @@ func describe(b *strings.Builder, set *tuf.Set, channels []string, platform stri
 		b.WriteString("development\n")
 	}
 	b.WriteString("verdict 1\n")
+}
+
+// open100 is the share of the fleet, in percent, that a release is open to.
+func open100(waves []tuf.Wave, now time.Time) int {
+	if len(waves) == 0 {
+		return 100
+	}
+	percent := 0
+	for _, w := range waves {
+		if !w.From.After(now) {
+			percent = w.Percent
+		}
+	}
+	return percent
 }
 
 // kindOf is the word for a warning. Timestamp and snapshot are signed anew all the time: one that

@@ -21,6 +21,15 @@ type view struct {
 	restarts int
 	last     string
 	warnings []warning
+
+	channel, pin string
+	hold         bool
+	newest       string // version that the channel offers
+	trial        string // version, or its counter
+	phase        string // see supervisor.phase; "" for idle
+	word, text   string // why this box is not on the newest release
+	looked       int64  // Unix seconds
+	looks        int
 }
 
 type coreView struct {
@@ -69,6 +78,21 @@ func (v view) String() string {
 	}
 	put("restarts", strconv.Itoa(v.restarts))
 	put("last", v.last)
+	put("channel", v.channel)
+	put("pin", v.pin)
+	if v.hold {
+		put("hold", "yes")
+	}
+	put("newest", v.newest)
+	put("trial", v.trial)
+	put("phase", v.phase)
+	if v.word != "" {
+		put("why", v.word+" "+v.text)
+	}
+	if v.looked != 0 {
+		put("looked", strconv.FormatInt(v.looked, 10))
+	}
+	put("looks", strconv.Itoa(v.looks))
 	for _, w := range v.warnings {
 		put("warning", w.word+" "+w.text)
 	}
@@ -107,6 +131,24 @@ func parseView(text string) view {
 			v.restarts, _ = strconv.Atoi(value)
 		case "last":
 			v.last = value
+		case "channel":
+			v.channel = value
+		case "pin":
+			v.pin = value
+		case "hold":
+			v.hold = value == "yes"
+		case "newest":
+			v.newest = value
+		case "trial":
+			v.trial = value
+		case "phase":
+			v.phase = value
+		case "why":
+			v.word, v.text, _ = strings.Cut(value, " ")
+		case "looked":
+			v.looked, _ = strconv.ParseInt(value, 10, 64)
+		case "looks":
+			v.looks, _ = strconv.Atoi(value)
 		case "warning":
 			if word, text, _ := strings.Cut(value, " "); len(v.warnings) < 2*maxWarnings {
 				v.warnings = append(v.warnings, warning{word, text})

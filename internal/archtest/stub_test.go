@@ -12,7 +12,7 @@ var refused = []string{"net", "net/http", "text/template", "html/template", "enc
 
 // own is all that the stub may link beside the standard library.
 var own = []string{
-	"stub", "platforms", "platforms/fsys", "signing/tuf", "updater/boot", "updater/store",
+	"stub", "platforms", "platforms/boxfile", "platforms/fsys", "signing/tuf", "updater/boot", "updater/store",
 }
 
 // maxPackages caps the closure of the stub, the standard library's internal packages included. It

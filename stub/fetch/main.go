@@ -64,6 +64,10 @@ func command(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 		return bootstrap(ctx, o, stdin, stdout)
 	case "probe":
 		return probe(ctx, args, stdout)
+	case "look":
+		return look(ctx, args, stdin, stdout)
+	case "get":
+		return get(ctx, args, stdin, stdout)
 	}
 	return misuse("unknown command " + name)
 }

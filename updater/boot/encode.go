@@ -24,10 +24,12 @@ const (
 	atCores    = 24 // four of them
 	atTries    = 216
 	atStarts   = 217
+	atSoak     = 218
 	atTimes    = 224 // committed, floor, time floor, baseline
 	atBarred   = 256
 	atAside    = 1024
 	atWishes   = 1792 // two of them
+	atReverted = 2000
 	coreSize   = 48
 	entrySize  = 48
 	wishSize   = 104
@@ -56,6 +58,8 @@ func Encode(r Record) ([]byte, error) {
 		putCore(b[atCores+i*coreSize:], c)
 	}
 	b[atTries], b[atStarts] = r.Tries, r.Starts
+	order.PutUint16(b[atSoak:], r.Soak)
+	order.PutUint64(b[atReverted:], uint64(r.Reverted))
 	for i, v := range []uint64{uint64(r.Committed), r.Floor, uint64(r.TimeFloor), r.Baseline} {
 		order.PutUint64(b[atTimes+8*i:], v)
 	}
@@ -129,6 +133,8 @@ func decode(b []byte) Record {
 		Sequence:  order.Uint64(b[atSequence:]),
 		Tries:     b[atTries],
 		Starts:    b[atStarts],
+		Soak:      order.Uint16(b[atSoak:]),
+		Reverted:  int64(order.Uint64(b[atReverted:])),
 		Committed: int64(order.Uint64(b[atTimes:])),
 		Floor:     order.Uint64(b[atTimes+8:]),
 		TimeFloor: int64(order.Uint64(b[atTimes+16:])),
@@ -175,7 +181,7 @@ func (r Record) wrong() string {
 	switch {
 	case r.Sequence == 0:
 		return "no sequence"
-	case r.Committed < 0 || r.TimeFloor < 0:
+	case r.Committed < 0 || r.TimeFloor < 0 || r.Reverted < 0:
 		return "a time is negative"
 	}
 	ended := false

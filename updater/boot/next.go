@@ -22,8 +22,13 @@ type Look struct {
 	Issued int64 // Unix seconds, 0 = unknown
 }
 
-// Died: the running core ended unasked, or was ended because it hung.
-type Died struct{}
+// Died: the running core ended unasked, or was ended because it hung. Verdicts counts how often that
+// was a verdict against good in the last ten minutes, this time included; Now is Unix seconds, never
+// below the time floor.
+type Died struct {
+	Verdicts int
+	Now      int64
+}
 
 // Unsound: what Next wanted to run does not hash to what the record says, or is missing. Hashes are
 // all that were found so since the last start.
@@ -39,7 +44,8 @@ func (Unsound) event() {}
 type Action struct {
 	Do   Do
 	Core Core // for Run
-	Role Role // for Run: what the core is in the record
+	Role Role // for Run and Try: what the core is in the record
+	Why  Why  // for Refuse
 }
 
 // Do is the kind of an Action.
@@ -50,6 +56,12 @@ const (
 	Nothing Do = iota // go on as before
 	Run               // start Core; after Died, after a backoff
 	Stay              // nothing here may run: stay up, say so, look again after a backoff
+	Try               // start Core in standby beside what runs
+	Refuse            // nothing changed; Why says what stands against it
+	Reject            // Core is barred: keep the tail of its log, report it; good runs
+	GiveUp            // Core is set aside: good runs
+	Settle            // Core is good now
+	Leave             // the trial, Core, is none any more: end it where it runs
 )
 
 // Role is what a core is in the record.
@@ -61,25 +73,46 @@ const (
 	GoodRole
 	PreviousRole
 	FactoryRole
+	TrialRole
 )
 
 // String is the role as status files and control lines spell it.
 func (r Role) String() string {
-	return [...]string{"none", "good", "previous", "factory"}[r]
+	return [...]string{"none", "good", "previous", "factory", "trial"}[r]
 }
 
 // Next decides what follows from an event. It is a pure function: the caller saves the record where
 // it changed, and does what the action says only then.
 func Next(r Record, e Event) (Record, Action) {
 	switch e := e.(type) {
-	case Boot, Died:
+	case Boot:
 		return r, r.run(nil)
+	case Died:
+		return died(r, e)
 	case Adopt:
 		return adopt(e)
 	case Look:
 		return r.raised(e.Floor, e.Issued), Action{}
 	case Unsound:
 		return r, r.run(e.Hashes)
+	case Stage:
+		return stage(r, e)
+	case Start:
+		return start(r, e)
+	case Fail:
+		return fail(r, e)
+	case SetAside:
+		return setAside(r, e.Now)
+	case Drop:
+		return drop(r)
+	case Commit:
+		return commit(r, e)
+	case Revert:
+		return revert(r, e)
+	case Ask:
+		return ask(r, e), Action{}
+	case Unbar:
+		return unbar(r, e)
 	}
 	return r, Action{}
 }
@@ -114,7 +147,7 @@ func (r Record) run(unsound [][32]byte) Action {
 		role Role
 	}{{r.Good, GoodRole}, {r.Previous, PreviousRole}, {r.Factory, FactoryRole}} {
 		if !c.core.None() && !slices.Contains(unsound, c.core.Hash) {
-			return Action{Run, c.core, c.role}
+			return Action{Do: Run, Core: c.core, Role: c.role}
 		}
 	}
 	return Action{Do: Stay}

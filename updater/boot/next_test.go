@@ -24,22 +24,22 @@ func TestNext(t *testing.T) {
 		after  Record
 		action Action
 	}{
-		{"boot: good starts", all, Boot{}, all, Action{Run, good, GoodRole}},
-		{"good died: good starts again", all, Died{}, all, Action{Run, good, GoodRole}},
-		{"good without a previous died: again, for ever", fresh, Died{}, fresh, Action{Run, factory, GoodRole}},
+		{"boot: good starts", all, Boot{}, all, Action{Do: Run, Core: good, Role: GoodRole}},
+		{"good died: good starts again", all, Died{}, all, Action{Do: Run, Core: good, Role: GoodRole}},
+		{"good without a previous died: again, for ever", fresh, Died{}, fresh, Action{Do: Run, Core: factory, Role: GoodRole}},
 
-		{"good does not hash: previous", all, unsound(good), all, Action{Run, previous, PreviousRole}},
-		{"nor does previous: factory", all, unsound(good, previous), all, Action{Run, factory, FactoryRole}},
+		{"good does not hash: previous", all, unsound(good), all, Action{Do: Run, Core: previous, Role: PreviousRole}},
+		{"nor does previous: factory", all, unsound(good, previous), all, Action{Do: Run, Core: factory, Role: FactoryRole}},
 		{"previous is sound: it does not matter that factory is not", all, unsound(good, factory), all,
-			Action{Run, previous, PreviousRole}},
+			Action{Do: Run, Core: previous, Role: PreviousRole}},
 		{"no previous: factory", Record{Sequence: 9, Good: good, Factory: factory}, unsound(good),
-			Record{Sequence: 9, Good: good, Factory: factory}, Action{Run, factory, FactoryRole}},
+			Record{Sequence: 9, Good: good, Factory: factory}, Action{Do: Run, Core: factory, Role: FactoryRole}},
 		{"nothing hashes: stay", all, unsound(good, previous, factory), all, Action{Do: Stay}},
 		{"good is factory and does not hash: stay", fresh, unsound(factory), fresh, Action{Do: Stay}},
 		{"nothing at all: stay", Record{}, Boot{}, Record{}, Action{Do: Stay}},
 
 		{"no record: the highest counter is good and factory", Record{}, Adopt{Cores: []Core{previous, good, factory}, Floor: 5, Issued: 77},
-			Record{Good: good, Factory: good, Floor: 5, TimeFloor: 77}, Action{Run, good, GoodRole}},
+			Record{Good: good, Factory: good, Floor: 5, TimeFloor: 77}, Action{Do: Run, Core: good, Role: GoodRole}},
 		{"no record and nothing verifies: stay, write nothing", Record{}, Adopt{Floor: 5}, Record{}, Action{Do: Stay}},
 		{"no record: half a core is none", Record{}, Adopt{Cores: []Core{{Counter: 99}}}, Record{}, Action{Do: Stay}},
 
@@ -62,7 +62,7 @@ func TestNext(t *testing.T) {
 }
 
 func TestRolesHaveNames(t *testing.T) {
-	for role, want := range map[Role]string{NoRole: "none", GoodRole: "good", PreviousRole: "previous", FactoryRole: "factory"} {
+	for role, want := range map[Role]string{NoRole: "none", GoodRole: "good", PreviousRole: "previous", FactoryRole: "factory", TrialRole: "trial"} {
 		if role.String() != want {
 			t.Errorf("%d is %q", role, role.String())
 		}

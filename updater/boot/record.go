@@ -33,10 +33,12 @@ type Record struct {
 	Trial    Core // is being tried
 	Factory  Core // came with bootstrap
 
-	Tries  uint8 // left for the trial
-	Starts uint8 // spent on the trial
+	Tries  uint8  // left for the trial
+	Starts uint8  // spent on the trial
+	Soak   uint16 // of the trial, seconds
 
 	Committed int64  // when good was committed, Unix seconds; 0 = came with bootstrap
+	Reverted  int64  // when the hub last had this box go back, Unix seconds; 0 = never
 	Floor     uint64 // nothing below this counter is staged
 	TimeFloor int64  // newest signed time seen, Unix seconds
 	Baseline  uint64 // checks that held under good when the trial started
@@ -48,7 +50,8 @@ type Record struct {
 	Hub   Wish // what the hub asked for
 }
 
-// How much the record holds. When a list is full the entry with the lowest counter goes.
+// How much the record holds. When a list is full the bar with the lowest counter goes, and of the cores
+// set aside the one that would be tried again first.
 const (
 	MaxBarred  = 16
 	MaxAside   = 16
@@ -75,6 +78,15 @@ const (
 	Demoted
 	Asked
 )
+
+// String is the reason as control lines and history spell it.
+func (r Reason) String() string {
+	names := [...]string{"none", "exit", "hang", "out-of-memory", "regressed", "demoted", "asked"}
+	if int(r) >= len(names) {
+		return "unknown"
+	}
+	return names[r]
+}
 
 // Aside says that a core is not tried again before Until, Unix seconds.
 type Aside struct {

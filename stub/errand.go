@@ -1,0 +1,346 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+	"github.com/limpet-monitoring/limpet/updater/store"
+)
+
+// How long the stub's hands may be away.
+const (
+	lookTime  = 3 * time.Minute
+	getTime   = 2 * time.Hour // a core over a slow line; it goes on where it was cut off
+	patchTime = 5 * time.Minute
+	maxSaid   = 8 << 10 // bytes that one of them may say
+)
+
+// errand is one look or one download. It knows what it needs by value, so its goroutine shares nothing
+// with the supervisor.
+type errand struct {
+	family  *platforms.Family
+	layout  platforms.Layout
+	channel string
+	now     time.Time
+}
+
+// looked is what became of a look.
+type looked struct {
+	verdict verdict
+	trouble string // why metadata could not be brought, "" when it was
+	word    string // unreachable, metadata, clock-or-freeze, failed
+}
+
+// look brings metadata, has it verified, and takes it over.
+func (e errand) look() looked {
+	giveAway(e.layout)
+	_, err := e.fetch(lookTime, "look")
+	v := askVerifier(e.family, e.layout, e.now, "--from", filepath.Join(e.layout.Part(), "meta"), "--channel", e.channel)
+	for _, c := range v.changes {
+		if e := adoptFile(e.layout, c); e != nil {
+			return looked{trouble: "take over metadata: " + e.Error(), word: "failed"}
+		}
+	}
+	if err != nil {
+		return looked{trouble: err.Error(), word: wordOf(err)}
+	}
+	return looked{verdict: v}
+}
+
+// giveAway makes part/ the fetcher's, where there is such a user.
+func giveAway(l platforms.Layout) {
+	u := fetcher(l)
+	if u == nil || os.Geteuid() != 0 {
+		return
+	}
+	names, _ := fsys.Disk{}.ReadDir(l.Part())
+	for _, name := range append(names, ".") {
+		_ = os.Lchown(filepath.Join(l.Part(), name), int(u.UID), int(u.GID)) // what it may not write it says
+	}
+}
+
+// adoptFile takes over one step of verified metadata: copied while hashing, synced, renamed.
+func adoptFile(l platforms.Layout, c change) error {
+	disk, to := fsys.Disk{}, filepath.Join(l.TrustCore(), c.name)
+	if c.drop {
+		if err := disk.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		return disk.SyncDir(l.TrustCore())
+	}
+	from, err := fsys.OpenRegular(filepath.Join(l.Part(), "meta", c.from))
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	out, err := os.OpenFile(to+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return err
+	}
+	hash := sha256.New()
+	n, err := io.CopyBuffer(struct{ io.Writer }{io.MultiWriter(out, hash)}, struct{ io.Reader }{io.LimitReader(from, c.length+1)}, make([]byte, 16<<10))
+	if err == nil && (n != c.length || [32]byte(hash.Sum(nil)) != c.hash) {
+		err = errors.New(c.from + " is not what was verified")
+	}
+	if err == nil {
+		err = out.Sync()
+	}
+	if e := out.Close(); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = disk.Rename(to+".new", to)
+	}
+	if err != nil {
+		return errors.Join(err, disk.Remove(to+".new"))
+	}
+	return disk.SyncDir(l.TrustCore())
+}
+
+// brought is what became of a download.
+type brought struct {
+	choice choice
+	err    error
+	word   string // no-space, unreachable, metadata, failed
+	way    string // delta, packed, full
+	bytes  string // on the wire
+}
+
+// bring places a core: as a patch for base, packed, or as it is; each that fails gives way to the next.
+func (e errand) bring(c choice, base boot.Core) brought {
+	b := brought{choice: c}
+	entry := store.Entry{Counter: c.core.Counter, Hash: c.core.Hash}
+	if f, err := open(e.layout, c.core.Core); err == nil {
+		f.Close()
+		b.way, b.bytes = "here", "0"
+		b.err = store.In(e.layout).Place(entry, c.core.Length, strings.NewReader("")) // syncs it
+		return b
+	}
+	if b.err = e.room(c.core.Length); b.err != nil {
+		b.word = "no-space"
+		return b
+	}
+	giveAway(e.layout)
+	options := [][]string{{"--base", hexOf(base.Hash)}, {}, {"--plain"}}
+	if base.None() {
+		options = options[2:]
+	}
+	for _, more := range options {
+		var said string
+		said, b.err = e.fetch(getTime, "get", append([]string{"--hash", hexOf(c.core.Hash)}, more...)...)
+		if b.err != nil {
+			b.word = wordOf(b.err)
+			return b
+		}
+		way := strings.Fields(said)
+		if len(way) < 2 {
+			b.err, b.word = errors.New("limpet-fetch said nothing of what it brought"), "failed"
+			return b
+		}
+		b.way, b.bytes = way[0], way[1]
+		if b.err = e.produce(way, c.core.Core, base); b.err == nil {
+			b.err = e.place(entry, c.core.Length)
+		}
+		if b.err == nil || way[0] == "full" {
+			break
+		}
+	}
+	if b.err != nil {
+		b.word = "failed"
+		if noSpace(b.err) {
+			b.word = "no-space"
+		}
+	}
+	return b
+}
+
+// room checks that there is space for two: the download and the copy.
+func (e errand) room(length int64) error {
+	const slack = 8 << 20 // bytes that others may need meanwhile
+	for _, dir := range []string{e.layout.State, e.layout.Ver} {
+		free, err := platforms.Space(dir)
+		if err != nil {
+			return err
+		}
+		if need := 2*length + slack; free < need {
+			return fmt.Errorf("%s has %d MB free, an update needs %d", dir, free>>20, need>>20)
+		}
+	}
+	return nil
+}
+
+// produce makes the core of what was brought, by the base that is here, with the fetcher's rights.
+func (e errand) produce(way []string, c, base boot.Core) error {
+	part := filepath.Join(e.layout.Part(), hexOf(c.Hash))
+	var args []string
+	switch {
+	case way[0] == "full":
+		return nil
+	case way[0] == "delta" && len(way) > 2:
+		args = []string{"patch", "--codec", way[2], "--base", e.layout.CoreFile(base.Counter, hexOf(base.Hash)), "--patch", part + ".patch", "--out", part}
+	case way[0] == "packed" && len(way) > 2:
+		args = []string{"unpack", "--codec", way[2], "--from", part + ".packed", "--out", part}
+	default:
+		return fmt.Errorf("limpet-fetch brought %q, which this stub does not know", way[0])
+	}
+	image, err := open(e.layout, base)
+	if err != nil {
+		return err
+	}
+	defer image.Close()
+	_, err = e.send(patchTime, platforms.Spec{Image: image, Path: image.Name(), Args: append([]string{"limpet-core"}, args...)})
+	return err
+}
+
+// place copies what lies in part/ into the store, and then takes it away from there.
+func (e errand) place(entry store.Entry, length int64) error {
+	part := filepath.Join(e.layout.Part(), hexOf(entry.Hash))
+	from, err := fsys.OpenRegular(part)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	err = store.In(e.layout).Place(entry, length, from)
+	for _, suffix := range []string{"", ".patch", ".packed"} {
+		_ = os.Remove(part + suffix) // get removes what stays
+	}
+	return err
+}
+
+// fetch sends limpet-fetch out, and returns the last line it says.
+func (e errand) fetch(limit time.Duration, command string, more ...string) (string, error) {
+	path := e.layout.Fetch()
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("limpet-fetch is missing: %w", err)
+	}
+	args := append([]string{"limpet-fetch", command}, e.layout.RootArgs()...)
+	args = append(args, "--channel", e.channel, "--stub", version)
+	return e.send(limit, platforms.Spec{Path: path, Args: append(args, more...)})
+}
+
+// errCode is how a child of ours that failed ended.
+type errCode struct {
+	code int
+	text string
+}
+
+func (e *errCode) Error() string { return e.text }
+
+// wordOf is one word for what went wrong.
+func wordOf(err error) string {
+	e := (*errCode)(nil)
+	if !errors.As(err, &e) {
+		return "failed"
+	}
+	switch e.code {
+	case exitUntrusted:
+		return "metadata"
+	case exitUnreachable:
+		return "unreachable"
+	case exitTime:
+		return "clock-or-freeze"
+	}
+	return "failed"
+}
+
+// send starts a child with few rights that ends when we do, and waits for it; out is its last line.
+func (e errand) send(limit time.Duration, s platforms.Spec) (string, error) {
+	var pipes [3][2]*os.File
+	for i := range pipes {
+		r, w, err := os.Pipe()
+		if err != nil {
+			return "", err
+		}
+		defer r.Close()
+		defer w.Close()
+		pipes[i] = [2]*os.File{r, w}
+	}
+	s.Files = [3]*os.File{pipes[0][0], pipes[1][1], pipes[2][1]}
+	s.Env, s.Dir = plainEnv(os.Environ()), string(os.PathSeparator)
+	s.Confined, s.User = true, fetcher(e.layout)
+	child, err := e.family.Start(s)
+	pipes[0][0].Close()
+	pipes[1][1].Close()
+	pipes[2][1].Close()
+	if err != nil {
+		return "", err
+	}
+	overdue := time.AfterFunc(limit, child.Kill)
+	var said [2]string
+	var readers sync.WaitGroup
+	for i := range said {
+		readers.Go(func() {
+			text, _ := io.ReadAll(io.LimitReader(pipes[i+1][0], maxSaid))
+			said[i] = strings.TrimSpace(string(text))
+			_, _ = io.Copy(io.Discard, pipes[i+1][0])
+		})
+	}
+	readers.Wait()
+	exit, err := child.Wait()
+	late := !overdue.Stop()
+	name := filepath.Base(s.Args[0]) + " " + s.Args[1]
+	switch {
+	case err != nil:
+		return "", err
+	case late:
+		return "", &errCode{exitUnreachable, name + " was not done within " + limit.String()}
+	case exit != (platforms.Exit{}):
+		return "", &errCode{exit.Code, name + ": " + firstOf(errorLine(said[1]), exit.String())}
+	}
+	return said[0][strings.LastIndexByte(said[0], '\n')+1:], nil
+}
+
+// errorLine is what follows "error: " in what a program said.
+func errorLine(said string) string {
+	for _, l := range strings.Split(said, "\n") {
+		if text, ok := strings.CutPrefix(l, "error: "); ok {
+			return line(text)
+		}
+	}
+	return ""
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// plainEnv is our environment without what is for us alone.
+func plainEnv(ours []string) []string {
+	var env []string
+	for _, v := range ours {
+		name, _, _ := strings.Cut(v, "=")
+		switch {
+		case name == "NOTIFY_SOCKET", name == "WATCHDOG_USEC", name == "WATCHDOG_PID", strings.HasPrefix(name, "LIMPET_"):
+		default:
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+// fingerprint is the box's, "" for none yet.
+func fingerprint(l platforms.Layout) string {
+	data, err := fsys.Read(fsys.Disk{}, l.Finger(), 1<<10)
+	text := strings.TrimSpace(string(data))
+	if raw, e := hex.DecodeString(text); err != nil || e != nil || len(raw) != sha256.Size {
+		return ""
+	}
+	return text
+}
+
+func seconds(n int64) string { return strconv.FormatInt(n, 10) }

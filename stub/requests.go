@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+)
+
+// Bounds of state/request.
+const (
+	maxRequest  = 1 << 10 // bytes of one
+	maxRequests = 64      // taken at a time; only the owner of the box can write there
+)
+
+// requests takes what local commands left in state/request, in the order of their names, and reports
+// whether there was anything.
+func (s *supervisor) requests() bool {
+	disk := fsys.Disk{}
+	names, err := disk.ReadDir(s.layout.Request())
+	if err != nil {
+		return false
+	}
+	taken := 0
+	for _, name := range names {
+		if !strings.HasSuffix(name, ".request") || taken == maxRequests {
+			continue
+		}
+		if !s.found {
+			return false // it waits until there is a record to keep it
+		}
+		taken++
+		path := filepath.Join(s.layout.Request(), name)
+		data, err := fsys.Read(disk, path, maxRequest)
+		if err == nil {
+			s.request(strings.Fields(string(data)))
+		}
+		// Taken away only now that what it asks for is in the record: asked twice is asked once.
+		if err := disk.Remove(path); err != nil {
+			s.log.warn("a request cannot be taken away", "file", name, "err", err.Error())
+			return false
+		}
+	}
+	return taken > 0
+}
+
+// request does what one request says.
+func (s *supervisor) request(words []string) {
+	if len(words) == 0 {
+		return
+	}
+	arg := ""
+	if len(words) > 1 {
+		arg = words[1]
+	}
+	s.log.info("asked", "for", line(strings.Join(words, " ")))
+	w := s.record.Owner
+	switch words[0] {
+	case "look":
+	case "hold":
+		w.HoldSet, w.Hold = true, true
+	case "resume":
+		w.HoldSet, w.Hold = false, false
+	case "pin":
+		w.PinSet, w.Pin = true, arg
+	case "rollback":
+		s.rollback(arg)
+		return
+	case "follow":
+		w.PinSet, w.Pin = false, ""
+		if arg != "" {
+			w.ChannelSet, w.Channel = true, arg
+		}
+	case "unbar":
+		if hash, err := hex.DecodeString(arg); err == nil && len(hash) == 32 {
+			s.decide(boot.Unbar{Hash: [32]byte(hash)})
+			s.note("unbar", boot.Core{Hash: [32]byte(hash)}, "")
+		}
+	default:
+		s.log.warn("a request is not understood", "word", line(words[0]))
+		return
+	}
+	if w != s.record.Owner {
+		s.decide(boot.Ask{Wish: w})
+		s.note("ask", boot.Core{}, strings.Join(words, " "))
+	}
+	s.lookNow()
+}
+
+// rollback goes back to the release before, which is here and needs no mirror, or pins to another one.
+func (s *supervisor) rollback(version string) {
+	p := s.record.Previous
+	name := s.versions[p.Counter]
+	if !p.None() && name != "" && (version == "" || version == name) && p.Counter < s.record.Good.Counter {
+		s.drop("rollback")
+		soak := s.soaks[p.Counter]
+		if a := s.decide(boot.Revert{Core: p, Version: name, Soak: soak, Now: s.wall()}); a.Do != boot.Refuse && s.record.Trial == p {
+			s.note("revert", p, "asked")
+			s.looking.wish, _ = s.wishes()
+			s.lookNow()
+			s.tryTrial()
+			return
+		}
+	}
+	if version == "" && name == "" {
+		s.log.warn("the version of the release before is not known: nothing is done", "release", counter(p))
+		return
+	}
+	if version == "" {
+		version = name
+	}
+	w := s.record.Owner
+	w.PinSet, w.Pin = true, version
+	s.decide(boot.Ask{Wish: w})
+	s.note("ask", boot.Core{}, "rollback "+version)
+	s.lookNow()
+}
+
+// askStub leaves a request and wakes the stub. wait is how long to wait until it has looked.
+func askStub(l platforms.Layout, wait time.Duration, words ...string) (view, error) {
+	before := readView(l.RunStub())
+	text := strings.Join(words, " ")
+	name := filepath.Join(l.Request(), strconv.FormatInt(time.Now().UnixNano(), 10)+"-"+strconv.Itoa(os.Getpid())+".request")
+	if err := fsys.WriteNew(fsys.Disk{}, name, []byte(text+"\n"), 0o600); err != nil {
+		return before, err
+	}
+	running, _ := platforms.Held(l.StubLock())
+	if !running {
+		return before, nil
+	}
+	if before.pid > 0 {
+		_ = platforms.Wake(before.pid) // it finds the request by itself within a moment
+	}
+	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if v := readView(l.RunStub()); v.looks > before.looks && v.phase != "look" && v.phase != "fetch" {
+			return v, nil
+		}
+	}
+	return readView(l.RunStub()), nil
+}

@@ -1,0 +1,421 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+	"github.com/limpet-monitoring/limpet/updater/store"
+)
+
+// swap is the part of the supervisor's state that is about more than one core.
+type swap struct {
+	next     *process   // in standby beside core
+	draining []*process // were core, and finish what runs
+	handing  bool       // core was told to drain, its handover is awaited
+	hand     *time.Timer
+	soak     soak   // of core, where it is the trial
+	judge    *judge // good runs again: was it the trial?
+	deaths   int    // of core while next waits
+	wasWell  bool   // good was ready when next was started
+
+	notBefore time.Duration // since boot: the trial starts no sooner
+	down      time.Duration // for which good has not been ready
+	session   time.Duration // since boot: when good last had a session; 0 never
+	foreign   time.Duration // for which somebody else has held state/lock
+	owned     bool          // a core of ours was seen to hold it
+	verdicts  []time.Duration
+}
+
+// processes are all cores that run.
+func (s *supervisor) processes() []*process {
+	list := slices.Clone(s.swap.draining)
+	for _, p := range []*process{s.core, s.swap.next} {
+		if p != nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// activated reports whether the trial runs the schedule.
+func (s *supervisor) activated() bool { return s.core != nil && s.core.role == boot.TrialRole }
+
+// sinceBoot is a clock that nobody sets.
+func sinceBoot() time.Duration { return platforms.SinceBoot() }
+
+// wall is Unix seconds that are never behind what is proved to have passed.
+func (s *supervisor) wall() int64 { return s.now().Unix() }
+
+func (s *supervisor) soakTime() time.Duration {
+	if s.record.Soak == 0 {
+		return defaultSoak * time.Second
+	}
+	return time.Duration(s.record.Soak) * time.Second
+}
+
+// swapTick looks at everything that time decides in a swap.
+func (s *supervisor) swapTick(elapsed time.Duration) {
+	elapsed = min(elapsed, tick+late)
+	if s.core != nil && s.core.watch.ready {
+		s.swap.down = 0
+	} else {
+		s.swap.down += elapsed
+	}
+	for _, p := range s.swap.draining {
+		if p.drained += elapsed; p.drained >= drainTime {
+			s.end(p, "overdue")
+		}
+	}
+	s.oustHolder(elapsed)
+	switch {
+	case s.stopping:
+	case s.activated() && s.swap.next == nil && s.core.killed == "":
+		s.soakOn(elapsed)
+	case s.swap.judge != nil && s.core != nil && s.core.watch.ready && s.core.role != boot.TrialRole:
+		s.judgeOn(elapsed)
+	default:
+		s.tryTrial()
+	}
+}
+
+// tryTrial starts the trial beside good, when its time has come.
+func (s *supervisor) tryTrial() {
+	t := s.record.Trial
+	wait := min(settleTime, s.soakTime())
+	well := s.core != nil && s.core.watch.ready && s.core.watch.well >= wait && s.core.role != boot.TrialRole
+	switch {
+	case t.None() || s.stopping || s.swap.next != nil || s.swap.judge != nil || s.activated() || len(s.swap.draining) > 0:
+		return
+	case sinceBoot() < s.swap.notBefore || !well && s.swap.down < wait:
+		return
+	}
+	image, err := open(s.layout, t)
+	if errors.Is(err, store.ErrUnsound) || errors.Is(err, os.ErrNotExist) {
+		s.log.warn("the trial on this disk is damaged: it is brought again", "release", counter(t), "err", err.Error())
+		s.drop("damaged")
+		s.lookSoon(time.Second)
+		return
+	}
+	if err != nil {
+		s.log.warn("the trial cannot be opened", "release", counter(t), "err", err.Error())
+		s.swap.notBefore = sinceBoot() + mostTryWait
+		return
+	}
+	defer image.Close()
+	a := s.decide(boot.Start{Baseline: s.baseline(), Now: s.wall()})
+	s.swap.notBefore = sinceBoot() + tryWait(s.record.Starts, s.soakTime())
+	if a.Do != boot.Try {
+		s.closed(a, "")
+		return
+	}
+	s.swap.wasWell = well
+	s.note("start", t, "starts="+strconv.Itoa(int(s.record.Starts))+" tries="+strconv.Itoa(int(s.record.Tries)))
+	if err := s.standby(image, a); err != nil {
+		s.log.failed("the trial cannot be started", "release", counter(t), "err", err.Error())
+	}
+}
+
+// baseline is what holds under good now; a session that good had within the hour counts.
+func (s *supervisor) baseline() uint64 {
+	p := s.core
+	if p == nil || !p.watch.ready || !p.said {
+		return basicBits
+	}
+	held := p.holds & p.judged
+	if s.swap.session > 0 && sinceBoot()-s.swap.session < sessionAge {
+		held |= sessionBit
+	}
+	return held
+}
+
+// standby starts a core beside the one that runs, and tells that one.
+func (s *supervisor) standby(image *os.File, a boot.Action) error {
+	nonce := make([]byte, 16)
+	if _, err := rand.Read(nonce); err != nil {
+		return err
+	}
+	s.number++
+	p := &process{number: s.number, core: a.Core, role: a.Role, version: s.versions[a.Core.Counter], started: time.Now(), nonce: hex.EncodeToString(nonce)}
+	if info, err := os.Stat(s.layout.CoreLog()); err == nil {
+		p.logFrom = info.Size()
+	}
+	s.tellTo(s.core, "successor "+p.nonce)
+	if err := launch(&s.family, s.layout, image, p, s.events); err != nil {
+		return err
+	}
+	s.swap.next, s.swap.deaths = p, 0
+	s.log.info("core started in standby", "release", counter(a.Core), "role", a.Role.String(), "pid", strconv.Itoa(p.child.Pid()))
+	s.tellAll()
+	return nil
+}
+
+// nextReady hands the schedule over to the core in standby, once both are able to.
+func (s *supervisor) nextReady() {
+	n := s.swap.next
+	if n == nil || !n.watch.ready || s.swap.handing || s.stopping {
+		return
+	}
+	if s.core != nil && s.core.watch.ready && s.core.killed == "" {
+		s.swap.handing = true
+		s.tellTo(s.core, "drain "+strconv.Itoa(int(drainTime/time.Second)))
+		s.swap.hand.Reset(handTime)
+		return
+	}
+	if n.role == boot.TrialRole && s.swap.wasWell && s.swap.deaths < 2 {
+		return // good died just now: it comes again, and the trial waits
+	}
+	s.activate("")
+}
+
+// handedOver is the core's `handover FILE`.
+func (s *supervisor) handedOver(file string) {
+	if filepath.Dir(file) != s.layout.Handover() || strings.ContainsAny(file, " \n") {
+		s.log.warn("the core hands over a file that lies elsewhere", "file", file)
+		file = ""
+	}
+	s.activate(file)
+}
+
+// overdue is when no handover came: the core is ended, its successor works with what state/checks holds.
+func (s *supervisor) overdue() {
+	if !s.swap.handing {
+		return
+	}
+	s.log.warn("the core gives no handover and is ended")
+	s.end(s.core, "no-handover")
+	s.activate("")
+}
+
+// activate makes the core in standby the one that schedules.
+func (s *supervisor) activate(file string) {
+	old, n := s.core, s.swap.next
+	s.swap.hand.Stop()
+	s.retry.Stop()
+	s.core, s.swap.next, s.swap.handing = n, nil, false
+	if old != nil {
+		s.swap.draining = append(s.swap.draining, old)
+	}
+	s.tellTo(n, strings.TrimSpace("activate "+file))
+	s.swap.soak = soak{need: s.soakTime()}
+	s.enter(running)
+	s.log.info("core activated", "release", counter(n.core), "role", n.role.String(), "handover", file)
+	s.note("activate", n.core, "role="+n.role.String())
+	if n.role == boot.TrialRole {
+		s.alarms.clear("repair", "restarting", "no-core")
+	}
+	s.tellAll()
+}
+
+// soakOn watches the trial that runs the schedule, and commits it.
+func (s *supervisor) soakOn(elapsed time.Duration) {
+	p := s.core
+	if !p.watch.ready {
+		return
+	}
+	switch out, broken := s.swap.soak.pass(elapsed, s.record.Baseline, p.holds, p.judged, p.said); out {
+	case soaked:
+		before := s.record.Good
+		if a := s.decide(boot.Commit{Now: s.wall()}); a.Do != boot.Settle {
+			return // the record cannot be written: it soaks on
+		}
+		p.role = boot.GoodRole
+		s.backoff.reset()
+		s.note("commit", p.core, "from="+counter(before))
+		s.log.info("release committed", "release", counter(p.core), "version", p.version)
+		s.collect()
+		s.lookSoon(time.Second)
+		s.tellAll()
+	case broke:
+		s.goBack(broken)
+	}
+}
+
+// goBack has good take over again, to see whether what broke holds under it.
+func (s *supervisor) goBack(broken uint64) {
+	s.log.warn("something that held broke under the trial: good runs again", "release", counter(s.core.core), "bits", strconv.FormatUint(broken, 16))
+	s.note("broke", s.core.core, "bits="+strconv.FormatUint(broken, 16))
+	s.swap.judge = &judge{broken: broken, left: judgeTime}
+	_, a := boot.Next(s.record, boot.Boot{})
+	image, err := open(s.layout, a.Core)
+	if err == nil {
+		err = s.standby(image, a)
+		image.Close()
+	}
+	if err != nil {
+		s.log.failed("good cannot be started in standby", "err", err.Error())
+		s.end(s.core, "replaced") // its end leads to good, or what takes its place
+	}
+}
+
+// judgeOn looks whether what broke holds again.
+func (s *supervisor) judgeOn(elapsed time.Duration) {
+	over, guilty := s.swap.judge.pass(elapsed, s.core.holds, s.core.judged)
+	if !over {
+		return
+	}
+	broken := s.swap.judge.broken
+	s.swap.judge = nil
+	switch {
+	case !guilty:
+		s.note("spent", s.record.Trial, "it does not hold under good either")
+	case broken == sessionBit:
+		s.closed(s.decide(boot.SetAside{Now: s.wall()}), "session")
+	default:
+		s.fail(boot.Regressed)
+	}
+	s.swap.notBefore = max(s.swap.notBefore, sinceBoot()+tryWait(s.record.Starts, s.soakTime()))
+}
+
+// fail is a verdict against the trial.
+func (s *supervisor) fail(reason boot.Reason) {
+	t := s.record.Trial
+	s.note("fail", t, "reason="+reason.String())
+	a := s.decide(boot.Fail{Reason: reason})
+	s.closed(a, reason.String())
+}
+
+// closed tells what became of a trial that is none any more.
+func (s *supervisor) closed(a boot.Action, why string) {
+	switch a.Do {
+	case boot.Reject:
+		s.log.failed("release rejected: it never runs here again", "release", counter(a.Core), "reason", why)
+		s.note("reject", a.Core, "reason="+why)
+		s.refuse("barred", releaseName(s.versions[a.Core.Counter], a.Core.Counter)+" failed on this box ("+why+") and is barred; `limpet unbar "+hexOf(a.Core.Hash)+"` lets it try again")
+	case boot.GiveUp:
+		s.log.warn("release set aside for a day", "release", counter(a.Core), "why", why)
+		s.note("set-aside", a.Core, "why="+why)
+		s.refuse("set-aside", releaseName(s.versions[a.Core.Counter], a.Core.Counter)+" was tried often without a verdict, and is tried again within a day")
+	case boot.Leave:
+		s.note("drop", a.Core, "why="+why)
+	default:
+		return
+	}
+	s.tellAll()
+}
+
+// drop takes the trial away, if it does not run the schedule yet.
+func (s *supervisor) drop(why string) {
+	if s.record.Trial.None() || s.activated() {
+		return
+	}
+	a := s.decide(boot.Drop{})
+	if a.Do != boot.Leave {
+		return
+	}
+	if n := s.swap.next; n != nil && n.role == boot.TrialRole && !s.swap.handing {
+		s.end(n, "dropped")
+	}
+	s.log.info("trial dropped", "release", counter(a.Core), "why", why)
+	s.closed(a, why)
+}
+
+// nextEnded is the end of a core in standby.
+func (s *supervisor) nextEnded(p *process, exit platforms.Exit) {
+	s.swap.next = nil
+	handing := s.swap.handing
+	s.swap.handing = false
+	s.swap.hand.Stop()
+	s.log.warn("core in standby ended", "release", counter(p.core), "how", p.how(exit))
+	if p.role == boot.TrialRole {
+		s.blame(p, exit)
+		if handing { // good was told to drain, and does: a fresh one takes its place
+			s.swap.draining, s.core = append(s.swap.draining, s.core), nil
+			s.act(s.decide(boot.Boot{}))
+		}
+		return
+	}
+	// Good could not come back beside the trial: it comes back without it.
+	if s.core != nil {
+		s.end(s.core, "replaced")
+	}
+}
+
+// trialEnded is the end of a trial that ran the schedule: good starts at once.
+func (s *supervisor) trialEnded(p *process, exit platforms.Exit) {
+	s.log.failed("the trial ended", "release", counter(p.core), "how", p.how(exit))
+	s.blame(p, exit)
+	if n := s.swap.next; n != nil { // good is coming back anyhow
+		s.swap.handing = false
+		s.swap.hand.Stop()
+		s.nextReady()
+		return
+	}
+	s.act(s.decide(boot.Boot{}))
+}
+
+// blame keeps the tail of a trial's log, and holds its end against it where it is its own doing.
+func (s *supervisor) blame(p *process, exit platforms.Exit) {
+	if s.record.Trial != p.core {
+		return
+	}
+	reason, verdict := verdictOf(p.killed, exit)
+	if !verdict {
+		s.note("spent", p.core, "how="+p.how(exit))
+		return
+	}
+	s.swap.judge = nil
+	s.keepTail(p)
+	s.fail(reason)
+}
+
+// blameGood counts verdicts against good.
+func (s *supervisor) blameGood(p *process, exit platforms.Exit) {
+	if _, verdict := verdictOf(p.killed, exit); verdict && p.role == boot.GoodRole {
+		s.swap.verdicts = append(s.swap.verdicts, sinceBoot())
+	}
+}
+
+// died is the event of good's death, with its verdicts of late.
+func (s *supervisor) died() boot.Died {
+	s.swap.verdicts = slices.DeleteFunc(s.swap.verdicts, func(t time.Duration) bool { return sinceBoot()-t > verdictAge })
+	return boot.Died{Verdicts: len(s.swap.verdicts), Now: s.wall()}
+}
+
+// startGood starts good again after its death, or, where it was just committed and keeps dying, what
+// ran before it.
+func (s *supervisor) startGood() {
+	before := s.record.Good
+	a := s.decide(s.died())
+	if s.record.Good != before {
+		s.swap.verdicts = nil
+		s.log.failed("release demoted: it kept failing after its commit", "release", counter(before), "back", counter(s.record.Good))
+		s.note("demote", before, "to="+counter(s.record.Good))
+	}
+	s.act(a)
+}
+
+// oustHolder ends a core of an earlier stub that still holds state/lock.
+func (s *supervisor) oustHolder(elapsed time.Duration) {
+	if s.swap.owned || s.core == nil {
+		return
+	}
+	pid, err := platforms.Holder(s.layout.Lock())
+	if err != nil || pid == 0 {
+		s.swap.foreign = 0
+		return
+	}
+	for _, p := range s.processes() {
+		if p.child.Pid() == pid {
+			s.swap.owned = true
+			return
+		}
+	}
+	if s.swap.foreign += elapsed; s.swap.foreign < holderTime {
+		return
+	}
+	s.swap.foreign = 0
+	if err := platforms.KillBelow(pid, s.layout.Ver); err != nil {
+		s.log.warn("a process that is no core of ours holds state/lock", "pid", strconv.Itoa(pid), "err", err.Error())
+		return
+	}
+	s.log.warn("a core of an earlier stub held state/lock and was ended", "pid", strconv.Itoa(pid))
+}
