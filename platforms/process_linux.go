@@ -78,13 +78,18 @@ func (f *Family) Sweep(kill bool) int {
 
 // children lists the ids of our children, whichever thread they hang from.
 func children() []int {
-	tasks, err := os.ReadDir("/proc/self/task")
+	dir, err := os.Open("/proc/self/task")
+	if err != nil {
+		return nil
+	}
+	tasks, err := dir.Readdirnames(-1)
+	dir.Close()
 	if err != nil {
 		return nil
 	}
 	var pids []int
 	for _, t := range tasks {
-		data, err := os.ReadFile("/proc/self/task/" + t.Name() + "/children")
+		data, err := os.ReadFile("/proc/self/task/" + t + "/children")
 		if err != nil {
 			continue
 		}

@@ -25,7 +25,7 @@ import (
 )
 
 // programs are built once: the stub as it is shipped, and the fake core.
-var programs struct{ stub, core string }
+var programs struct{ stub, core, fetch string }
 
 func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "limpet-stub-")
@@ -33,7 +33,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	programs.stub, programs.core = filepath.Join(dir, "limpet"), filepath.Join(dir, "fakecore")
-	for out, pkg := range map[string]string{programs.stub: ".", programs.core: "./testdata/fakecore"} {
+	programs.fetch = filepath.Join(dir, "limpet-fetch")
+	for out, pkg := range map[string]string{programs.stub: ".", programs.core: "./testdata/fakecore", programs.fetch: "./fetch"} {
 		if err := build(out, pkg); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

@@ -54,16 +54,10 @@ func wishes(box boxfile.Box, r boot.Record) (w boot.Wish, byHub bool) {
 
 // choose is a pure function of what was signed, what the record says and what is asked for.
 func choose(s situation) choice {
-	cores := slices.DeleteFunc(slices.Clone(s.cores), func(c signed) bool { return c.channel != s.wish.Channel })
-	slices.SortStableFunc(cores, func(a, b signed) int {
-		if a.Counter > b.Counter {
-			return -1
-		}
-		return 1
-	})
+	cores := newestFirst(s.cores, s.wish.Channel)
 	var c choice
 	if len(cores) > 0 {
-		c.newest = cores[0]
+		c.newest = *cores[0]
 	}
 	switch {
 	case s.damaged:
@@ -76,6 +70,22 @@ func choose(s situation) choice {
 	return c
 }
 
+// newestFirst are the releases of a channel, highest counter first. They come in that order from our
+// verifier; a few that do not are put in their place.
+func newestFirst(all []signed, channel string) []*signed {
+	var list []*signed
+	for i := range all {
+		if all[i].channel != channel {
+			continue
+		}
+		list = append(list, &all[i])
+		for at := len(list) - 1; at > 0 && list[at-1].Counter < list[at].Counter; at-- {
+			list[at-1], list[at] = list[at], list[at-1]
+		}
+	}
+	return list
+}
+
 func (c *choice) no(word, text string) {
 	if c.word == "" {
 		c.word, c.text = word, text
@@ -83,18 +93,18 @@ func (c *choice) no(word, text string) {
 }
 
 // repair places good again.
-func (c *choice) repair(s situation, cores []signed) {
+func (c *choice) repair(s situation, cores []*signed) {
 	for _, l := range cores {
 		if l.Core == s.record.Good {
-			c.core, c.pick, c.pending = l, true, true
+			c.core, c.pick, c.pending = *l, true, true
 			return
 		}
 	}
 	c.no("damaged", "the core that should run is damaged, and the publisher does not list it any more")
 }
 
-func (c *choice) pinned(s situation, cores []signed) {
-	at := slices.IndexFunc(cores, func(l signed) bool { return l.version == s.wish.Pin })
+func (c *choice) pinned(s situation, cores []*signed) {
+	at := slices.IndexFunc(cores, func(l *signed) bool { return l.version == s.wish.Pin })
 	if at < 0 {
 		c.no("pin-not-listed", "this box is pinned to "+s.wish.Pin+", which channel "+s.wish.Channel+" does not list; what runs goes on")
 		return
@@ -102,7 +112,7 @@ func (c *choice) pinned(s situation, cores []signed) {
 	l := cores[at]
 	switch {
 	case !s.found:
-		c.core, c.pick, c.pending = l, true, true
+		c.core, c.pick, c.pending = *l, true, true
 		return
 	case l.Hash == s.record.Good.Hash:
 		if l.Counter < c.newest.Counter {
@@ -123,14 +133,14 @@ func (c *choice) pinned(s situation, cores []signed) {
 		c.against(s, l, why)
 		return
 	}
-	c.core, c.pick = l, true
+	c.core, c.pick = *l, true
 	if l.Counter < c.newest.Counter {
 		c.no("pinned", "this box is pinned to "+s.wish.Pin)
 	}
 }
 
 // follow takes the newest that nothing stands against.
-func (c *choice) follow(s situation, cores []signed) {
+func (c *choice) follow(s situation, cores []*signed) {
 	for _, l := range cores {
 		if s.found && l.Counter <= s.record.Good.Counter {
 			break
@@ -152,13 +162,13 @@ func (c *choice) follow(s situation, cores []signed) {
 		case cohort(s.finger, l.version) >= l.open*100:
 			c.no("wave", l.version+" is not open to this box yet: its wave comes later")
 		default:
-			c.core, c.pick, c.pending = l, true, !s.found
+			c.core, c.pick, c.pending = *l, true, !s.found
 			return
 		}
 	}
 }
 
-func (c *choice) against(s situation, l signed, why boot.Why) {
+func (c *choice) against(s situation, l *signed, why boot.Why) {
 	switch why {
 	case boot.WhyBarred:
 		reason := boot.Reason(0)

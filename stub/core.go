@@ -76,8 +76,12 @@ func launch(family *platforms.Family, l platforms.Layout, image *os.File, p *pro
 		return err
 	}
 	p.stdin, p.done = toCore, make(chan struct{})
-	go listen(p.number, fromCore, p.done, events)
-	go await(p.number, p.child, events)
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		listen(p.number, fromCore, p.done, events)
+	}()
+	go await(p.number, p.child, said, events)
 	return nil
 }
 
@@ -116,10 +120,18 @@ func listen(number int, from *os.File, done <-chan struct{}, events chan<- event
 	}
 }
 
-func await(number int, child *platforms.Child, events chan<- event) {
+// lastWords is how long the end of a core waits for its last lines: a former core's handover is one of
+// them. Longer only something it left behind holds its stdout open.
+const lastWords = 250 * time.Millisecond
+
+func await(number int, child *platforms.Child, said <-chan struct{}, events chan<- event) {
 	exit, err := child.Wait()
 	if err != nil {
 		exit = platforms.Exit{Code: -1}
+	}
+	select {
+	case <-said:
+	case <-time.After(lastWords):
 	}
 	events <- event{number: number, ended: true, exit: exit}
 }

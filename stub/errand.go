@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -342,5 +341,3 @@ func fingerprint(l platforms.Layout) string {
 	}
 	return text
 }
-
-func seconds(n int64) string { return strconv.FormatInt(n, 10) }

@@ -261,11 +261,7 @@ func (s *supervisor) tellAll() {
 // statusLine is what a core may want to know, and report to the hub.
 func (s *supervisor) statusLine(p *process) string {
 	var b strings.Builder
-	put := func(key, value string) {
-		if value != "" && b.Len()+len(key)+len(value) < lineSize-100 {
-			b.WriteString(" " + key + "=" + word(value))
-		}
-	}
+	put := func(key, value string) { putPair(&b, key, value) }
 	b.WriteString("status counter=" + counter(p.core) + " hash=" + hex.EncodeToString(p.core.Hash[:]) + " role=" + p.role.String())
 	put("previous", hexOf(s.record.Previous.Hash))
 	b.WriteString(" restarts=" + strconv.Itoa(s.restarts) + " last=" + s.last + " floor=" + strconv.FormatUint(s.record.Floor, 10))
@@ -296,6 +292,13 @@ func (s *supervisor) statusLine(p *process) string {
 		put("warning", w.word)
 	}
 	return b.String()
+}
+
+//go:noinline
+func putPair(b *strings.Builder, key, value string) {
+	if value != "" && b.Len()+len(key)+len(value) < lineSize-100 {
+		b.WriteString(" " + key + "=" + word(value))
+	}
 }
 
 // phase is what the updater is at, as one word.

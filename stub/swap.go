@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -176,9 +175,10 @@ func (s *supervisor) nextReady() {
 	s.activate("")
 }
 
-// handedOver is the core's `handover FILE`.
-func (s *supervisor) handedOver(file string) {
-	if filepath.Dir(file) != s.layout.Handover() || strings.ContainsAny(file, " \n") {
+// handedOver is the core's `handover FILE SECONDS`: FILE is a name in state/handover and nothing else.
+func (s *supervisor) handedOver(rest string) {
+	file, _, _ := strings.Cut(rest, " ")
+	if file == "" || strings.ContainsAny(file, `/\`) || file[0] == '.' {
 		s.log.warn("the core hands over a file that lies elsewhere", "file", file)
 		file = ""
 	}

@@ -56,11 +56,7 @@ const maxView = 64 << 10 // bytes
 
 func (v view) String() string {
 	var b strings.Builder
-	put := func(key, value string) {
-		if value != "" {
-			b.WriteString(key + " " + line(value) + "\n")
-		}
-	}
+	put := func(key, value string) { putLine(&b, key, value) }
 	put("format", "1")
 	put("pid", strconv.Itoa(v.pid))
 	put("version", v.version)
@@ -97,6 +93,13 @@ func (v view) String() string {
 		put("warning", w.word+" "+w.text)
 	}
 	return b.String()
+}
+
+//go:noinline
+func putLine(b *strings.Builder, key, value string) {
+	if value != "" {
+		b.WriteString(key + " " + line(value) + "\n")
+	}
 }
 
 // parseView reads what String wrote. What it does not know it passes over.

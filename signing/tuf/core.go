@@ -1,7 +1,7 @@
 package tuf
 
 import (
-	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -95,8 +95,17 @@ func (s *Set) Cores(channel, platform string) (cores []Core, skipped []error) {
 		}
 		cores = append(cores, core)
 	}
-	slices.SortStableFunc(cores, func(a, b Core) int { return cmp.Compare(b.Counter, a.Counter) })
-	return cores, skipped
+	// By counter and place, packed into text: the stub has a sort of texts anyhow, and counts kilobytes.
+	keys, ordered := make([]string, len(cores)), make([]Core, len(cores))
+	for i, c := range cores {
+		keys[i] = fmt.Sprintf("%020d %08d", math.MaxInt64-c.Counter, i)
+	}
+	slices.Sort(keys)
+	for i, k := range keys {
+		at, _ := strconv.Atoi(k[21:])
+		ordered[i] = cores[at]
+	}
+	return ordered, skipped
 }
 
 // Core looks one release up by its target path, as Target does.

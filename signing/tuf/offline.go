@@ -130,15 +130,13 @@ func rotates(from, to []byte) bool {
 }
 
 func sortedNames(s Stored, order func(string) int) []string {
-	names := make([]string, 0, len(s))
+	keys := make([]string, 0, len(s))
 	for name := range s {
-		names = append(names, name)
+		keys = append(keys, strconv.Itoa(order(name))+name) // order is one digit
 	}
-	slices.SortFunc(names, func(a, b string) int {
-		if d := order(a) - order(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	return names
+	slices.Sort(keys)
+	for i := range keys {
+		keys[i] = keys[i][1:]
+	}
+	return keys
 }

@@ -135,8 +135,13 @@ func (s *Set) Under(dir string) ([]Target, error) {
 			}
 		}
 	}
-	var out []Target
+	ordered := make([]string, 0, len(names))
 	for name := range names {
+		ordered = append(ordered, name)
+	}
+	slices.Sort(ordered) // the names: to sort whole targets costs the stub 30 kB of code
+	var out []Target
+	for _, name := range ordered {
 		t, err := s.Target(name)
 		if e, ok := err.(*Error); ok && e.Kind == NotListed {
 			continue // listed by a role that may not
@@ -146,7 +151,6 @@ func (s *Set) Under(dir string) ([]Target, error) {
 		}
 		out = append(out, t)
 	}
-	slices.SortFunc(out, func(a, b Target) int { return strings.Compare(a.Path, b.Path) })
 	return out, nil
 }
 
@@ -156,11 +160,15 @@ func (s *Set) loaded() []*targetsDoc {
 	for _, doc := range s.edges {
 		byRole[doc.role] = doc
 	}
-	out := make([]*targetsDoc, 0, len(byRole))
-	for _, doc := range byRole {
-		out = append(out, doc)
+	roles := make([]string, 0, len(byRole))
+	for role := range byRole {
+		roles = append(roles, role)
 	}
-	slices.SortFunc(out, func(a, b *targetsDoc) int { return strings.Compare(a.role, b.role) })
+	slices.Sort(roles)
+	out := make([]*targetsDoc, len(roles))
+	for i, role := range roles {
+		out[i] = byRole[role]
+	}
 	return out
 }
 

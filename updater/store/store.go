@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -78,9 +77,11 @@ func (s Store) List() ([]Entry, error) {
 	for _, name := range names {
 		if e, ok := parse(name); ok {
 			list = append(list, e)
+			for at := len(list) - 1; at > 0 && list[at-1].Counter < list[at].Counter; at-- { // a handful
+				list[at-1], list[at] = list[at], list[at-1]
+			}
 		}
 	}
-	sort.Slice(list, func(i, j int) bool { return list[i].Counter > list[j].Counter })
 	return list, nil
 }
 

@@ -9,12 +9,17 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
 
 const version = "9.9.9"
+
+// held is state/lock, once it is ours.
+var held *os.File
 
 func main() {
 	command, root := os.Args[1], ""
@@ -24,6 +29,8 @@ func main() {
 		}
 	}
 	switch command {
+	case "patch", "unpack":
+		os.Exit(1) // then the full file is fetched
 	case "run":
 		run(root)
 	case "status":
@@ -37,7 +44,10 @@ func main() {
 }
 
 func mode(root string) string {
-	b, _ := os.ReadFile(filepath.Join(root, "etc", "mode"))
+	b, err := os.ReadFile(filepath.Join(root, "etc", "mode-"+os.Getenv("LIMPET_CORE_COUNTER")))
+	if err != nil {
+		b, _ = os.ReadFile(filepath.Join(root, "etc", "mode"))
+	}
 	return strings.TrimSpace(string(b))
 }
 
@@ -91,22 +101,72 @@ func run(root string) {
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)
 	}
+	counter := os.Getenv("LIMPET_CORE_COUNTER")
+	standby := slices.Contains(os.Args, "--standby")
+	schedule := func() {
+		for {
+			f, err := os.OpenFile(filepath.Join(root, "state", "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+			if err == nil && syscall.Flock(int(f.Fd()), syscall.LOCK_EX) == nil {
+				held = f
+				break
+			}
+		}
+		note("schedules %s pid=%d at=%d", counter, os.Getpid(), time.Now().UnixMilli())
+		if m == "dies-active" {
+			os.Exit(7)
+		}
+	}
+	if !standby {
+		go schedule()
+	}
 	fmt.Println("a-line-from-the-future with fields")
 	fmt.Println("ready " + version + " and more")
 	if m == "hangs" {
 		time.Sleep(time.Hour)
 	}
+	var hung atomic.Bool
 	go func() {
 		for range time.Tick(time.Second) {
+			if hung.Load() {
+				continue
+			}
 			fmt.Println("alive")
+			holds := uint64(0x1ff)
+			if m == "breaks" {
+				holds = 0x0ff
+			}
+			fmt.Printf("checks %016x %016x\n", holds, uint64(0x1ff))
 		}
 	}()
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		note("line %s", lines.Text())
+		word, rest, _ := strings.Cut(lines.Text(), " ")
+		switch word {
+		case "drain":
+			if m == "deaf-to-drain" {
+				continue
+			}
+			file := filepath.Join(root, "state", "handover", counter)
+			_ = os.WriteFile(file, []byte("due"), 0o600)
+			note("hands over %s at=%d", counter, time.Now().UnixMilli())
+			held.Close()
+			fmt.Println("handover " + filepath.Base(file) + " 0")
+			fmt.Println("drained")
+			os.Exit(0)
+		case "activate":
+			note("activated %s with %q", counter, rest)
+			if m == "hangs-active" {
+				hung.Store(true)
+			}
+			go schedule()
+		}
 		if strings.HasPrefix(lines.Text(), "stop ") && m != "deaf" {
 			os.Exit(0)
 		}
 	}
 	note("eof")
+	if m == "clings" {
+		time.Sleep(time.Hour)
+	}
 }

@@ -1,0 +1,321 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing"
+	"github.com/limpet-monitoring/limpet/signing/repo"
+	"github.com/limpet-monitoring/limpet/signing/tuf"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+)
+
+// updating is a box with a repository it looks at, in a folder or over HTTP.
+type updating struct {
+	*box
+	repo *repo.Repo
+	dir  string
+	next uint64
+}
+
+// newUpdating is a box that runs release 1, with limpet-fetch and a mirror.
+func newUpdating(t *testing.T, mirror ...string) *updating {
+	t.Helper()
+	b := emptyBox(t)
+	keys := map[string]signing.Key{}
+	u := &updating{box: b, dir: t.TempDir(), next: 1}
+	var err error
+	u.repo, err = repo.Create(fsys.Disk{}, u.dir, func(role string) (signing.Key, error) {
+		if _, ok := keys[role]; !ok {
+			key, err := signing.Generate(true)
+			if err != nil {
+				return key, err
+			}
+			keys[role] = key
+		}
+		return keys[role], nil
+	}, true)
+	b.must(err)
+	u.release(1)
+	b.good = b.place(1, coreBytes(t, "1"))
+	source := func(name string, max int64) ([]byte, error) { return u.repo.Read(name, max) }
+	_, after, err := tuf.Refresh(tuf.Stored{"root.json": u.repo.Root()}, source, time.Now(), tuf.CoreDir("stable", platform))
+	b.must(err)
+	for name, data := range after {
+		b.must(os.WriteFile(filepath.Join(b.TrustCore(), name), data, 0o644))
+	}
+	if len(mirror) == 0 {
+		mirror = []string{u.dir}
+	}
+	b.must(os.WriteFile(b.BoxFile(), []byte("mirror = "+strings.Join(mirror, ", ")+"\n"), 0o644))
+	program, err := os.ReadFile(programs.fetch)
+	b.must(err)
+	b.must(os.WriteFile(b.Fetch(), program, 0o755))
+	return u
+}
+
+// release publishes a release with the shortest soak there is.
+func (u *updating) release(counter uint64) {
+	u.t.Helper()
+	_, err := u.repo.AddRelease(repo.Release{
+		Channel: "stable", Version: fmt.Sprintf("9.9.%d", counter), Counter: counter, Floor: 1, Soak: 3 * time.Second, Contract: 1,
+	}, map[string][]byte{platform: coreBytes(u.t, strconv.FormatUint(counter, 10))})
+	u.must(err)
+	_, err = u.repo.Commit(time.Now())
+	u.must(err)
+}
+
+// modeOf says how a release behaves.
+func (u *updating) modeOf(counter uint64, mode string) {
+	u.t.Helper()
+	u.must(os.WriteFile(filepath.Join(u.Etc, fmt.Sprintf("mode-%d", counter)), []byte(mode), 0o644))
+}
+
+func (u *updating) good1() uint64 {
+	r, _ := u.record()
+	return r.Good.Counter
+}
+
+func (u *updating) past() string {
+	text, _ := os.ReadFile(u.History())
+	return string(text)
+}
+
+// trialStarts counts the starts of a trial.
+func (u *updating) trialStarts(counter uint64) int {
+	return strings.Count(u.past(), fmt.Sprintf(" start release=%d ", counter))
+}
+
+var stamp = regexp.MustCompile(`(?m)^(schedules|hands over) (\d+).* at=(\d+)$`)
+
+// stamps are the moments, in Unix milliseconds, at which releases began to schedule and handed over.
+func (u *updating) stamps(what string, counter uint64) []int64 {
+	var list []int64
+	for _, m := range stamp.FindAllStringSubmatch(u.heard(), -1) {
+		if m[1] == what && m[2] == strconv.FormatUint(counter, 10) {
+			at, _ := strconv.ParseInt(m[3], 10, 64)
+			list = append(list, at)
+		}
+	}
+	return list
+}
+
+func TestGoodUpdateCommits(t *testing.T) {
+	t.Parallel()
+	u := newUpdating(t)
+	cmd := u.start()
+	u.untilRunning()
+	u.until("good schedules", 5*time.Second, func() bool { return len(u.stamps("schedules", 1)) == 1 })
+	u.until("good has settled", 10*time.Second, func() bool { return time.Since(time.UnixMilli(u.stamps("schedules", 1)[0])) > 6*time.Second })
+	u.release(2)
+	asked := time.Now()
+	if _, text, code := u.limpet("look"); code != 0 {
+		t.Fatal(text)
+	}
+	u.until("new core schedules", 10*time.Second, func() bool { return len(u.stamps("schedules", 2)) == 1 })
+	took, gap := time.UnixMilli(u.stamps("schedules", 2)[0]).Sub(asked), u.stamps("schedules", 2)[0]-u.stamps("hands over", 1)[0]
+	t.Logf("look to schedule %v, gap %d ms", took, gap)
+	if took > 3*time.Second || gap > 250 {
+		t.Errorf("look to schedule %v, gap %d ms", took, gap)
+	}
+	u.until("commit", 15*time.Second, func() bool { return u.good1() == 2 })
+	r, _ := u.record()
+	if r.Previous != u.good || !r.Trial.None() || r.Committed == 0 {
+		t.Errorf("%+v", r)
+	}
+	if !strings.Contains(u.heard(), fmt.Sprintf("activated 2 with %q", filepath.Join(u.Handover(), "1"))) || !strings.Contains(u.heard(), "line successor ") {
+		t.Errorf("heard %s", u.heard())
+	}
+	u.until("the newest", 5*time.Second, func() bool {
+		out, _, _ := u.limpet("why")
+		return out == "this box runs the newest release of channel stable\n"
+	})
+	if v := u.view(); v.core.counter != 2 || v.core.role != "good" || v.restarts != 0 {
+		t.Errorf("%+v", v)
+	}
+	if kb := resident(t, cmd.Process.Pid); kb > maxResident {
+		t.Errorf("VmRSS %d kB, limit %d kB", kb, maxResident)
+	} else {
+		t.Logf("VmRSS %d kB", kb)
+	}
+}
+
+// TestBadReleasesGoBack: each is rejected after three verdicts, and never starts again.
+func TestBadReleasesGoBack(t *testing.T) {
+	for mode, reason := range map[string]boot.Reason{"dies": boot.Exited, "dies-active": boot.Exited, "breaks": boot.Regressed, "floods": boot.Hung} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			u := newUpdating(t)
+			u.modeOf(2, mode)
+			u.start()
+			u.untilRunning()
+			u.release(2)
+			u.limpet("look")
+			u.until("rejection", 150*time.Second, func() bool { r, _ := u.record(); return r.Barred[0].Counter == 2 })
+			r, _ := u.record()
+			if r.Good != u.good || r.Barred[0].Reason != reason || !r.Trial.None() {
+				t.Errorf("%+v", r)
+			}
+			if n := u.trialStarts(2); n != 3 {
+				t.Errorf("%d starts", n)
+			}
+			u.until("good schedules", 10*time.Second, func() bool { v := u.view(); return v.core.counter == 1 && v.state == running })
+			u.limpet("look", "--wait")
+			if out, _, _ := u.limpet("why"); !strings.Contains(out, "is barred; `limpet unbar") {
+				t.Errorf("why: %s", out)
+			}
+			if r, _ := u.record(); !r.Trial.None() || u.trialStarts(2) != 3 {
+				t.Errorf("it starts again: %+v", r)
+			}
+			if mode != "breaks" {
+				if text, err := os.ReadFile(u.Rejected(hexOf(r.Barred[0].Hash))); err != nil || !strings.Contains(string(text), "this goes to the log") {
+					t.Errorf("log %q %v", text, err)
+				}
+			}
+			if mode == "dies" && len(u.stamps("schedules", 1)) != 1 {
+				t.Errorf("good noticed: %v", u.stamps("schedules", 1))
+			}
+			if mode == "dies-active" {
+				good, bad := u.stamps("schedules", 1), u.stamps("schedules", 2)
+				for i, at := range bad {
+					if i+1 < len(good) && good[i+1]-at > 2000 {
+						t.Errorf("good schedules again after %d ms", good[i+1]-at)
+					}
+				}
+			}
+			u.release(3)
+			u.limpet("look")
+			u.until("the next one is taken", 30*time.Second, func() bool { return u.good1() == 3 })
+		})
+	}
+}
+
+func TestHoldPinRollback(t *testing.T) {
+	t.Parallel()
+	u := newUpdating(t)
+	u.start()
+	u.untilRunning()
+	u.limpet("hold")
+	u.release(2)
+	if out, _, _ := u.limpet("look", "--wait"); out != "updates of this box are held\n" {
+		t.Errorf("held: %s", out)
+	}
+	if r, _ := u.record(); !r.Trial.None() || !r.Owner.Hold {
+		t.Errorf("%+v", r)
+	}
+	u.limpet("resume")
+	u.until("commit", 30*time.Second, func() bool { return u.good1() == 2 })
+	if _, text, code := u.limpet("rollback"); code != 0 {
+		t.Fatal(text)
+	}
+	u.until("back", 30*time.Second, func() bool { return u.good1() == 1 })
+	r, _ := u.record()
+	if r.Owner.Pin != "9.9.1" || r.Barred[0] != (boot.Bar{}) {
+		t.Errorf("%+v", r)
+	}
+	if out, _, _ := u.limpet("look", "--wait"); out != "this box is pinned to 9.9.1\n" {
+		t.Errorf("pinned: %s", out)
+	}
+	u.limpet("follow")
+	u.until("forward", 30*time.Second, func() bool { return u.good1() == 2 })
+}
+
+// TestKilledStub kills the stub at moments of a swap: something runs again, nothing is held against the
+// release, and it gets there.
+func TestKilledStub(t *testing.T) {
+	for _, moment := range []string{"line successor", "schedules 2"} {
+		t.Run(moment, func(t *testing.T) {
+			t.Parallel()
+			u := newUpdating(t)
+			cmd := u.start()
+			u.untilRunning()
+			u.release(2)
+			u.limpet("look")
+			u.until(moment, 30*time.Second, func() bool { return strings.Contains(u.heard(), moment) })
+			stop(t, cmd, syscall.SIGKILL)
+			u.start()
+			u.until("commit", 60*time.Second, func() bool { return u.good1() == 2 })
+			if r, _ := u.record(); r.Barred[0] != (boot.Bar{}) {
+				t.Errorf("%+v", r)
+			}
+			if strings.Contains(u.past(), " fail ") {
+				t.Errorf("a verdict fell:\n%s", u.past())
+			}
+		})
+	}
+}
+
+// TestHolderOfAnEarlierStubIsEnded: a core that does not end with its stub loses state/lock.
+func TestHolderOfAnEarlierStubIsEnded(t *testing.T) {
+	t.Parallel()
+	u := newUpdating(t)
+	u.mode("clings")
+	cmd := u.start()
+	first := u.untilRunning()
+	u.until("it schedules", 5*time.Second, func() bool { return len(u.stamps("schedules", 1)) == 1 })
+	stop(t, cmd, syscall.SIGKILL)
+	u.start()
+	u.until("another schedules", 20*time.Second, func() bool { return len(u.stamps("schedules", 1)) == 2 })
+	if state, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", first.core.pid)); len(state) > 0 && !strings.Contains(string(state), ") Z ") {
+		t.Errorf("the old core lives: %s", state)
+	}
+	u.mode("")
+}
+
+func TestBadMirrors(t *testing.T) {
+	foreign := newUpdating(t)
+	foreign.release(2)
+	for name, serve := range map[string]func(u *updating, w http.ResponseWriter, r *http.Request){
+		"truncates": func(u *updating, w http.ResponseWriter, r *http.Request) {
+			data, _ := os.ReadFile(filepath.Join(u.dir, filepath.FromSlash(r.URL.Path)))
+			w.Write(data[:len(data)/2])
+		},
+		"foreign": func(_ *updating, w http.ResponseWriter, r *http.Request) {
+			http.FileServer(http.Dir(foreign.dir)).ServeHTTP(w, r)
+		},
+		"gone": func(_ *updating, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) },
+		"wrong core": func(u *updating, w http.ResponseWriter, r *http.Request) {
+			if strings.HasPrefix(r.URL.Path, "/targets/") {
+				w.Write([]byte("something else"))
+				return
+			}
+			http.FileServer(http.Dir(u.dir)).ServeHTTP(w, r)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var u *updating
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(u, w, r) }))
+			t.Cleanup(server.Close)
+			u = newUpdating(t, server.URL)
+			u.start()
+			first := u.untilRunning()
+			u.release(2)
+			u.limpet("look", "--wait")
+			v := u.view()
+			if v.word == "" || v.core.pid != first.core.pid {
+				t.Errorf("%s: %+v", name, v)
+			}
+			if r, _ := u.record(); r.Good != u.good || !r.Trial.None() {
+				t.Errorf("%+v", r)
+			}
+			t.Logf("%s: %s", v.word, v.text)
+			// A second mirror that works is enough.
+			u.must(os.WriteFile(u.BoxFile(), []byte("mirror = "+server.URL+", "+u.dir+"\n"), 0o644))
+			u.limpet("look")
+			u.until("commit", 40*time.Second, func() bool { return u.good1() == 2 })
+		})
+	}
+}
+
+var _ = slices.Contains[[]string]
