@@ -1,6 +1,7 @@
 // Command limpet-release is the publisher's tool: it makes the repository that
-// releases are served from, lists cores and the programs of the stub in it, keeps
-// its signatures fresh, and verifies it as a stranger would.
+// releases are served from, builds releases, lists cores and the programs of the
+// stub in it with all that makes them travel lightly, keeps its signatures fresh,
+// and verifies it as a stranger would.
 //
 // It works on a folder of plain files and a folder of keys, both on this machine;
 // putting the files on a server is for whoever runs that server. The format is
@@ -59,7 +60,10 @@ func (e usageError) Error() string { return string(e) }
 
 var commands = []command{
 	{"init", "--dir REPO --keys KEYDIR --development", "make a repository and its keys", initCommand},
-	{"publish", "--dir REPO --keys KEYDIR --version V --core GOOS-GOARCH=FILE...", "list a release", publishCommand},
+	{"cut", "--version V --out DIR [--platform GOOS-GOARCH]...", "build a release twice and compare", cutCommand},
+	{"publish", "--dir REPO --keys KEYDIR --cut DIR", "list a release, with its deltas", publishCommand},
+	{"delta", "--dir REPO --keys KEYDIR [--version V] [--base V]...", "list more deltas for a release", deltaCommand},
+	{"promote", "--dir REPO --keys KEYDIR --version V --from CHANNEL --channel CHANNEL", "list a release in another channel", promoteCommand},
 	{"refresh", "--dir REPO --keys KEYDIR", "sign anew what expires", refreshCommand},
 	{"verify", "--dir REPO [--root FILE]", "check a repository as a stranger would", verifyCommand},
 	{"list", "--dir REPO", "show what is published", listCommand},

@@ -2,12 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -72,10 +76,14 @@ func printTargets(out output, r *repo.Repo) error {
 	}
 	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
 	if len(cores) > 0 {
-		fmt.Fprintln(table, "CHANNEL\tPLATFORM\tVERSION\tCOUNTER\tFLOOR\tSOAK\tCONTRACT\tBYTES\tSHA-256")
+		fmt.Fprintln(table, "CHANNEL\tPLATFORM\tVERSION\tCOUNTER\tFLOOR\tSOAK\tCONTRACT\tBYTES\tPACKED\tDELTAS\tSHA-256")
 	}
 	for _, c := range cores {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%v\t%d\t%d\t%x\n", c.Channel, c.Platform, c.Version, c.Counter, c.Floor, c.Soak, c.Contract, c.Length, c.SHA256[:6])
+		packed := "-"
+		if c.Packed != nil {
+			packed = strconv.FormatInt(c.Packed.Length, 10)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%v\t%d\t%d\t%s\t%d\t%x\n", c.Channel, c.Platform, c.Version, c.Counter, c.Floor, c.Soak, c.Contract, c.Length, packed, len(c.Deltas), c.SHA256[:6])
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -124,7 +132,11 @@ func verify(ctx context.Context, out output, r *repo.Repo, dir, rootFile string)
 	if set.Development() {
 		sayDevelopment(out)
 	}
-	n, err := checkFiles(ctx, set, dir, want)
+	n, err := checkFiles(ctx, out, set, dir, want)
+	if err != nil {
+		return err
+	}
+	ways, err := checkWays(ctx, out, set, dir, r.Roles())
 	if err != nil {
 		return err
 	}
@@ -146,7 +158,7 @@ func verify(ctx context.Context, out output, r *repo.Repo, dir, rootFile string)
 		}
 		next = "limpet-release refresh --dir " + dir + " --keys KEYDIR"
 	}
-	out.printf("verified: %d files\nnext: %s\n", n, next)
+	out.printf("verified: %d files of targets, %d packed cores and deltas\nnext: %s\n", n, ways, next)
 	return nil
 }
 
@@ -160,24 +172,28 @@ func advice(err error) string {
 }
 
 // checkFiles hashes the files of all targets below the folders, and counts them.
-func checkFiles(ctx context.Context, set *tuf.Set, dir string, folders []string) (int, error) {
-	n := 0
+func checkFiles(ctx context.Context, out output, set *tuf.Set, dir string, folders []string) (int, error) {
+	var all []tuf.Target
 	for _, folder := range folders {
 		targets, err := set.Under(folder)
 		if err != nil {
-			return n, err
+			return 0, err
 		}
-		for _, t := range targets {
-			if ctx.Err() != nil {
-				return n, errors.New("interrupted")
-			}
-			if err := checkFile(t, dir); err != nil {
-				return n, err
-			}
-			n++
-		}
+		all = append(all, targets...)
 	}
-	return n, nil
+	bar := out.progress(len(all))
+	defer bar.close()
+	for _, t := range all {
+		if ctx.Err() != nil {
+			return 0, errors.New("interrupted")
+		}
+		bar.begin(t.Path)
+		if err := checkFile(t, dir); err != nil {
+			return 0, err
+		}
+		bar.step()
+	}
+	return len(all), nil
 }
 
 func checkFile(t tuf.Target, dir string) error {
@@ -187,4 +203,51 @@ func checkFile(t tuf.Target, dir string) error {
 	}
 	defer f.Close()
 	return t.Check(f)
+}
+
+// checkWays hashes every packed core and delta once, and counts them. A core that
+// boxes of this version would leave out is an error.
+func checkWays(ctx context.Context, out output, set *tuf.Set, dir string, roles []string) (int, error) {
+	files := map[string]tuf.Packed{} // by path: channels share them
+	for _, role := range roles {
+		channel, platform, _ := strings.Cut(role, "-")
+		cores, skipped := set.Cores(channel, platform)
+		if skipped != nil {
+			return 0, fmt.Errorf("boxes leave a release out: %w", errors.Join(skipped...))
+		}
+		for _, c := range cores {
+			if c.Packed != nil {
+				files[c.Packed.Path] = *c.Packed
+			}
+			for _, d := range c.Deltas {
+				files[d.Path] = tuf.Packed{Codec: d.Codec, Path: d.Path, Length: d.Length, SHA256: d.SHA256}
+			}
+		}
+	}
+	bar := out.progress(len(files))
+	defer bar.close()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if ctx.Err() != nil {
+			return 0, errors.New("interrupted")
+		}
+		bar.begin(name)
+		if err := checkWay(files[name], dir); err != nil {
+			return 0, fmt.Errorf("check %s: %w", name, err)
+		}
+		bar.step()
+	}
+	return len(files), nil
+}
+
+func checkWay(w tuf.Packed, dir string) error {
+	data, err := fsys.Read(fsys.Disk{}, filepath.Join(dir, "targets", filepath.FromSlash(w.Path)), w.Length)
+	switch {
+	case err != nil:
+		return err
+	case int64(len(data)) != w.Length:
+		return fmt.Errorf("it has %d bytes where %d were signed", len(data), w.Length)
+	case sha256.Sum256(data) != w.SHA256:
+		return errors.New("its hash is not what was signed")
+	}
+	return nil
 }

@@ -6,10 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -219,92 +217,4 @@ func (f files) read() (map[string][]byte, error) {
 		out[platform] = data
 	}
 	return out, nil
-}
-
-// publication is what publish was asked for.
-type publication struct {
-	repo.Release
-	cores   files
-	stubs   files
-	fetches files
-}
-
-func publishCommand(f *flag.FlagSet) action {
-	p := placeFlags(f)
-	pub := &publication{cores: files{}, stubs: files{}, fetches: files{}}
-	f.StringVar(&pub.Channel, "channel", "stable", "`channel` the cores go to")
-	f.StringVar(&pub.Version, "version", "", "`version` of all the files given; it never changes afterwards")
-	f.Uint64Var(&pub.Counter, "counter", 0, "release `number`, above every one listed (default: the next)")
-	f.Uint64Var(&pub.Floor, "floor", 0, "lowest `counter` that may still be installed (default: as before)")
-	f.Uint64Var(&pub.Contract, "contract", 1, "lowest stub contract `number` that can run it")
-	f.DurationVar(&pub.Soak, "soak", defaultSoak, "how long a trial is watched, 10s to 1h; 3s at least in a development repository")
-	f.Var(pub.cores, "core", "`GOOS-GOARCH=FILE` of a limpet-core; may be repeated")
-	f.Var(pub.stubs, "stub", "`GOOS-GOARCH=FILE` of a limpet; may be repeated")
-	f.Var(pub.fetches, "fetch", "`GOOS-GOARCH=FILE` of a limpet-fetch; may be repeated")
-	return func(ctx context.Context, out output) error {
-		if pub.Version == "" {
-			return usageError("--version is missing")
-		}
-		if len(pub.cores)+len(pub.stubs)+len(pub.fetches) == 0 {
-			return usageError("give at least one of --core, --stub, --fetch")
-		}
-		return p.write(out, func(r *repo.Repo) error { return pub.publish(ctx, r, p, out) })
-	}
-}
-
-func (pub *publication) publish(ctx context.Context, r *repo.Repo, p *place, out output) error {
-	added, err := pub.add(r)
-	if err != nil {
-		return err
-	}
-	next := fmt.Sprintf("next: limpet-release verify --dir %s\n", p.dir)
-	if len(added) == 0 {
-		out.printf("nothing to publish: all of %s is listed already, with the same bytes\n%s", pub.Version, next)
-		return nil
-	}
-	now := time.Now()
-	r.Refresh(now)
-	if err := commit(ctx, r, now); err != nil {
-		return err
-	}
-	out.printf("published %s: %s\n%s", pub.Version, strings.Join(added, ", "), next)
-	return nil
-}
-
-// add lists all files and says which were new.
-func (pub *publication) add(r *repo.Repo) ([]string, error) {
-	cores, err := pub.cores.read()
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range allCores(r) {
-		pub.Floor = max(pub.Floor, c.Floor)
-	}
-	platforms, err := r.AddRelease(pub.Release, cores)
-	if err != nil {
-		return nil, err
-	}
-	var added []string
-	for _, platform := range platforms {
-		added = append(added, "core for "+platform+" in "+pub.Channel)
-	}
-	for _, program := range []struct {
-		name  string
-		files files
-	}{{"limpet", pub.stubs}, {"limpet-fetch", pub.fetches}} {
-		content, err := program.files.read()
-		if err != nil {
-			return nil, err
-		}
-		for _, platform := range slices.Sorted(maps.Keys(content)) {
-			isNew, err := r.AddProgram(platform, pub.Version, program.name, content[platform])
-			if err != nil {
-				return nil, err
-			}
-			if isNew {
-				added = append(added, program.name+" for "+platform)
-			}
-		}
-	}
-	return added, nil
 }

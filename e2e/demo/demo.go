@@ -99,7 +99,7 @@ func (d *demo) publish(ctx context.Context) error {
 	common := []string{"--dir", d.path("release"), "--keys", d.path("keys")}
 	steps := [][]string{
 		append([]string{"init", "--development"}, common...),
-		append([]string{"publish", "--channel", "stable", "--version", baseVer + "." + hash[:8], "--soak", "3s", "--core", platform + "=" + core}, common...),
+		append([]string{"publish", "--channel", "stable", "--version", baseVer + "." + hash[:8], "--soak", "3s", "--plain", "--core", platform + "=" + core}, common...),
 		append([]string{"refresh"}, common...),
 	}
 	for _, args := range steps {

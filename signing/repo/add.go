@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"path"
 	"regexp"
 	"slices"
 	"time"
@@ -47,18 +46,13 @@ type custom struct {
 
 // NextCounter is the lowest counter a new release may have.
 func (r *Repo) NextCounter() (uint64, error) {
+	cores, err := r.Cores()
+	if err != nil {
+		return 0, err
+	}
 	highest := uint64(0)
-	for role, t := range r.targets {
-		for name, target := range t.Signed.Targets {
-			if role == metadata.TARGETS || target.Custom == nil {
-				continue
-			}
-			var c custom
-			if err := json.Unmarshal(*target.Custom, &c); err != nil {
-				return 0, fmt.Errorf("read custom of %s: %w", name, err)
-			}
-			highest = max(highest, c.Counter)
-		}
+	if len(cores) > 0 {
+		highest = cores[0].Counter
 	}
 	return highest + 1, nil
 }
@@ -87,6 +81,9 @@ func (r *Repo) AddRelease(rel Release, cores map[string][]byte) ([]string, error
 		if there {
 			continue
 		}
+		if err := r.elsewhere(rel, platform, cores[platform]); err != nil {
+			return nil, err
+		}
 		if rel.Counter < next {
 			return nil, fmt.Errorf("counter %d is not above the highest one listed, %d", rel.Counter, next-1)
 		}
@@ -96,6 +93,26 @@ func (r *Repo) AddRelease(rel Release, cores map[string][]byte) ([]string, error
 		added = append(added, platform)
 	}
 	return added, nil
+}
+
+// elsewhere refuses a version that another channel has: with other bytes, because a
+// version never changes; with the same, because that is a promotion, which keeps
+// the counter.
+func (r *Repo) elsewhere(rel Release, platform string, data []byte) error {
+	cores, err := r.Cores()
+	if err != nil {
+		return err
+	}
+	for _, c := range cores {
+		if c.Version != rel.Version || c.Platform != platform || c.Channel == rel.Channel {
+			continue
+		}
+		if c.SHA256 == sha256.Sum256(data) {
+			return fmt.Errorf("%s for %s is in channel %s already; promote it from there", rel.Version, platform, c.Channel)
+		}
+		return fmt.Errorf("%s is listed already with other bytes; a version never changes, so give this one a new version", c.Path)
+	}
+	return nil
 }
 
 func (r *Repo) addCore(rel Release, platform string, data []byte) error {
@@ -171,7 +188,7 @@ func (r *Repo) add(role, name string, data []byte, about any) error {
 		Path:   name,
 	}
 	r.stale[role] = true
-	r.files["targets/"+path.Dir(name)+"/"+hex.EncodeToString(sum[:])+"."+path.Base(name)] = data
+	r.files[fileOf(name, sum)] = data
 	return nil
 }
 

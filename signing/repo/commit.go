@@ -46,11 +46,14 @@ func (r *Repo) Refresh(now time.Time) {
 	r.stale[metadata.SNAPSHOT] = true
 }
 
+// Changed reports whether Commit has anything to do.
+func (r *Repo) Changed() bool { return len(r.stale) > 0 || len(r.files) > 0 }
+
 // Commit signs what changed, verifies the result, and writes it durably. now is
 // the time of signing. It reports false when there was nothing to do. After an
 // error the repository on disk is as before, or as it should be; open it anew.
 func (r *Repo) Commit(now time.Time) (bool, error) {
-	if len(r.stale) == 0 && len(r.files) == 0 {
+	if !r.Changed() {
 		return false, nil
 	}
 	if err := r.commit(now.UTC().Truncate(time.Second)); err != nil {

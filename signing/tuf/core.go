@@ -17,6 +17,7 @@ const (
 	maxCodecs          = 16
 	maxDeltas          = 64
 	maxWaves           = 64
+	maxPath            = 1024 // bytes
 )
 
 // Core is what the publisher signed about one release of the core.
@@ -30,16 +31,26 @@ type Core struct {
 	Soak     time.Duration // whole seconds, 10 s to 1 h (3 s under a development root)
 	Contract uint64        // the lowest stub contract that can run it
 	Codecs   []string      // delta codecs this core can decode
+	Packed   *Packed       // the whole core in fewer bytes; nil where the publisher has none
 	Deltas   []Delta       // ways to make it from an older core
 	Waves    []Wave        // ordered by From; none = open to all at once
 }
 
-// Delta is a target that turns one older core into this one.
+// Packed is a file that decompresses to the core. It is no target of its own: the
+// core's signed custom part vouches for it.
+type Packed struct {
+	Codec  string // "zstd" is a plain stream with a window of at most 8 MiB; leave any other alone
+	Path   string // below "targets/"; plain and relative, its hash is part of it already
+	Length int64  // of the packed file, bytes
+	SHA256 [32]byte
+}
+
+// Delta is a file that turns one older core into this one; otherwise as Packed.
 type Delta struct {
 	From   [32]byte // SHA-256 of the older core
-	Codec  string
-	Path   string // target path
-	Length int64  // of the delta, bytes
+	Codec  string   // a name of updater/delta
+	Path   string   // below "targets/"; plain and relative, its hash is part of it already
+	Length int64    // of the delta, bytes
 	SHA256 [32]byte
 }
 
@@ -119,6 +130,7 @@ func (s *Set) core(t Target) (Core, error) {
 		Soak:     time.Duration(d.int(t.custom, "soak", shortest, maxSoak)) * time.Second,
 		Contract: uint64(d.int(t.custom, "contract", 1, math.MaxInt64)),
 		Codecs:   d.texts(t.custom, "codecs", maxCodecs),
+		Packed:   d.packed(t.custom),
 		Deltas:   d.deltas(t.custom),
 		Waves:    d.waves(t.custom),
 	}
@@ -134,6 +146,19 @@ func (s *Set) core(t Target) (Core, error) {
 	return c, nil
 }
 
+func (d *decoder) packed(custom value) *Packed {
+	if _, ok := custom.member("packed"); !ok {
+		return nil
+	}
+	v := d.need(custom, "packed", object)
+	return &Packed{
+		Codec:  d.text(v, "codec"),
+		Path:   d.path(v, "path"),
+		Length: d.int(v, "length", 1, maxTarget),
+		SHA256: [32]byte(d.bytes(v, "sha256", 32)),
+	}
+}
+
 func (d *decoder) deltas(custom value) []Delta {
 	list := d.maybe(custom, "deltas", array).items
 	if len(list) > maxDeltas {
@@ -145,7 +170,7 @@ func (d *decoder) deltas(custom value) []Delta {
 		out = append(out, Delta{
 			From:   [32]byte(d.bytes(v, "from", 32)),
 			Codec:  d.text(v, "codec"),
-			Path:   d.text(v, "path"),
+			Path:   d.path(v, "path"),
 			Length: d.int(v, "length", 1, maxTarget),
 			SHA256: [32]byte(d.bytes(v, "sha256", 32)),
 		})

@@ -1,6 +1,7 @@
 package tuf
 
 import (
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -87,6 +88,19 @@ func (d *decoder) bytes(v value, name string, size int) []byte {
 	}
 	return b
 }
+
+// path is a member that names a file below a folder, and cannot lead out of it.
+func (d *decoder) path(v value, name string) string {
+	s := d.text(v, name)
+	if len(s) > maxPath || s == "." || !plainPath(s) {
+		d.fail(strconv.Quote(name) + " is not a plain relative path")
+		return ""
+	}
+	return s
+}
+
+// plainPath reports whether a path stays below where it starts, on every system.
+func plainPath(s string) bool { return fs.ValidPath(s) && !strings.ContainsAny(s, "\\:") }
 
 // timeFormat is TUF's: seconds, UTC, nothing else. time.Parse alone would let
 // fractions through.

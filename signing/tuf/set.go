@@ -5,7 +5,6 @@ import (
 	"crypto/sha512"
 	"hash"
 	"io"
-	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,7 +71,7 @@ func (s *Set) Issued() time.Time { return s.timestamp.issued }
 // (TUF 5.6.7). The error is NotListed when nobody entitled to lists it, and
 // NotLoaded when the path was not covered by want.
 func (s *Set) Target(path string) (Target, error) {
-	if !fs.ValidPath(path) || strings.ContainsAny(path, "\\:") {
+	if !plainPath(path) {
 		return Target{}, refuse(Malformed, path, "not a plain relative path")
 	}
 	var in *targetsDoc

@@ -253,6 +253,7 @@ func TestCores(t *testing.T) {
 	good := func() obj {
 		return obj{"version": "2.0.0", "counter": 7, "floor": 3, "soak": 10, "contract": 2, "codecs": []any{"zstd"},
 			"deltas": []any{obj{"from": sum, "codec": "zstd", "path": "core/x", "length": 5, "sha256": sum}},
+			"packed": obj{"codec": "zstd", "path": "packed/x.zst", "length": 4, "sha256": sum},
 			"waves":  []any{obj{"from": "2030-05-01T00:00:00Z", "percent": 1}, obj{"from": "2030-05-02T00:00:00Z", "percent": 100}}}
 	}
 	open := func(custom any, development bool) (tuf.Core, []error) {
@@ -279,13 +280,23 @@ func TestCores(t *testing.T) {
 	}
 	if core.Channel != "stable" || core.Platform != "linux-amd64" || core.Version != "2.0.0" || core.Counter != 7 || core.Floor != 3 ||
 		core.Soak != 10*time.Second || core.Contract != 2 || core.Role != stable || len(core.Codecs) != 1 ||
-		core.Deltas[0].Length != 5 || core.Deltas[0].From[0] != 0xab || core.Waves[1].Percent != 100 || core.Waves[0].From.Day() != 1 {
+		core.Deltas[0].Length != 5 || core.Deltas[0].From[0] != 0xab || core.Deltas[0].Path != "core/x" ||
+		*core.Packed != (tuf.Packed{Codec: "zstd", Path: "packed/x.zst", Length: 4, SHA256: core.Deltas[0].SHA256}) || core.Waves[1].Percent != 100 || core.Waves[0].From.Day() != 1 {
 		t.Errorf("core %+v", core)
 	}
 	change := func(name string, v any) obj { c := good(); c[name] = v; return c }
+	pathed := func(path string) obj {
+		return change("packed", obj{"codec": "zstd", "path": path, "length": 4, "sha256": sum})
+	}
 	without := func(name string) obj { c := good(); delete(c, name); return c }
 	for name, c := range map[string]any{
-		"optional parts missing":    func() any { c := without("codecs"); delete(c, "deltas"); delete(c, "waves"); return c }(),
+		"optional parts missing": func() any {
+			c := without("codecs")
+			delete(c, "deltas")
+			delete(c, "waves")
+			delete(c, "packed")
+			return c
+		}(),
 		"a member of years to come": change("colour", obj{"rgb": 1}),
 	} {
 		if _, skipped := open(c, false); skipped != nil {
@@ -311,6 +322,17 @@ func TestCores(t *testing.T) {
 		"too many codecs":        change("codecs", make([]any, 17)),
 		"delta without a hash":   change("deltas", []any{obj{"from": sum, "codec": "zstd", "path": "x", "length": 5}}),
 		"delta with a short one": change("deltas", []any{obj{"from": "ab", "codec": "zstd", "path": "x", "length": 5, "sha256": sum}}),
+		"delta that leads out":   change("deltas", []any{obj{"from": sum, "codec": "zstd", "path": "../x", "length": 5, "sha256": sum}}),
+		"packed not an object":   change("packed", "x"),
+		"packed without a hash":  change("packed", obj{"codec": "zstd", "path": "x", "length": 5}),
+		"packed and empty":       change("packed", obj{"codec": "zstd", "path": "x", "length": 0, "sha256": sum}),
+		"path that leads out":    pathed("packed/../../x"),
+		"path from the top":      pathed("/etc/passwd"),
+		"path of Windows":        pathed("c:x"),
+		"path with backslashes":  pathed("..\\x"),
+		"path to itself":         pathed("."),
+		"path too long":          pathed(strings.Repeat("x", 1025)),
+		"no path":                pathed(""),
 		"too many deltas":        change("deltas", make([]any, 65)),
 		"wave above 100":         change("waves", []any{obj{"from": "2030-05-01T00:00:00Z", "percent": 101}}),
 		"wave without time":      change("waves", []any{obj{"percent": 1}}),
