@@ -108,10 +108,10 @@ func alike(a, b Agent) bool {
 func (b *box) describe(now time.Time) Agent {
 	a := AgentOf(b.enrolled, b.session)
 	a.Results = b.results
-	if a.Presence == Upgrading && now.Sub(a.Since.Time) > upgradeWithin {
+	if a.Presence == Upgrading && !b.session.Live() && now.Sub(a.Since.Time) > upgradeWithin {
 		a.Presence, a.Cause, a.Since = Offline, presence.Lost, journal.At(a.Since.Add(upgradeWithin))
 	}
-	if a.Presence == Online {
+	if b.session.Live() {
 		a.RTTMS, a.ClockOffsetMS = b.pulse.RTTMS, b.pulse.ClockOffsetMS
 	}
 	if b.pulse.Seen.After(a.LastSeen.Time) {

@@ -33,7 +33,7 @@ func (f *Fleet) hearPulses(n bus.Note) {
 	}
 	f.do(func() {
 		for _, p := range pulses {
-			if b := f.boxes[p.Fingerprint]; b != nil && b.session.State == "online" {
+			if b := f.boxes[p.Fingerprint]; b != nil && b.session.Live() {
 				b.pulse = p
 				f.show(b)
 			}
