@@ -75,6 +75,9 @@ func (f *Fleet) render(b *box) *view {
 	if f.wanted != nil {
 		v.agent.WantedRevision = f.wanted(v.agent)
 	}
+	if f.offer != nil {
+		v.agent.Offer = f.offer(v.agent, v.facts)
+	}
 	return v
 }
 
