@@ -123,6 +123,9 @@ func agentShow(ctx context.Context, c *call) error {
 	head.row("addresses", strings.Join(d.Addresses, ", "))
 	head.row("tags", strings.Join(d.Tags, ", "))
 	head.row("core", d.CoreVersion+", stub "+d.StubVersion)
+	if text := offerOf(d.Agent); text != "" {
+		head.row("offered", text)
+	}
 	head.row("revision", revisions(d.Agent))
 	for _, p := range d.RevisionProblems {
 		head.row("rejected", p)

@@ -64,6 +64,8 @@ func command(args []string, stdout, stderr io.Writer) error {
 		return supervise(l, stderr)
 	case "status":
 		return status(l, c.args, stdout)
+	case "uninstall":
+		return uninstall(l, c.args)
 	}
 	return handOver(l, c)
 }
@@ -72,6 +74,7 @@ const usage = `limpet watches this box.
 
   limpet run [--root DIR]             the service process: starts the core and keeps it running
   limpet status [--root DIR] [--json] what runs, and how it is
+  limpet uninstall [--purge]          take limpet off this box; --purge: key and fingerprint, too
   limpet version                      the version of this program
   limpet help                         this text
 

@@ -29,6 +29,14 @@ type Holds struct {
 	mu   sync.Mutex // guards lines and the file
 	list []string
 	at   time.Time // of the last change
+	tell func()
+}
+
+// OnChange has fn called after each change from now on.
+func (h *Holds) OnChange(fn func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.tell = fn
 }
 
 // OpenHolds reads the file; none is an empty one.
@@ -92,17 +100,25 @@ func (h *Holds) Unhold(what string) error {
 }
 
 func (h *Holds) change(fn func([]string) ([]string, error)) error {
+	tell, err := h.write(fn)
+	if err == nil && tell != nil {
+		tell() // it may ask Has
+	}
+	return err
+}
+
+func (h *Holds) write(fn func([]string) ([]string, error)) (tell func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	list, err := fn(h.list)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := fsys.WriteNew(fsys.Disk{}, h.name, []byte(text(list)), 0o644); err != nil {
-		return fmt.Errorf("write what is held: %w", err)
+		return nil, fmt.Errorf("write what is held: %w", err)
 	}
 	h.list, h.at = list, time.Now()
-	return nil
+	return h.tell, nil
 }
 
 func text(list []string) string {

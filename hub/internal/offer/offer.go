@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,7 +33,27 @@ type Shelf struct {
 	dir  string
 	held func(version, hash string) bool
 	log  *slog.Logger
-	set  atomic.Pointer[tuf.Set] // nil while there is none
+	set  atomic.Pointer[stock] // nil while there is none
+}
+
+// stock is one reading of the repository. Listing a channel takes long where it has many releases: each is listed once.
+type stock struct {
+	set    *tuf.Set
+	newest sync.Map // folder of a channel and platform → *tuf.Core, nil where there is none
+}
+
+// first is the newest release of a channel for a platform.
+func (s *stock) first(channel, platform string) *tuf.Core {
+	dir := tuf.CoreDir(channel, platform)
+	if core, known := s.newest.Load(dir); known {
+		return core.(*tuf.Core)
+	}
+	var first *tuf.Core
+	if cores, _ := s.set.Cores(channel, platform); len(cores) > 0 {
+		first = &cores[0]
+		s.newest.Store(dir, first) // what there is; agents' words alone fill no memory
+	}
+	return first
 }
 
 // Open reads the repository; none is an empty shelf. held is the hub's hold list.
@@ -43,13 +64,18 @@ func Open(dir string, held func(version, hash string) bool, log *slog.Logger) *S
 }
 
 // Set is what is listed, nil while there is nothing.
-func (s *Shelf) Set() *tuf.Set { return s.set.Load() }
+func (s *Shelf) Set() *tuf.Set {
+	if stock := s.set.Load(); stock != nil {
+		return stock.set
+	}
+	return nil
+}
 
 func (s *Shelf) read() {
 	r, err := repo.Open(fsys.Disk{}, s.dir, nil)
 	switch {
 	case err == nil:
-		s.set.Store(r.Set())
+		s.set.Store(&stock{set: r.Set()})
 	case errors.Is(err, fs.ErrNotExist):
 		s.set.Store(nil)
 	default:
@@ -88,16 +114,15 @@ func (s *Shelf) mark() string {
 // For is what an agent is offered.
 func (s *Shelf) For(a fleet.Agent, f fleet.Facts) fleet.Offer {
 	o := fleet.Offer{Channel: cmp.Or(f.More["channel"], defaultChannel), Phase: f.More["phase"]}
-	set := s.set.Load()
-	if set == nil || a.OS == "" {
+	stock := s.set.Load()
+	if stock == nil || a.OS == "" {
 		return o
 	}
-	cores, _ := set.Cores(o.Channel, a.OS+"-"+a.Arch)
-	if len(cores) == 0 {
+	newest := stock.first(o.Channel, a.OS+"-"+a.Arch)
+	if newest == nil {
 		o.Why = "no release is listed for " + a.OS + "-" + a.Arch + " in channel " + o.Channel
 		return o
 	}
-	newest := cores[0]
 	o.Version, o.Hash, o.Counter = newest.Version, hex.EncodeToString(newest.SHA256[:]), newest.Counter
 	o.Why = why(a, f.More, o, s.held(o.Version, o.Hash))
 	return o
