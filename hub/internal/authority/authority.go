@@ -110,7 +110,7 @@ func (a *Authority) CA() []byte {
 }
 
 // Pin is what names the key of the certificate that is served: the base64 of the SHA-256 of its public half (as in curl's
-// --pinnedpubkey). It stays when the certificate is renewed.
+// --pinnedpubkey). A renewed certificate has another: ask anew for each line that is shown.
 func (a *Authority) Pin() string {
 	sum := sha256.Sum256(a.cert.Load().Leaf.RawSubjectPublicKeyInfo)
 	return base64.StdEncoding.EncodeToString(sum[:])
