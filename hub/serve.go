@@ -213,7 +213,7 @@ type parts struct {
 
 // mount makes the one server of everything.
 func (h *hub) mount(ctx, life context.Context, b *bus.Bus, who *authority.Authority, p parts) error {
-	pages, err := console.New(console.Options{Version: version, Development: who.Development(), TokenCommand: h.site.tokenCommand,
+	pages, err := console.New(console.Options{Version: version, Development: who.Development(), TokenCommand: h.site.tokenCommand, InstallLine: func() string { return h.site.installLine("…") },
 		Fleet: p.fleet, Desired: p.desired.Current, Tokens: p.register.Tokens, Log: h.log})
 	if err != nil {
 		return err

@@ -179,11 +179,15 @@ func (s *site) greet(w io.Writer, data string) {
 // install are the commands that put a box onto this hub. The token is in no process's arguments: it is in the environment of
 // the shell that runs the script. Where the certificate is the hub's own CA's, curl is told its key instead.
 func (s *site) install(token string) []string {
-	lines := []string{"curl -fsSL" + s.pin() + " " + s.url + "/install.sh | TOKEN=" + token + " sh"}
+	lines := []string{s.installLine(token)}
 	if s.local {
 		lines = append([]string{"# on this machine only: the hub listens on " + strings.TrimPrefix(s.url, "https://") + "; --listen :8700 lets others in"}, lines...)
 	}
 	return lines
+}
+
+func (s *site) installLine(token string) string {
+	return "curl -fsSL" + s.pin() + " " + s.url + "/install.sh | TOKEN=" + token + " sh"
 }
 
 // quoted makes one word of a path for a POSIX shell.
