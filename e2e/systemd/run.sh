@@ -10,7 +10,7 @@ for tool in systemd-nspawn mmdebstrap; do
 	command -v $tool >/dev/null || { echo "error: $tool is not here; apt-get install systemd-container mmdebstrap" >&2; exit 1; }
 done
 suite=${SUITE:-bookworm}
-mirror=${MIRROR:-$(awk '/^URIs:/ {print $2; exit} /^deb / {print $2; exit}' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null)}
+mirror=${MIRROR:-$(awk '/^URIs:/ {print $2; exit} /^deb / {print $2; exit}' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true)}
 cache=$PWD/.cache/systemd
 base=$cache/$suite.tar
 root=$cache/box

@@ -96,7 +96,7 @@ func (a *API) removeMirror(w http.ResponseWriter, r *http.Request, _ identity) e
 func mirrorRefusal(err error) error {
 	switch {
 	case errors.Is(err, mirror.ErrFixed):
-		return &refusal{http.StatusConflict, err.Error(), "start the hub without --release, then it copies what it is told to", nil}
+		return &refusal{http.StatusBadRequest, err.Error(), "start the hub without --release, then it copies what it is told to", nil}
 	case errors.Is(err, mirror.ErrUnknown):
 		return &refusal{http.StatusNotFound, "this place is not mirrored", "limpet-hub mirror list lists them", nil}
 	case errors.Is(err, mirror.ErrPlace):

@@ -14,7 +14,7 @@ limpet_programs() {
 	esac
 }
 
-limpet_say() { printf '%s\n' "$*"; }
+limpet_say() { printf '%s\n' "$@"; }
 
 limpet_fail() {
 	printf 'error: %s\n' "$1" >&2
