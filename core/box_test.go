@@ -27,7 +27,8 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	coreFile = filepath.Join(dir, "limpet-core")
-	if out, err := exec.Command("go", "build", "-o", coreFile, ".").CombinedOutput(); err != nil {
+	build := exec.Command("go", append(append([]string{"build"}, buildFlags...), "-o", coreFile, ".")...)
+	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "build the core: %v\n%s", err, out)
 		os.Exit(1)
 	}
@@ -43,7 +44,8 @@ type box struct {
 	t      *testing.T
 	hub    *scriptedHub
 	layout platforms.Layout
-	words  string // file to which every run writes "b NAME" at its start and "e NAME" at its end
+	swaps  []time.Time // when each drain was said
+	words  string      // file to which every run writes "b NAME" at its start and "e NAME" at its end
 	nonces int
 }
 
@@ -58,6 +60,14 @@ func newBox(t *testing.T, slow string) *box {
 		t.Fatal(err)
 	}
 	b := &box{t: t, hub: newScriptedHub(t), layout: layout, words: filepath.Join(layout.Root, "words")}
+	t.Cleanup(func() {
+		log, _ := os.ReadFile(layout.CoreLog())
+		for _, word := range []string{"DATA RACE", "panic:", "fatal error:"} {
+			if at := strings.Index(string(log), word); at >= 0 {
+				t.Errorf("a core said:\n%s", log[at:min(len(log), at+4000)])
+			}
+		}
+	})
 	plugins := filepath.Join(layout.Root, "plugins")
 	write := func(path, text string, mode os.FileMode) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -222,6 +232,7 @@ func (b *box) trial(good *core) *core {
 func (b *box) swap(old *core) *core {
 	b.t.Helper()
 	next := b.trial(old)
+	b.swaps = append(b.swaps, time.Now())
 	old.say("drain 60")
 	file := old.heard("handover")
 	next.say("activate " + file[0])

@@ -46,7 +46,8 @@ type scriptedHub struct {
 	actives  int
 	counts   map[uint64]bool // session counts seen
 	bus      map[uint64][]wire.Record
-	arrivals int // records
+	arrivals int               // records
+	more     map[string]string // of the newest facts
 }
 
 type hubSession struct {
@@ -238,6 +239,10 @@ func (s *hubSession) loop() string {
 			if !b.RevisionReport.GetAccepted() {
 				h.t.Errorf("revision rejected: %v", b.RevisionReport.GetProblems())
 			}
+		case *wire.Frame_Facts:
+			h.mu.Lock()
+			h.more = b.Facts.GetMore()
+			h.mu.Unlock()
 		case *wire.Frame_Bye:
 			return b.Bye.GetCause()
 		}
@@ -265,6 +270,14 @@ func (h *scriptedHub) push(d *wire.Desired) {
 	if s != nil {
 		s.pushDesired()
 	}
+}
+
+// tell sends a frame to the agent's session.
+func (h *scriptedHub) tell(f *wire.Frame) {
+	h.mu.Lock()
+	s := h.main
+	h.mu.Unlock()
+	s.say(f)
 }
 
 func (h *scriptedHub) watermarks(kept []*wire.Generation) (marks []*wire.Watermark) {

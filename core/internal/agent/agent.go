@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -18,7 +17,6 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/builtin"
 	"github.com/limpet-monitoring/limpet/core/internal/config"
 	"github.com/limpet-monitoring/limpet/core/internal/control"
-	"github.com/limpet-monitoring/limpet/core/internal/facts"
 	"github.com/limpet-monitoring/limpet/core/internal/handover"
 	"github.com/limpet-monitoring/limpet/core/internal/identity"
 	"github.com/limpet-monitoring/limpet/core/internal/plugin"
@@ -108,6 +106,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Standby == "" {
 		a.endOrphans(ctx)
 	}
+	a.runs.breadth.narrow()
 	a.readBox()
 	a.limit = a.box.Limit.BufferBytes
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
@@ -253,6 +252,7 @@ func (a *agent) obey(g *group, c control.Command) (over bool, err error) {
 
 // beat says alive once the schedule has answered: a core whose schedule hangs must not pass for healthy.
 func (a *agent) beat(ctx context.Context) error {
+	a.runs.breadth.look()
 	ctx, cancel := context.WithTimeout(ctx, aliveEvery)
 	defer cancel()
 	if _, err := a.plan.Stats(ctx); err != nil {
@@ -298,83 +298,6 @@ func (a *agent) health() (bitmap, mask uint64) {
 		bitmap |= bitSession
 	}
 	return bitmap, mask
-}
-
-// stop announces the cause, lets what runs finish within the time, and brings over what can be brought.
-func (a *agent) stop(g *group, cause string, within time.Duration) {
-	a.log.Info("stopping", "cause", cause, "within", within)
-	ctx, cancel := context.WithTimeout(g.ctx, within-within/5)
-	defer cancel()
-	a.closeBook(ctx)
-	a.finish(ctx, within*2/5)
-	a.cut(ctx, killRunsAfter)
-	a.flush(ctx)
-	a.session.Bye(ctx, byeCause(cause), "")
-}
-
-// orphaned ends a core whose stub is gone, within the five seconds that the contract gives: the next stub may have started another.
-func (a *agent) orphaned(g *group) {
-	a.log.Warn("the stub is gone, ending")
-	a.closeBook(g.ctx)
-	a.finish(g.ctx, goneRuns)
-	told := make(chan struct{})
-	go func() {
-		defer close(told)
-		ctx, cancel := context.WithTimeout(g.ctx, flushWithin)
-		defer cancel()
-		a.session.Bye(ctx, byeCause("restart"), "")
-	}()
-	a.cut(g.ctx, killRunsAfter)
-	<-told
-}
-
-// finish starts nothing more and waits for what runs, up to a time.
-func (a *agent) finish(ctx context.Context, within time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	if err := a.plan.Drain(ctx); err != nil {
-		a.log.Warn("runs are cut off", "err", err)
-	}
-}
-
-// cut ends the schedule with all that still runs, and returns when it is killed and kept as lost.
-func (a *agent) cut(ctx context.Context, within time.Duration) {
-	a.endRuns()
-	ctx, cancel := context.WithTimeout(ctx, within)
-	defer cancel()
-	if err := a.plan.Drain(ctx); err != nil {
-		a.log.Error("runs do not end", "err", err)
-	}
-}
-
-// flush gives the session a moment to bring over what the last runs left.
-func (a *agent) flush(ctx context.Context) {
-	if a.session.Status().State != session.Connected {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, flushWithin)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for a.buffer.Stats().UnackedRecords > 0 {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// byeCause translates the stub's word into the wire's.
-func byeCause(cause string) string {
-	switch cause {
-	case "shutdown":
-		return "shutdown"
-	case "restart":
-		return "reload"
-	default:
-		return "stop"
-	}
 }
 
 // mark leaves the start mark by which a run that a kill cuts off is known to be lost.
@@ -429,53 +352,4 @@ func (a *agent) bufferLimit() int64 {
 		return a.limit
 	}
 	return buffer.DefaultMaxBytes
-}
-
-func (a *agent) gather() *wire.Facts {
-	f := facts.Gather()
-	return &wire.Facts{
-		Hostname: f.Hostname, Addresses: f.Addresses, Os: f.OS, Arch: f.Arch, Platform: f.Platform, Kernel: f.Kernel,
-		BootId: f.BootID, MachineIdHash: f.MachineID, MemoryBytes: f.Memory, Cpus: uint32(f.CPUs),
-		CoreVersion: a.o.Version, CoreHash: os.Getenv("LIMPET_CORE_HASH"), StubVersion: os.Getenv("LIMPET_STUB"),
-		Tags: a.box.Tags, Plugins: plugin.List(a.dirs()), Trust: a.box.Trust.String(), Checks: names(a.set.Checks),
-	}
-}
-
-func names(checks []check.Check) []string {
-	out := make([]string, 0, len(checks))
-	for _, c := range checks {
-		out = append(out, c.Name)
-	}
-	return out
-}
-
-// refreshFacts tells the hub when something about the box has changed.
-func (a *agent) refreshFacts() {
-	now, was := a.gather(), a.facts.Load()
-	now.Development, now.More = was.Development, was.More
-	if !sameFacts(now, was) {
-		a.facts.Store(now)
-		a.session.SendFacts()
-	}
-}
-
-// noteStub keeps what the stub says and the hub should see: each line is all that there is to say.
-func (a *agent) noteStub(values []control.Value) {
-	now := cloneFacts(a.facts.Load())
-	now.More = map[string]string{}
-	now.Development = false
-	for _, v := range values {
-		key, value := v.Key, v.Value
-		if key == "warning" {
-			now.Development = now.Development || value == "development"
-			key, value = "warning."+value, "yes"
-		}
-		if _, there := now.More[key]; there || len(now.More) < wire.MaxFacts {
-			now.More[key] = value
-		}
-	}
-	if !sameFacts(now, a.facts.Load()) {
-		a.facts.Store(now)
-		a.session.SendFacts()
-	}
 }

@@ -114,7 +114,7 @@ func (b *box) describe(now time.Time) Agent {
 	if a.Presence == Upgrading && !b.session.Live() && now.Sub(a.Since.Time) > upgradeWithin {
 		a.Presence, a.Cause, a.Since = Offline, presence.Lost, journal.At(a.Since.Add(upgradeWithin))
 	}
-	if b.session.Live() {
+	if b.session.Live() && b.pulse.Session == b.session.Session {
 		a.RTTMS, a.ClockOffsetMS = b.pulse.RTTMS, b.pulse.ClockOffsetMS
 	}
 	if b.pulse.Seen.After(a.LastSeen.Time) {

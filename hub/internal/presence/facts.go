@@ -35,10 +35,9 @@ type Facts struct {
 
 // What is kept of facts.
 const (
-	maxText    = 256  // bytes of one string
-	maxList    = 64   // addresses, tags, more
-	maxPlugins = 2000 // files of a plugin directory
-	maxChecks  = 2000 // names of checks
+	maxText   = 256  // bytes of one string
+	maxList   = 64   // addresses
+	maxChecks = 2000 // names of checks
 )
 
 // FromWire takes an agent's facts within their limits; what is beyond them is cut off.
@@ -50,7 +49,7 @@ func FromWire(f *wire.Facts) Facts {
 		BootID: Clip(f.GetBootId(), maxText), MachineIDHash: Clip(f.GetMachineIdHash(), maxText),
 		MemoryBytes: f.GetMemoryBytes(), CPUs: f.GetCpus(),
 		CoreVersion: Clip(f.GetCoreVersion(), maxText), CoreHash: Clip(f.GetCoreHash(), maxText), StubVersion: Clip(f.GetStubVersion(), maxText),
-		Tags: clipList(f.GetTags(), maxList), More: ClipMap(f.GetMore()), Plugins: clipList(f.GetPlugins(), maxPlugins),
+		Tags: clipList(f.GetTags(), wire.MaxTags), More: ClipMap(f.GetMore()), Plugins: clipList(f.GetPlugins(), wire.MaxPlugins),
 		Trust: Clip(f.GetTrust(), maxText), Development: f.GetDevelopment(), Checks: clipList(f.GetChecks(), maxChecks),
 	}
 }
@@ -78,7 +77,7 @@ func clipList(in []string, n int) []string {
 func ClipMap(in map[string]string) map[string]string {
 	out := map[string]string{}
 	for _, k := range slices.Sorted(maps.Keys(in)) {
-		if len(out) == maxList {
+		if len(out) == wire.MaxFacts {
 			break
 		}
 		out[Clip(k, maxText)] = Clip(in[k], maxText)

@@ -78,6 +78,9 @@ func relieved(last, e Entry) bool {
 func activate(e Entry, session string, at journal.Time) (Entry, error) {
 	switch {
 	case e.Session == session:
+		if e.Role != "" && e.Beside == nil {
+			e.State, e.Since = Online, at
+		}
 		e.Role = ""
 		return e, nil
 	case e.Beside == nil || e.Beside.Session != session:
@@ -104,8 +107,11 @@ func end(e Entry, session, cause string, at journal.Time) (Entry, error) {
 		next := *e.Beside
 		next.State, next.Cause, next.Since = Online, "", at
 		next.Former, next.Relieved = e.Former, e.Relieved
-		if e.Role == "" && next.Role == Standby && cause == "upgrade" {
+		switch {
+		case next.Role == Standby && cause == "upgrade":
 			next.Role = "" // it says so itself in a moment
+		case next.Role == Standby:
+			next.State, next.Since = Upgrading, e.Since // the stub brings one of them to work
 		}
 		return next, nil
 	}
