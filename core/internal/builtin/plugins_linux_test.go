@@ -1,8 +1,8 @@
 package builtin
 
 import (
-	"cmp"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
