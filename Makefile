@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help build run test check bench fuzz proto clean deps
+.PHONY: help build run demo-update demo-bad-update test check bench fuzz proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -22,6 +22,12 @@ build: ## build the five programs into bin/
 
 run: build ## a hub and one agent on this machine, below .run/; Ctrl-C stops both
 	@$(GO) build -o .cache/demo ./e2e/demo && exec .cache/demo
+
+demo-update: build ## publish a newer core to a running `make run`, and watch it replace the old one
+	@$(GO) build -o .cache/demoupdate ./e2e/demoupdate && exec .cache/demoupdate update
+
+demo-bad-update: build ## publish three broken cores, watch each go back; then a hub that is gone (about ten minutes)
+	@$(GO) build -o .cache/demoupdate ./e2e/demoupdate && exec .cache/demoupdate bad-update
 
 test: deps build ## every test, race detector on
 	. ./.cache/env && $(GO) test -race -shuffle=on -timeout 9m ./...

@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	switch word {
 	case "run":
-		return serve(ctx, layout, stderr)
+		return serve(ctx, layout, args, stderr)
 	case "status":
 		return status(ctx, layout, args, stdout, stderr)
 	case "try":
@@ -83,7 +83,15 @@ func locate(word string, args []string) (platforms.Layout, []string, error) {
 }
 
 // serve is the agent itself. Its log goes to stderr, which the stub made a file.
-func serve(ctx context.Context, layout platforms.Layout, stderr io.Writer) int {
+func serve(ctx context.Context, layout platforms.Layout, args []string, stderr io.Writer) int {
+	standby := ""
+	switch {
+	case len(args) == 2 && args[0] == "--standby" && control.ValidNonce(args[1]):
+		standby = args[1]
+	case len(args) > 0:
+		fmt.Fprintf(stderr, "error: run does not know %q\n", args)
+		return exitUsage
+	}
 	token := os.Getenv("LIMPET_TOKEN")
 	os.Unsetenv("LIMPET_TOKEN")
 	stub, err := control.Take()
@@ -96,8 +104,8 @@ func serve(ctx context.Context, layout platforms.Layout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "warning:", err)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	log.Info("core starts", "version", version, "pid", os.Getpid())
-	err = agent.Run(ctx, agent.Options{Layout: layout, Version: version, Stub: stub, Token: token, Log: log})
+	log.Info("core starts", "version", version, "pid", os.Getpid(), "standby", standby != "")
+	err = agent.Run(ctx, agent.Options{Layout: layout, Version: version, Stub: stub, Token: token, Standby: standby, Log: log})
 	if err != nil {
 		log.Error("core ends", "err", err)
 		return exitFailed

@@ -25,7 +25,7 @@ import (
 //	agent start|stop|kill|reload|core-kill NAME   one agent below $WORK/NAME, through its stub
 //	await SECONDS PATTERN PROGRAM…   runs the program again and again until its output matches
 //	flip FILE                        changes one bit in the middle of a file
-//	gone NAME                        fails if a process of that agent is left
+//	gone PATH                        waits until no process names this path below $WORK in its command line
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -165,10 +165,10 @@ func cmdFlip(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.Rename(names[0]+".flipped", names[0]))
 }
 
-// cmdGone looks for processes whose command line names the agent's root.
+// cmdGone looks for processes whose command line names an agent's root, or a plugin.
 func cmdGone(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
-		ts.Fatalf("usage: gone NAME")
+		ts.Fatalf("usage: gone PATH")
 	}
 	root := []byte(ts.MkAbs(args[0]))
 	err := rig.Await(context.Background(), 6*time.Second, "the end of every process of "+args[0], func(context.Context) (bool, error) {

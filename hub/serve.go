@@ -131,8 +131,12 @@ func (h *hub) open(ctx context.Context, o serveOptions, log *slog.Logger) error 
 		return fault(err, "", "the folder is "+o.data+"; the hub's user must be able to write it")
 	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
-	h.later(end)
-	go who.Run(life)
+	renewed := make(chan struct{})
+	go func() {
+		defer close(renewed)
+		who.Run(life)
+	}()
+	h.later(func() { end(); <-renewed }) // it writes below data, which the next hub may have at once
 	if err := h.site.announce(h.listener.Addr(), o, who); err != nil {
 		return err
 	}

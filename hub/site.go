@@ -112,7 +112,11 @@ func (s *site) announce(at net.Addr, o serveOptions, who *authority.Authority) e
 	s.local = bound.Addr().Unmap().IsLoopback()
 	s.url = "https://" + net.JoinHostPort(s.host(bound.Addr().Unmap(), o, trusted), fmt.Sprint(bound.Port()))
 	s.addresses = reachable(bound)
-	s.tokenCommand = "limpet-hub token create --data " + quoted(s.data)
+	whole, err := filepath.Abs(s.data)
+	if err != nil {
+		return fmt.Errorf("find data folder: %w", err)
+	}
+	s.tokenCommand = "limpet-hub token create --data " + quoted(whole)
 	for name, text := range map[string]string{client.AddressFile: s.url + "\n" + dial.String() + "\n", client.CAFile: string(trusted)} {
 		if err := fsys.WriteNew(fsys.Disk{}, filepath.Join(s.data, name), []byte(text), 0o644); err != nil {
 			return fault(err, "write "+name, "the hub's user must be able to write "+s.data)

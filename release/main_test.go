@@ -3,13 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -24,8 +27,20 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH"} { // the home folder of a script is another one
+				value, err := exec.Command("go", "env", name).Output()
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, strings.TrimSpace(string(value)))
+			}
+			return nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"oneline": oneLine,
+			"blob":    blob,
+			"damage":  damage,
 		},
 	})
 }
@@ -42,6 +57,34 @@ func oneLine(ts *testscript.TestScript, neg bool, words []string) {
 			ts.Fatalf("%q in %q: %v", word, text, !neg)
 		}
 	}
+}
+
+// blob writes 300 kB that compress by half and a version, so that two versions are
+// like two builds of one program: blob FILE VERSION [noise]. Noise does not compress.
+func blob(ts *testscript.TestScript, neg bool, args []string) {
+	r := rand.New(rand.NewPCG(1, 2))
+	data := make([]byte, 300_000)
+	for i := range data {
+		data[i] = 'a' + byte(r.IntN(16))
+		if len(args) > 2 {
+			data[i] = byte(r.Uint32())
+		}
+	}
+	copy(data[150_000:], args[1])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
+}
+
+// damage changes one byte in the middle of the one file that the pattern fits.
+func damage(ts *testscript.TestScript, neg bool, args []string) {
+	names, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(names) != 1 {
+		ts.Fatalf("%s fits %v", args[0], names)
+	}
+	data, err := os.ReadFile(names[0])
+	ts.Check(err)
+	data[len(data)/2]++
+	ts.Check(os.WriteFile(names[0], data, 0o644))
 }
 
 // productionRepo makes a repository that is not marked for development, as the key
@@ -174,6 +217,16 @@ func TestExitCodes(t *testing.T) {
 	r.run(exitUsage, "publish", "--soak", "fast")
 	r.run(exitFailed, "list", "--dir", "$repo")
 	r.run(exitFailed, "init", "--dir", "$repo", "--keys", "$keys")
+	r.run(exitUsage, "cut", "--out", "$cut")
+	r.run(exitUsage, "cut", "--version", "1.0.0")
+	r.run(exitUsage, "cut", "--version", "1/0", "--out", "$cut")
+	r.run(exitUsage, "cut", "--version", "1.0.0", "--out", "$cut", "--platform", "linux")
+	r.run(exitFailed, "cut", "--version", "1.0.0", "--out", "$cut", "--source", "$")
+	r.run(exitUsage, "delta", "--dir", "$repo", "--keys", "$keys", "--codec", "none")
+	r.run(exitUsage, "delta", "--dir", "$repo", "--keys", "$keys", "--last", "-1")
+	r.run(exitUsage, "promote", "--dir", "$repo", "--keys", "$keys")
+	r.run(exitUsage, "publish", "--dir", "$repo", "--keys", "$keys", "--cut", "$cut", "--core", "linux-amd64=x")
+	r.run(exitFailed, "publish", "--dir", "$repo", "--keys", "$keys", "--cut", "$cut")
 	r.run(exitOK, "--help")
 	r.run(exitOK, "list", "--help")
 }
@@ -192,4 +245,42 @@ func TestTwoPublishersAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.run(exitOK, "refresh", "--dir", "$repo", "--keys", "$keys")
+}
+
+func TestBar(t *testing.T) {
+	for _, c := range []struct {
+		done, total int
+		label, want string
+	}{
+		{0, 4, "core", "[........................] 0/4    7s core"},
+		{2, 4, "core", "[############............] 2/4    7s core"},
+		{4, 4, "", "[########################] 4/4    7s "},
+		{0, 0, "x", "[........................] 0/0    7s x"},
+	} {
+		if got := bar(c.done, c.total, c.label, 7*time.Second); got != c.want {
+			t.Errorf("%d of %d: %q, want %q", c.done, c.total, got, c.want)
+		}
+	}
+	if got := bar(1, 2, strings.Repeat("x", 200), time.Hour); len(got) != 79 {
+		t.Errorf("a long label makes %d columns", len(got))
+	}
+}
+
+func TestPackIsAPlainStreamWithABoundedWindow(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	core := make([]byte, 20<<20) // longer than the window
+	for i := range core {
+		core[i] = byte(r.IntN(4))
+	}
+	packed, err := pack(core)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var header zstd.Header
+	if err := header.Decode(packed); err != nil || header.WindowSize > packWindow || header.SingleSegment || !header.HasCheckSum || header.DictionaryID != 0 {
+		t.Errorf("header %+v, %v", header, err)
+	}
+	if len(packed) > len(core)/3 {
+		t.Errorf("%d bytes became %d", len(core), len(packed))
+	}
 }

@@ -20,6 +20,7 @@ type publication struct {
 	stubs   files
 	fetches files
 	decodes words
+	plain   bool
 	ways    *ways
 }
 
@@ -36,6 +37,7 @@ func publishCommand(f *flag.FlagSet) action {
 	f.Var(pub.cores, "core", "`GOOS-GOARCH=FILE` of a limpet-core; may be repeated")
 	f.Var(pub.stubs, "stub", "`GOOS-GOARCH=FILE` of a limpet; may be repeated")
 	f.Var(pub.fetches, "fetch", "`GOOS-GOARCH=FILE` of a limpet-fetch; may be repeated")
+	f.BoolVar(&pub.plain, "plain", false, "list the files alone, quickly; limpet-release delta adds later what travels lighter")
 	f.Var(&pub.decodes, "decodes", "delta `codec` that these cores decode; may be repeated (default: "+strings.Join(delta.Codecs(), ", ")+")")
 	return func(ctx context.Context, out output) error {
 		if err := pub.check(); err != nil {
@@ -94,7 +96,7 @@ func (pub *publication) publish(ctx context.Context, r *repo.Repo, p *place, out
 	if err != nil {
 		return err
 	}
-	if len(pub.cores) > 0 {
+	if len(pub.cores) > 0 && !pub.plain {
 		if err := pub.ways.add(ctx, r, pub.Channel, pub.Version, out); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -35,14 +36,14 @@ func (w *words) Set(s string) error {
 // it has to travel: one packed file, and deltas from older releases.
 type ways struct {
 	last   int
-	base   words // versions
+	base   words // versions, or beginnings of hashes
 	codecs words // to try; empty = all that this tool knows
 }
 
 func wayFlags(f *flag.FlagSet) *ways {
 	w := &ways{}
 	f.IntVar(&w.last, "last", defaultLast, "make deltas from so many `releases` before this one in its channel")
-	f.Var(&w.base, "base", "make a delta from this `version` too, whatever its channel; may be repeated")
+	f.Var(&w.base, "base", "make a delta from this `version` too, whatever its channel, or from the core whose SHA-256 begins so; may be repeated")
 	f.Var(&w.codecs, "codec", "try this delta `codec` only; may be repeated (default: "+strings.Join(delta.Codecs(), ", ")+")")
 	return w
 }
@@ -129,15 +130,17 @@ func (w *ways) tasks(cores []tuf.Core, channel, version string) ([]task, error) 
 			out = append(out, task{core: c})
 		}
 		for _, base := range w.bases(cores, c) {
-			found[base.Version] = true
+			for _, name := range w.base {
+				found[name] = found[name] || names(name, base)
+			}
 			if !slices.ContainsFunc(c.Deltas, func(d tuf.Delta) bool { return d.From == base.SHA256 }) {
 				out = append(out, task{c, &base})
 			}
 		}
 	}
-	for _, version := range w.base {
-		if !found[version] {
-			return nil, fmt.Errorf("make delta from %s: it is not listed for any platform of this release", version)
+	for _, name := range w.base {
+		if !found[name] {
+			return nil, fmt.Errorf("make delta from %s: it is not listed for any platform of this release", name)
 		}
 	}
 	return out, nil
@@ -156,11 +159,19 @@ func (w *ways) bases(cores []tuf.Core, c tuf.Core) []tuf.Core {
 		if recent {
 			last++
 		}
-		if recent || slices.Contains(w.base, b.Version) {
+		if recent || slices.ContainsFunc(w.base, func(name string) bool { return names(name, b) }) {
 			out = append(out, b)
 		}
 	}
 	return out
+}
+
+// minHash is the shortest beginning of a hash that names a core, in hex digits.
+const minHash = 8
+
+// names reports whether a name on the command line means a core.
+func names(name string, c tuf.Core) bool {
+	return name == c.Version || len(name) >= minHash && strings.HasPrefix(hex.EncodeToString(c.SHA256[:]), name)
 }
 
 // make makes one way and lists it when it is worth having.

@@ -32,7 +32,15 @@ if [ -n "$need" ]; then
 		apt-get $opts update -qq >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; exit 1; }
 		names=$(apt-get $opts install -s --no-install-recommends $need | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
 		( cd "$apt/debs" && apt-get $opts download $names >>../../apt.log 2>&1 ) || { tail -n 20 .cache/apt.log >&2; exit 1; }
-		for deb in "$apt"/debs/*.deb; do dpkg-deb -x "$deb" "$root"; done
+		for deb in "$apt"/debs/*.deb; do
+			case $deb in */libc6_* | */libc6-dev_* | */libc-bin_* | */linux-libc-dev_*) continue ;; esac # they are in the tree below
+			dpkg-deb -x "$deb" "$root"
+		done
+		# What is linked against, also where the system has it already: a tree of its own, so that no program runs with its libc.
+		mkdir -p "$apt/link" .cache/sysroot
+		( cd "$apt/link" && apt-get $opts download libc6 libc6-dev linux-libc-dev libgcc-s1 >>../../apt.log 2>&1 ) ||
+			{ tail -n 20 .cache/apt.log >&2; exit 1; }
+		for deb in "$apt"/link/*.deb; do dpkg-deb -x "$deb" .cache/sysroot; done
 		rm -rf "$apt"
 	fi
 fi
@@ -42,13 +50,14 @@ fi
 	if [ -x "$root$plugins/check_disk" ]; then plugins=$root$plugins; fi
 	echo "export LIMPET_TEST_PLUGINS='$plugins'"
 	if [ -d "$root/usr/lib" ]; then
-		libs=$(find "$root/usr/lib" "$root/lib" -maxdepth 1 -type d -name '*-linux-gnu*' 2>/dev/null | tr '\n' ':')
+		libs=$(find "$root/usr/lib" "$root/lib" -maxdepth 2 -type d \( -name '*-linux-gnu*' -o -name pulseaudio \) 2>/dev/null | tr '\n' ':')
 		echo "export LIMPET_TEST_LIBS='$libs'"
 	fi
 	if [ -x "$root/usr/bin/gcc" ]; then
-		echo "export PATH='$root/usr/bin:'\"\$PATH\""
-		echo "export CC='$root/usr/bin/gcc --sysroot=$root'"
-		echo "export LD_LIBRARY_PATH=\"\$LIMPET_TEST_LIBS\""
+		printf '#!/bin/sh\nexport LD_LIBRARY_PATH=%s PATH=%s:$PATH\nexec %s --sysroot=%s "$@"\n' \
+			"'$libs'" "'$root/usr/bin'" "'$root/usr/bin/gcc'" "'$PWD/.cache/sysroot'" >.cache/cc
+		chmod +x .cache/cc
+		echo "export CC='$PWD/.cache/cc'"
 	fi
 	if [ -x "$root/usr/lib/chromium/chromium" ]; then
 		echo "export LIMPET_TEST_BROWSER='$root/usr/lib/chromium/chromium'"

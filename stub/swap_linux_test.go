@@ -144,7 +144,7 @@ func TestGoodUpdateCommits(t *testing.T) {
 	if r.Previous != u.good || !r.Trial.None() || r.Committed == 0 {
 		t.Errorf("%+v", r)
 	}
-	if !strings.Contains(u.heard(), fmt.Sprintf("activated 2 with %q", filepath.Join(u.Handover(), "1"))) || !strings.Contains(u.heard(), "line successor ") {
+	if !strings.Contains(u.heard(), `activated 2 with "1"`) || !strings.Contains(u.heard(), "line successor ") {
 		t.Errorf("heard %s", u.heard())
 	}
 	u.until("the newest", 5*time.Second, func() bool {

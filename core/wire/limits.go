@@ -10,6 +10,8 @@ const (
 	NonceLength     = 32
 	KeyLength       = 32
 	SignatureLength = 64
+	// MaxStandbyNonce bounds the nonce of a successor: letters, digits and '-'.
+	MaxStandbyNonce = 64
 )
 
 // Counts.

@@ -137,6 +137,8 @@ type Frame struct {
 	//	*Frame_RevisionReport
 	//	*Frame_Generations
 	//	*Frame_Facts
+	//	*Frame_Successor
+	//	*Frame_Active
 	//	*Frame_Ack
 	//	*Frame_Reject
 	//	*Frame_Desired
@@ -144,6 +146,9 @@ type Frame struct {
 	//	*Frame_CancelRun
 	//	*Frame_Look
 	//	*Frame_Watermarks
+	//	*Frame_Follow
+	//	*Frame_Hold
+	//	*Frame_Resume
 	//	*Frame_Heartbeat
 	//	*Frame_Bye
 	Body          isFrame_Body `protobuf_oneof:"body"`
@@ -287,6 +292,24 @@ func (x *Frame) GetFacts() *Facts {
 	return nil
 }
 
+func (x *Frame) GetSuccessor() *Successor {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Successor); ok {
+			return x.Successor
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetActive() *Active {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Active); ok {
+			return x.Active
+		}
+	}
+	return nil
+}
+
 func (x *Frame) GetAck() *Ack {
 	if x != nil {
 		if x, ok := x.Body.(*Frame_Ack); ok {
@@ -345,6 +368,33 @@ func (x *Frame) GetWatermarks() *Watermarks {
 	if x != nil {
 		if x, ok := x.Body.(*Frame_Watermarks); ok {
 			return x.Watermarks
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetFollow() *Follow {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Follow); ok {
+			return x.Follow
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetHold() *Hold {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Hold); ok {
+			return x.Hold
+		}
+	}
+	return nil
+}
+
+func (x *Frame) GetResume() *Resume {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Resume); ok {
+			return x.Resume
 		}
 	}
 	return nil
@@ -418,6 +468,14 @@ type Frame_Facts struct {
 	Facts *Facts `protobuf:"bytes,15,opt,name=facts,proto3,oneof"`
 }
 
+type Frame_Successor struct {
+	Successor *Successor `protobuf:"bytes,16,opt,name=successor,proto3,oneof"`
+}
+
+type Frame_Active struct {
+	Active *Active `protobuf:"bytes,17,opt,name=active,proto3,oneof"`
+}
+
 type Frame_Ack struct {
 	// hub to agent
 	Ack *Ack `protobuf:"bytes,30,opt,name=ack,proto3,oneof"`
@@ -445,6 +503,18 @@ type Frame_Look struct {
 
 type Frame_Watermarks struct {
 	Watermarks *Watermarks `protobuf:"bytes,36,opt,name=watermarks,proto3,oneof"`
+}
+
+type Frame_Follow struct {
+	Follow *Follow `protobuf:"bytes,37,opt,name=follow,proto3,oneof"`
+}
+
+type Frame_Hold struct {
+	Hold *Hold `protobuf:"bytes,38,opt,name=hold,proto3,oneof"`
+}
+
+type Frame_Resume struct {
+	Resume *Resume `protobuf:"bytes,39,opt,name=resume,proto3,oneof"`
 }
 
 type Frame_Heartbeat struct {
@@ -478,6 +548,10 @@ func (*Frame_Generations) isFrame_Body() {}
 
 func (*Frame_Facts) isFrame_Body() {}
 
+func (*Frame_Successor) isFrame_Body() {}
+
+func (*Frame_Active) isFrame_Body() {}
+
 func (*Frame_Ack) isFrame_Body() {}
 
 func (*Frame_Reject) isFrame_Body() {}
@@ -491,6 +565,12 @@ func (*Frame_CancelRun) isFrame_Body() {}
 func (*Frame_Look) isFrame_Body() {}
 
 func (*Frame_Watermarks) isFrame_Body() {}
+
+func (*Frame_Follow) isFrame_Body() {}
+
+func (*Frame_Hold) isFrame_Body() {}
+
+func (*Frame_Resume) isFrame_Body() {}
 
 func (*Frame_Heartbeat) isFrame_Body() {}
 
@@ -724,7 +804,7 @@ type Proof struct {
 	Facts         *Facts                 `protobuf:"bytes,3,opt,name=facts,proto3" json:"facts,omitempty"`
 	Generations   []*Generation          `protobuf:"bytes,4,rep,name=generations,proto3" json:"generations,omitempty"`
 	SessionCount  uint64                 `protobuf:"varint,5,opt,name=session_count,json=sessionCount,proto3" json:"session_count,omitempty"` // rises with every session of this identity, durable before the dial
-	StandbyNonce  string                 `protobuf:"bytes,6,opt,name=standby_nonce,json=standbyNonce,proto3" json:"standby_nonce,omitempty"`  // of an announced successor
+	StandbyNonce  string                 `protobuf:"bytes,6,opt,name=standby_nonce,json=standbyNonce,proto3" json:"standby_nonce,omitempty"`  // of an announced successor, see Successor
 	Revision      uint64                 `protobuf:"varint,7,opt,name=revision,proto3" json:"revision,omitempty"`                             // the revision it runs, 0 = defaults
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2733,6 +2813,7 @@ func (x *RunEnd) GetJoined() bool {
 	return false
 }
 
+// Look: look for a newer release now.
 type Look struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2769,6 +2850,214 @@ func (*Look) Descriptor() ([]byte, []int) {
 	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
 }
 
+// Follow: take releases of this channel from now on; with a pin, run exactly that version.
+type Follow struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Channel       string                 `protobuf:"bytes,1,opt,name=channel,proto3" json:"channel,omitempty"`
+	Pin           string                 `protobuf:"bytes,2,opt,name=pin,proto3" json:"pin,omitempty"` // "" = none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Follow) Reset() {
+	*x = Follow{}
+	mi := &file_core_wire_wire_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Follow) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Follow) ProtoMessage() {}
+
+func (x *Follow) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Follow.ProtoReflect.Descriptor instead.
+func (*Follow) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Follow) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *Follow) GetPin() string {
+	if x != nil {
+		return x.Pin
+	}
+	return ""
+}
+
+// Hold: start no newer release until Resume.
+type Hold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hold) Reset() {
+	*x = Hold{}
+	mi := &file_core_wire_wire_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hold) ProtoMessage() {}
+
+func (x *Hold) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hold.ProtoReflect.Descriptor instead.
+func (*Hold) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
+}
+
+type Resume struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Resume) Reset() {
+	*x = Resume{}
+	mi := &file_core_wire_wire_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Resume) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Resume) ProtoMessage() {}
+
+func (x *Resume) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Resume.ProtoReflect.Descriptor instead.
+func (*Resume) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
+}
+
+// Successor announces that a newer core of this agent starts beside this one: a session whose proof carries the nonce is no clone.
+type Successor struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nonce         string                 `protobuf:"bytes,1,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Successor) Reset() {
+	*x = Successor{}
+	mi := &file_core_wire_wire_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Successor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Successor) ProtoMessage() {}
+
+func (x *Successor) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Successor.ProtoReflect.Descriptor instead.
+func (*Successor) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *Successor) GetNonce() string {
+	if x != nil {
+		return x.Nonce
+	}
+	return ""
+}
+
+// Active: the core that came as a successor schedules from now on; its session is the agent's.
+type Active struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Active) Reset() {
+	*x = Active{}
+	mi := &file_core_wire_wire_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Active) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Active) ProtoMessage() {}
+
+func (x *Active) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Active.ProtoReflect.Descriptor instead.
+func (*Active) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
+}
+
 type Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SentNs        int64                  `protobuf:"varint,1,opt,name=sent_ns,json=sentNs,proto3" json:"sent_ns,omitempty"` // wall time of the sender
@@ -2780,7 +3069,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +3081,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2805,7 +3094,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Heartbeat) GetSentNs() int64 {
@@ -2840,7 +3129,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2852,7 +3141,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2865,7 +3154,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Bye) GetCause() string {
@@ -2886,7 +3175,7 @@ var File_core_wire_wire_proto protoreflect.FileDescriptor
 
 const file_core_wire_wire_proto_rawDesc = "" +
 	"\n" +
-	"\x14core/wire/wire.proto\x12\tlimpet.v1\"\xd1\a\n" +
+	"\x14core/wire/wire.proto\x12\tlimpet.v1\"\xb5\t\n" +
 	"\x05Frame\x12(\n" +
 	"\x05hello\x18\x01 \x01(\v2\x10.limpet.v1.HelloH\x00R\x05hello\x124\n" +
 	"\tchallenge\x18\x02 \x01(\v2\x14.limpet.v1.ChallengeH\x00R\tchallenge\x12(\n" +
@@ -2900,7 +3189,9 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\arun_end\x18\f \x01(\v2\x11.limpet.v1.RunEndH\x00R\x06runEnd\x12D\n" +
 	"\x0frevision_report\x18\r \x01(\v2\x19.limpet.v1.RevisionReportH\x00R\x0erevisionReport\x12:\n" +
 	"\vgenerations\x18\x0e \x01(\v2\x16.limpet.v1.GenerationsH\x00R\vgenerations\x12(\n" +
-	"\x05facts\x18\x0f \x01(\v2\x10.limpet.v1.FactsH\x00R\x05facts\x12\"\n" +
+	"\x05facts\x18\x0f \x01(\v2\x10.limpet.v1.FactsH\x00R\x05facts\x124\n" +
+	"\tsuccessor\x18\x10 \x01(\v2\x14.limpet.v1.SuccessorH\x00R\tsuccessor\x12+\n" +
+	"\x06active\x18\x11 \x01(\v2\x11.limpet.v1.ActiveH\x00R\x06active\x12\"\n" +
 	"\x03ack\x18\x1e \x01(\v2\x0e.limpet.v1.AckH\x00R\x03ack\x12+\n" +
 	"\x06reject\x18\x1f \x01(\v2\x11.limpet.v1.RejectH\x00R\x06reject\x12.\n" +
 	"\adesired\x18  \x01(\v2\x12.limpet.v1.DesiredH\x00R\adesired\x12,\n" +
@@ -2910,7 +3201,10 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x04look\x18# \x01(\v2\x0f.limpet.v1.LookH\x00R\x04look\x127\n" +
 	"\n" +
 	"watermarks\x18$ \x01(\v2\x15.limpet.v1.WatermarksH\x00R\n" +
-	"watermarks\x124\n" +
+	"watermarks\x12+\n" +
+	"\x06follow\x18% \x01(\v2\x11.limpet.v1.FollowH\x00R\x06follow\x12%\n" +
+	"\x04hold\x18& \x01(\v2\x0f.limpet.v1.HoldH\x00R\x04hold\x12+\n" +
+	"\x06resume\x18' \x01(\v2\x11.limpet.v1.ResumeH\x00R\x06resume\x124\n" +
 	"\theartbeat\x182 \x01(\v2\x14.limpet.v1.HeartbeatH\x00R\theartbeat\x12\"\n" +
 	"\x03bye\x183 \x01(\v2\x0e.limpet.v1.ByeH\x00R\x03byeB\x06\n" +
 	"\x04body\"\x82\x01\n" +
@@ -3113,7 +3407,15 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06result\x18\x02 \x01(\v2\x11.limpet.v1.ResultR\x06result\x12\x14\n" +
 	"\x05error\x18\x03 \x01(\tR\x05error\x12\x16\n" +
 	"\x06joined\x18\x04 \x01(\bR\x06joined\"\x06\n" +
-	"\x04Look\"V\n" +
+	"\x04Look\"4\n" +
+	"\x06Follow\x12\x18\n" +
+	"\achannel\x18\x01 \x01(\tR\achannel\x12\x10\n" +
+	"\x03pin\x18\x02 \x01(\tR\x03pin\"\x06\n" +
+	"\x04Hold\"\b\n" +
+	"\x06Resume\"!\n" +
+	"\tSuccessor\x12\x14\n" +
+	"\x05nonce\x18\x01 \x01(\tR\x05nonce\"\b\n" +
+	"\x06Active\"V\n" +
 	"\tHeartbeat\x12\x17\n" +
 	"\asent_ns\x18\x01 \x01(\x03R\x06sentNs\x12\x17\n" +
 	"\aecho_ns\x18\x02 \x01(\x03R\x06echoNs\x12\x17\n" +
@@ -3143,7 +3445,7 @@ func file_core_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
+var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_core_wire_wire_proto_goTypes = []any{
 	(State)(0),             // 0: limpet.v1.State
 	(Trigger)(0),           // 1: limpet.v1.Trigger
@@ -3178,10 +3480,15 @@ var file_core_wire_wire_proto_goTypes = []any{
 	(*RunOutput)(nil),      // 30: limpet.v1.RunOutput
 	(*RunEnd)(nil),         // 31: limpet.v1.RunEnd
 	(*Look)(nil),           // 32: limpet.v1.Look
-	(*Heartbeat)(nil),      // 33: limpet.v1.Heartbeat
-	(*Bye)(nil),            // 34: limpet.v1.Bye
-	nil,                    // 35: limpet.v1.Facts.MoreEntry
-	nil,                    // 36: limpet.v1.Event.AttributesEntry
+	(*Follow)(nil),         // 33: limpet.v1.Follow
+	(*Hold)(nil),           // 34: limpet.v1.Hold
+	(*Resume)(nil),         // 35: limpet.v1.Resume
+	(*Successor)(nil),      // 36: limpet.v1.Successor
+	(*Active)(nil),         // 37: limpet.v1.Active
+	(*Heartbeat)(nil),      // 38: limpet.v1.Heartbeat
+	(*Bye)(nil),            // 39: limpet.v1.Bye
+	nil,                    // 40: limpet.v1.Facts.MoreEntry
+	nil,                    // 41: limpet.v1.Event.AttributesEntry
 }
 var file_core_wire_wire_proto_depIdxs = []int32{
 	3,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
@@ -3195,39 +3502,44 @@ var file_core_wire_wire_proto_depIdxs = []int32{
 	27, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
 	10, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
 	8,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
-	23, // 11: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
-	24, // 12: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
-	26, // 13: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
-	28, // 14: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
-	29, // 15: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
-	32, // 16: limpet.v1.Frame.look:type_name -> limpet.v1.Look
-	12, // 17: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
-	33, // 18: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
-	34, // 19: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
-	5,  // 20: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
-	7,  // 21: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
-	8,  // 22: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
-	9,  // 23: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
-	35, // 24: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
-	9,  // 25: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
-	11, // 26: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
-	11, // 27: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
-	0,  // 28: limpet.v1.Result.state:type_name -> limpet.v1.State
-	15, // 29: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
-	1,  // 30: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
-	36, // 31: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
-	16, // 32: limpet.v1.Item.result:type_name -> limpet.v1.Result
-	17, // 33: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
-	18, // 34: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
-	19, // 35: limpet.v1.Item.event:type_name -> limpet.v1.Event
-	20, // 36: limpet.v1.Items.items:type_name -> limpet.v1.Item
-	25, // 37: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
-	16, // 38: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	36, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
+	37, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
+	23, // 13: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
+	24, // 14: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
+	26, // 15: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
+	28, // 16: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
+	29, // 17: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
+	32, // 18: limpet.v1.Frame.look:type_name -> limpet.v1.Look
+	12, // 19: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
+	33, // 20: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
+	34, // 21: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
+	35, // 22: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
+	38, // 23: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
+	39, // 24: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
+	5,  // 25: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
+	7,  // 26: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
+	8,  // 27: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
+	9,  // 28: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
+	40, // 29: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
+	9,  // 30: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
+	11, // 31: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
+	11, // 32: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
+	0,  // 33: limpet.v1.Result.state:type_name -> limpet.v1.State
+	15, // 34: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
+	1,  // 35: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
+	41, // 36: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
+	16, // 37: limpet.v1.Item.result:type_name -> limpet.v1.Result
+	17, // 38: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
+	18, // 39: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
+	19, // 40: limpet.v1.Item.event:type_name -> limpet.v1.Event
+	20, // 41: limpet.v1.Items.items:type_name -> limpet.v1.Item
+	25, // 42: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
+	16, // 43: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_core_wire_wire_proto_init() }
@@ -3247,6 +3559,8 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_RevisionReport)(nil),
 		(*Frame_Generations)(nil),
 		(*Frame_Facts)(nil),
+		(*Frame_Successor)(nil),
+		(*Frame_Active)(nil),
 		(*Frame_Ack)(nil),
 		(*Frame_Reject)(nil),
 		(*Frame_Desired)(nil),
@@ -3254,6 +3568,9 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_CancelRun)(nil),
 		(*Frame_Look)(nil),
 		(*Frame_Watermarks)(nil),
+		(*Frame_Follow)(nil),
+		(*Frame_Hold)(nil),
+		(*Frame_Resume)(nil),
 		(*Frame_Heartbeat)(nil),
 		(*Frame_Bye)(nil),
 	}
@@ -3270,7 +3587,7 @@ func file_core_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_wire_wire_proto_rawDesc), len(file_core_wire_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   35,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

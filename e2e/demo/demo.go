@@ -48,10 +48,18 @@ func (d *demo) run(ctx context.Context) error {
 		return err
 	}
 	defer hub.stop(stopTime)
+	pid := d.path("hub.pid") // for make demo-bad-update, which makes the hub stand still
+	if err := os.WriteFile(pid, fmt.Appendf(nil, "%d\n", hub.cmd.Process.Pid), 0o644); err != nil {
+		return err
+	}
+	defer os.Remove(pid)
 	if err := d.waitHub(ctx, hub); err != nil {
 		return err
 	}
 	if err := d.bootstrap(ctx); err != nil {
+		return err
+	}
+	if err := d.place(); err != nil {
 		return err
 	}
 	agent, err := start(d.path("agent.log"), d.prog("limpet"), "run", "--root", d.path("agent"))
@@ -99,7 +107,7 @@ func (d *demo) publish(ctx context.Context) error {
 	common := []string{"--dir", d.path("release"), "--keys", d.path("keys")}
 	steps := [][]string{
 		append([]string{"init", "--development"}, common...),
-		append([]string{"publish", "--channel", "stable", "--version", baseVer + "." + hash[:8], "--soak", "3s", "--core", platform + "=" + core}, common...),
+		append([]string{"publish", "--channel", "stable", "--version", baseVer + "." + hash[:8], "--soak", "3s", "--plain", "--core", platform + "=" + core}, common...),
 		append([]string{"refresh"}, common...),
 	}
 	for _, args := range steps {
@@ -148,10 +156,33 @@ func (d *demo) bootstrap(ctx context.Context) error {
 		}
 		defer os.Remove(file)
 		args = append(args, "--token-file", file)
+	} else {
+		args = append(args, "--anew") // the core just built, not the one of the last time
 	}
 	out, err := d.command(ctx, "limpet-fetch", args...)
 	fmt.Fprint(d.out, string(out))
 	return err
+}
+
+// place puts the programs of the stub where an installer would, so that the agent finds its hands for downloads.
+func (d *demo) place() error {
+	for _, name := range []string{"limpet", "limpet-fetch"} {
+		data, err := os.ReadFile(d.prog(name))
+		if err != nil {
+			return err
+		}
+		to := d.path("agent", "bin", filepath.Base(d.prog(name)))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(to+".new", data, 0o755); err != nil {
+			return err
+		}
+		if err := os.Rename(to+".new", to); err != nil { // one that runs cannot be written
+			return err
+		}
+	}
+	return nil
 }
 
 func (d *demo) greet(ctx context.Context) error {

@@ -39,7 +39,7 @@ var rules = []rule{
 	{[]string{"signing/repo"}, with(light, "signing"), []string{"github.com/theupdateframework/go-tuf/v2/...", "github.com/sigstore/sigstore/..."}},
 
 	// The way out.
-	{[]string{"updater/dial", "updater/delta", "updater/fetch"}, with(light, "updater/boot", "updater/store", "updater/dial"), []string{compress}},
+	{[]string{"updater/dial", "updater/delta/...", "updater/fetch"}, with(light, "updater/boot", "updater/store", "updater/dial", "updater/delta/internal/..."), []string{compress}},
 	{[]string{"stub/fetch"}, with(light, "signing/trust", "updater/boot", "updater/store", "updater/dial", "updater/fetch"),
 		append([]string{compress, "github.com/minio/selfupdate/..."}, xsys...)},
 

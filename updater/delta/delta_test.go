@@ -46,20 +46,20 @@ func cases() map[string]struct {
 		old, new []byte
 		most     int
 	}
-	a, t := random(1, 300_000), words(2, 200_000)
+	a, t := random(1, 40_000), words(2, 40_000)
 	return map[string]pair{
 		"both empty":       {nil, nil, 40},
 		"no base":          {nil, a[:1000], 1100},
 		"no result":        {a, nil, 40},
 		"one byte":         {[]byte{1}, []byte{2}, 40},
 		"equal":            {a, a, 300},
-		"nothing shared":   {a, random(3, 100_000), 101_500},
+		"nothing shared":   {a, random(3, 10_000), 10_300},
 		"inserted":         {a, splice(a[:1000], random(4, 50), a[1000:]), 400},
-		"deleted":          {a, splice(a[:70_000], a[70_100:]), 300},
-		"swapped":          {a, splice(a[150_000:], a[:150_000]), 300},
-		"text":             {t, splice(t[:90_000], []byte("another"), t[90_007:]), 14_000},
-		"twice":            {a[:50_000], splice(a[:50_000], a[:50_000]), 300},
-		"grown past votes": {a[:17], a, 301_500},
+		"deleted":          {a, splice(a[:20_000], a[20_100:]), 300},
+		"swapped":          {a, splice(a[15_000:], a[:15_000]), 300},
+		"text":             {t, splice(t[:9_000], []byte("another"), t[9_007:]), 3000},
+		"twice":            {a[:20_000], splice(a[:20_000], a[:20_000]), 300},
+		"grown past votes": {a[:17], a[:10_000], 10_300},
 	}
 }
 
@@ -98,17 +98,15 @@ func TestEveryByteFlipped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range patch {
-			for _, flip := range []byte{1, 0x80, 0xFF} {
-				bad := bytes.Clone(patch)
-				bad[i] ^= flip
-				got, err := apply(codec, old, bad)
-				if err == nil && !bytes.Equal(got, new) {
-					t.Fatalf("%s: byte %d ^ %#x makes another file without an error", codec, i, flip)
-				}
+		for i := 0; i < len(patch); i += flipStep {
+			bad := bytes.Clone(patch)
+			bad[i] ^= 1 << (i % 8)
+			got, err := apply(codec, old, bad)
+			if err == nil && !bytes.Equal(got, new) {
+				t.Fatalf("%s: byte %d changed makes another file without an error", codec, i)
 			}
 		}
-		for n := range patch {
+		for n := 0; n < len(patch); n += 3 * flipStep {
 			if _, err := apply(codec, old, patch[:n]); err == nil {
 				t.Fatalf("%s: a patch cut to %d of %d bytes is taken", codec, n, len(patch))
 			}

@@ -10,8 +10,8 @@ type votes struct {
 }
 
 const (
-	voteStretch = 1 << 20 // a window begins at a multiple of it
-	voteBits    = 18
+	voteStretch = 128 << 10 // a window begins at a multiple of it
+	voteBits    = 20
 )
 
 func newVotes(old []byte) votes {
@@ -20,7 +20,7 @@ func newVotes(old []byte) votes {
 	return v
 }
 
-// window returns the limits of the best window for chunk; its length is at most zstdWindow.
+// window returns the limits of the best window for chunk; its length is at most zstdMakeWindow.
 func (v votes) window(chunk []byte) (from, to int) {
 	count := make([]int, v.size/voteStretch+1)
 	sample(chunk, func(_ int, slot uint32) {
@@ -28,7 +28,7 @@ func (v votes) window(chunk []byte) (from, to int) {
 			count[s-1]++
 		}
 	})
-	const span = zstdWindow / voteStretch
+	const span = zstdMakeWindow / voteStretch
 	best, bestSum, sum := 0, 0, 0
 	for i, c := range count {
 		sum += c
@@ -40,7 +40,7 @@ func (v votes) window(chunk []byte) (from, to int) {
 		}
 	}
 	from = best * voteStretch
-	return from, min(from+zstdWindow, v.size)
+	return from, min(from+zstdMakeWindow, v.size)
 }
 
 // sample calls f for about every 64th place of b, chosen by the bytes that stand there.

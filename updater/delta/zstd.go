@@ -13,10 +13,12 @@ import (
 
 // The limits of a zstd patch. Together they bound the decoder at about 25 MB, whatever the size of the files.
 const (
-	zstdChunk  = 4 << 20            // bytes of the result that one frame makes, at most
-	zstdWindow = 8 << 20            // bytes of the base that one frame may refer to, at most
-	zstdFrame  = zstdChunk + 64<<10 // bytes of one frame, at most: zstd adds three bytes to 128 KiB it cannot compress
-	zstdDictID = 1                  // names the window in the frame; nothing else is meant by it
+	zstdChunk      = 4 << 20            // bytes of the result that one frame makes, at most
+	zstdWindow     = 8 << 20            // bytes of the base that one frame may refer to, at most
+	zstdFrame      = zstdChunk + 64<<10 // bytes of one frame, at most: zstd adds three bytes to 128 KiB it cannot compress
+	zstdMake       = 1 << 20            // bytes of the result in each frame that is made here
+	zstdMakeWindow = 2 << 20            // bytes of its window: the encoder forgets the beginning of larger ones
+	zstdDictID     = 1                  // names the window in the frame; nothing else is meant by it
 )
 
 // zstdPart is what precedes each frame, as four unsigned varints in this order.
@@ -30,8 +32,8 @@ type zstdPart struct {
 func encodeZstd(old, new []byte) ([]byte, error) {
 	var body []byte
 	votes := newVotes(old)
-	for at := 0; at < len(new); at += zstdChunk {
-		chunk := new[at:min(at+zstdChunk, len(new))]
+	for at := 0; at < len(new); at += zstdMake {
+		chunk := new[at:min(at+zstdMake, len(new))]
 		from, to := votes.window(chunk)
 		frame, err := zstdEncodeFrame(old[from:to], chunk)
 		if err != nil {

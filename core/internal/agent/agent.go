@@ -6,10 +6,9 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -18,9 +17,8 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/builtin"
 	"github.com/limpet-monitoring/limpet/core/internal/config"
 	"github.com/limpet-monitoring/limpet/core/internal/control"
-	"github.com/limpet-monitoring/limpet/core/internal/facts"
+	"github.com/limpet-monitoring/limpet/core/internal/handover"
 	"github.com/limpet-monitoring/limpet/core/internal/identity"
-	"github.com/limpet-monitoring/limpet/core/internal/local"
 	"github.com/limpet-monitoring/limpet/core/internal/plugin"
 	"github.com/limpet-monitoring/limpet/core/internal/schedule"
 	"github.com/limpet-monitoring/limpet/core/internal/session"
@@ -31,9 +29,9 @@ import (
 
 const (
 	aliveEvery = 5 * time.Second // docs/stub-contract.md, section 2
-	goneTime   = 4 * time.Second // after the stub went; the contract gives five
 	stopTime   = 10 * time.Second
-	lockTry    = 200 * time.Millisecond
+	goneRuns   = 1500 * time.Millisecond // of which runs may still end by themselves; then they are killed
+	judgeEvery = time.Second             // the checks line at most
 	factsEvery = 10 * time.Minute
 )
 
@@ -43,6 +41,7 @@ type Options struct {
 	Version string
 	Stub    *control.Stub
 	Token   string // from the environment, else the file is looked at
+	Standby string // the nonce of a trial, which schedules only when it is activated; "" for a core that schedules at once
 	Log     *slog.Logger
 }
 
@@ -60,18 +59,30 @@ type agent struct {
 	board   board
 
 	facts    atomic.Pointer[wire.Facts]
-	view     atomic.Pointer[view]       // what other goroutines may know of what Run owns
-	requests chan func(context.Context) // for the goroutine of Run
-	ended    chan struct{}              // closed when it takes no more
+	view     atomic.Pointer[view]           // what other goroutines may know of what Run owns
+	requests chan func(context.Context)     // for the goroutine of Run
+	ended    chan struct{}                  // closed when it takes no more
+	turns    chan turn                      // the schedule's lock, for the goroutine of Run
+	changed  chan struct{}                  // holds one: state/checks is out of date
+	news     chan struct{}                  // holds one: the checks line may be
+	rejects  chan struct{}                  // holds one: look for logs of rejected cores
+	active   atomic.Bool                    // schedules, or has
+	notes    atomic.Pointer[handover.Notes] // of the runs that are finished here after the handover
 
 	// owned
-	box      boxfile.Box
-	boxLines []string // what is wrong with the box file
-	store    *config.Store
-	set      config.Set
-	rejected *wire.RevisionReport // of the newest revision that was refused, nil = none
-	unsaved  string               // why the running revision could not be kept on disk
-	told     [2]uint64            // the checks line said last
+	lock      *platforms.Lock // held from the first moment of scheduling to the handover, or the end
+	activated bool            // the stub has said so
+	idle      chan struct{}   // closed when nothing runs any more after the handover; nil before
+	endBook   func()          // ends the writing of state/checks
+	endRuns   func()          // cuts off what runs
+	ran       bool            // set holds what was run
+	box       boxfile.Box
+	boxLines  []string // what is wrong with the box file
+	store     *config.Store
+	set       config.Set
+	rejected  *wire.RevisionReport // of the newest revision that was refused, nil = none
+	unsaved   string               // why the running revision could not be kept on disk
+	told      [2]uint64            // the checks line said last
 }
 
 // view is an immutable picture for the status.
@@ -83,13 +94,19 @@ type view struct {
 
 // Run is an agent's life: it returns nil after a stop, and an error when something broke that a new start may mend.
 func Run(ctx context.Context, o Options) error {
-	a := &agent{o: o, log: o.Log, requests: make(chan func(context.Context)), ended: make(chan struct{})}
+	a := &agent{
+		o: o, log: o.Log, requests: make(chan func(context.Context)), ended: make(chan struct{}), turns: make(chan turn), endBook: func() {},
+		changed: make(chan struct{}, 1), news: make(chan struct{}, 1), rejects: make(chan struct{}, 1),
+	}
+	a.active.Store(o.Standby == "")
+	defer a.release() // behind the buffer's end: who waits for this core takes its generations over then
 	if err := o.Layout.MakeFolders(); err != nil {
 		return err
 	}
-	for _, left := range plugin.EndOrphans() {
-		o.Log.Warn("ended what a killed core's run had left", "process", left)
+	if o.Standby == "" {
+		a.endOrphans(ctx)
 	}
+	a.runs.breadth.narrow()
 	a.readBox()
 	a.limit = a.box.Limit.BufferBytes
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
@@ -107,7 +124,8 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer a.buffer.Close()
 	a.plan = schedule.New(schedule.Options{
-		Fingerprint: id.Fingerprint(), Concurrency: a.box.Limit.Runs, Runner: &a.runs, Deliver: a.deliver, Begin: a.begin, Standby: true,
+		Fingerprint: id.Fingerprint(), Concurrency: a.box.Limit.Runs, Runner: &a.runs,
+		Deliver: a.deliver, Begin: a.mark, End: a.note, Standby: true,
 	})
 	a.store = config.OpenStore(filepath.Join(o.Layout.Desired(), "good"))
 	if err := a.openSession(); err != nil {
@@ -121,21 +139,48 @@ func (a *agent) live(ctx context.Context) error {
 	g := newGroup(context.WithoutCancel(ctx))
 	defer g.end()
 	defer close(a.ended)
-	g.start("schedule", a.plan.Loop)
+	g.start("schedule", a.schedule())
 	if err := a.restore(g.ctx); err != nil {
 		return err
 	}
-	g.start("lock", a.activate)
 	g.start("session", a.session.Run)
-	if socket, err := local.Listen(a.o.Layout.Socket(), map[string]local.Answer{"status": a.answerStatus}); err != nil {
-		a.log.Warn("no local socket; limpet status shows less", "err", err)
-	} else {
-		g.start("local", socket.Serve)
+	g.start("rejected", a.tellRejected)
+	if a.o.Standby == "" {
+		g.start("lock", a.awaitTurn(""))
+		a.listen(g)
 	}
 	if err := a.o.Stub.Ready(a.o.Version); err != nil {
 		return err
 	}
 	return a.loop(ctx, g)
+}
+
+// schedule is the schedule's loop, which ends before the group does when runs are cut off.
+func (a *agent) schedule() func(context.Context) error {
+	cut := make(chan struct{})
+	a.endRuns = sync.OnceFunc(func() { close(cut) })
+	return func(ctx context.Context) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			select {
+			case <-cut:
+				cancel()
+			case <-ctx.Done():
+			}
+		}()
+		return a.plan.Loop(ctx)
+	}
+}
+
+// release gives up what tells other cores that this one is there. Nothing runs any more.
+func (a *agent) release() {
+	if a.lock != nil {
+		a.lock.Release()
+	}
+	if notes := a.notes.Load(); notes != nil {
+		notes.Close()
+	}
 }
 
 // loop is the goroutine that owns what changes. It says alive, so it must never wait long for anybody.
@@ -144,49 +189,81 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 	defer alive.Stop()
 	renew := time.NewTicker(factsEvery)
 	defer renew.Stop()
+	judge := time.NewTimer(judgeEvery)
+	defer judge.Stop()
+	news := a.news // nil while the timer runs
 	for {
+		var err error
 		select {
 		case c := <-a.o.Stub.Commands():
-			switch c.Kind {
-			case control.Stop:
-				a.stop(g, c.Cause, c.Within)
-				return nil
-			case control.Gone:
-				a.stop(g, "restart", goneTime)
-				return errors.New("the stub is gone")
-			case control.Reload:
-				a.reload(g.ctx)
-			case control.Status:
-				a.noteStub(c.Values)
+			var over bool
+			if over, err = a.obey(g, c); over {
+				return err
 			}
+		case t := <-a.turns:
+			err = a.begin(g, t)
 		case f := <-a.requests:
 			f(g.ctx)
 		case <-alive.C:
-			if err := a.beat(g.ctx); err != nil {
-				return err
-			}
+			err = a.beat(g.ctx)
+		case <-news:
+			news = nil
+			judge.Reset(judgeEvery)
+		case <-judge.C:
+			news = a.news
+			err = a.judge()
 		case <-renew.C:
 			a.refreshFacts()
+		case <-a.idle:
+			return a.drained(g)
 		case <-ctx.Done(): // SIGTERM
 			a.stop(g, "service", stopTime)
 			return nil
 		case <-g.ctx.Done():
 			return g.first()
 		}
+		if err != nil {
+			return err
+		}
 	}
+}
+
+// obey does what the stub says. over: the agent's life is, with this error.
+func (a *agent) obey(g *group, c control.Command) (over bool, err error) {
+	switch c.Kind {
+	case control.Stop:
+		a.stop(g, c.Cause, c.Within)
+		return true, nil
+	case control.Gone:
+		a.orphaned(g)
+		return true, errors.New("the stub is gone")
+	case control.Reload:
+		a.reload(g.ctx)
+	case control.Status:
+		a.noteStub(c.Values)
+		if a.lock != nil {
+			poke(a.rejects)
+		}
+	default:
+		return false, a.swap(g, c)
+	}
+	return false, nil
 }
 
 // beat says alive once the schedule has answered: a core whose schedule hangs must not pass for healthy.
 func (a *agent) beat(ctx context.Context) error {
+	a.runs.breadth.look()
 	ctx, cancel := context.WithTimeout(ctx, aliveEvery)
 	defer cancel()
 	if _, err := a.plan.Stats(ctx); err != nil {
 		a.log.Error("the schedule does not answer", "err", err)
 		return nil
 	}
-	if err := a.o.Stub.Alive(); err != nil {
-		return err
-	}
+	return a.o.Stub.Alive()
+}
+
+// judge says what holds, where that changed.
+func (a *agent) judge() error {
 	bitmap, mask := a.health()
 	if told := [2]uint64{bitmap, mask}; told != a.told {
 		a.told = told
@@ -206,8 +283,11 @@ const (
 
 func (a *agent) health() (bitmap, mask uint64) {
 	bitmap, mask = a.board.bits(a.set.Checks)
-	mask |= bitConfig | bitSchedule | bitBuffer | bitSession
-	bitmap |= bitSchedule
+	mask |= bitConfig | bitBuffer | bitSession
+	if a.lock != nil {
+		mask |= bitSchedule
+		bitmap |= bitSchedule
+	}
 	if a.rejected == nil {
 		bitmap |= bitConfig
 	}
@@ -220,78 +300,24 @@ func (a *agent) health() (bitmap, mask uint64) {
 	return bitmap, mask
 }
 
-// stop announces the cause, lets what runs finish within the time, and brings over what can be brought.
-func (a *agent) stop(g *group, cause string, within time.Duration) {
-	a.log.Info("stopping", "cause", cause, "within", within)
-	ctx, cancel := context.WithTimeout(g.ctx, within-within/5)
-	defer cancel()
-	drain, done := context.WithTimeout(ctx, within/2)
-	if err := a.plan.Drain(drain); err != nil {
-		a.log.Warn("runs are cut off", "err", err)
-	}
-	done()
-	a.flush(ctx)
-	a.session.Bye(ctx, byeCause(cause), "")
-}
-
-// flush gives the session a moment to bring over what the last runs left.
-func (a *agent) flush(ctx context.Context) {
-	if a.session.Status().State != session.Connected {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for a.buffer.Stats().UnackedRecords > 0 {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// byeCause translates the stub's word into the wire's.
-func byeCause(cause string) string {
-	switch cause {
-	case "shutdown":
-		return "shutdown"
-	case "restart":
-		return "reload"
-	default:
-		return "stop"
-	}
-}
-
-// activate lets the schedule begin once this is the one core that schedules, and holds the lock until the end of the process: a
-// core that outlived its stub must be gone before the next one starts a run.
-func (a *agent) activate(ctx context.Context) error {
-	for {
-		lock, err := platforms.Take(a.o.Layout.Lock())
-		if err == nil {
-			defer lock.Release()
-			if err := a.plan.Activate(ctx); err != nil && ctx.Err() == nil {
-				return err
-			}
-			<-ctx.Done()
-			return nil
-		}
-		if !errors.Is(err, platforms.ErrLocked) {
-			return fmt.Errorf("take the schedule's lock: %w", err)
-		}
-		select {
-		case <-time.After(lockTry):
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// begin leaves the start mark by which a run that a kill cuts off is known to be lost.
-func (a *agent) begin(c check.Check, start time.Time) {
+// mark leaves the start mark by which a run that a kill cuts off is known to be lost.
+func (a *agent) mark(c check.Check, start time.Time) {
+	poke(a.changed) // its next slot is another one now
 	if err := a.buffer.Mark(c.Name, start); err != nil {
 		a.log.Warn("no start mark", "check", c.Name, "err", err)
+	}
+}
+
+// note tells the next core that a run is over which it waits for.
+func (a *agent) note(c check.Check, start time.Time) {
+	poke(a.changed)
+	poke(a.news)
+	notes := a.notes.Load()
+	if notes == nil {
+		return
+	}
+	if err := notes.Ended(c.Name, start); err != nil {
+		a.log.Warn("the next core learns late that a run has ended", "check", c.Name, "err", err)
 	}
 }
 
@@ -326,52 +352,4 @@ func (a *agent) bufferLimit() int64 {
 		return a.limit
 	}
 	return buffer.DefaultMaxBytes
-}
-
-func (a *agent) gather() *wire.Facts {
-	f := facts.Gather()
-	return &wire.Facts{
-		Hostname: f.Hostname, Addresses: f.Addresses, Os: f.OS, Arch: f.Arch, Platform: f.Platform, Kernel: f.Kernel,
-		BootId: f.BootID, MachineIdHash: f.MachineID, MemoryBytes: f.Memory, Cpus: uint32(f.CPUs),
-		CoreVersion: a.o.Version, CoreHash: os.Getenv("LIMPET_CORE_HASH"), StubVersion: os.Getenv("LIMPET_STUB"),
-		Tags: a.box.Tags, Plugins: plugin.List(a.dirs()), Trust: a.box.Trust.String(), Checks: names(a.set.Checks),
-	}
-}
-
-func names(checks []check.Check) []string {
-	out := make([]string, 0, len(checks))
-	for _, c := range checks {
-		out = append(out, c.Name)
-	}
-	return out
-}
-
-// refreshFacts tells the hub when something about the box has changed.
-func (a *agent) refreshFacts() {
-	now, was := a.gather(), a.facts.Load()
-	now.Development, now.More = was.Development, was.More
-	if !sameFacts(now, was) {
-		a.facts.Store(now)
-		a.session.SendFacts()
-	}
-}
-
-// noteStub keeps what the stub says and the hub should see.
-func (a *agent) noteStub(values []control.Value) {
-	now := cloneFacts(a.facts.Load())
-	now.More = map[string]string{}
-	now.Development = false
-	for _, v := range values {
-		switch v.Key {
-		case "warning":
-			now.Development = now.Development || v.Value == "development"
-			now.More["warning."+v.Value] = "yes"
-		case "restarts", "last", "previous":
-			now.More[v.Key] = v.Value
-		}
-	}
-	if !sameFacts(now, a.facts.Load()) {
-		a.facts.Store(now)
-		a.session.SendFacts()
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/config"
 	"github.com/limpet-monitoring/limpet/core/internal/schedule"
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
@@ -14,8 +15,15 @@ import (
 // board holds the last result of each check for whoever asks: the status and the control lines. Runs write to it from their own
 // goroutines.
 type board struct {
-	mu   sync.Mutex // guards last
-	last map[string]check.Result
+	mu      sync.Mutex // guards what follows
+	last    map[string]outcome
+	touched uint64 // slots of checks that a newer revision touched
+}
+
+// outcome is a check's last result. One that was handed over by the core before says nothing of this core.
+type outcome struct {
+	check.Result
+	handed bool
 }
 
 // put keeps what a status shows of a result; its long output and values stay on their way to the hub.
@@ -24,9 +32,55 @@ func (b *board) put(r check.Result) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.last == nil {
-		b.last = map[string]check.Result{}
+		b.last = map[string]outcome{}
 	}
-	b.last[r.Check] = r
+	b.last[r.Check] = outcome{Result: r}
+}
+
+// inherit takes over what another core knew of these checks, where nothing newer is known.
+func (b *board) inherit(states []check.Result, checks []check.Check) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.last == nil {
+		b.last = map[string]outcome{}
+	}
+	run := map[string]bool{}
+	for _, c := range checks {
+		run[c.Name] = true
+	}
+	for _, r := range states {
+		if _, newer := b.last[r.Check]; run[r.Check] && !newer {
+			b.last[r.Check] = outcome{r, true}
+		}
+	}
+}
+
+// results are the last ones of all checks, in the order of their names.
+func (b *board) results() []check.Result {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]check.Result, 0, len(b.last))
+	for _, o := range b.last {
+		all = append(all, o.Result)
+	}
+	slices.SortFunc(all, func(x, y check.Result) int { return cmp.Compare(x.Check, y.Check) })
+	return all
+}
+
+// touch notes checks that a newer revision added, changed or removed: what becomes of their slots says nothing of the core.
+func (b *board) touch(d config.Changes) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range slices.Concat(d.Added, d.Changed, d.Removed) {
+		b.touched |= 1 << slot(name)
+	}
+}
+
+// untouch begins anew: from now on all that runs is judged.
+func (b *board) untouch() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.touched = 0
 }
 
 // keep drops the results of checks that are gone.
@@ -71,7 +125,7 @@ func rank(state string) int {
 }
 
 // slots are the upper 56 bits of the control line `checks`: slot(name) holds when no check in it is UNKNOWN; a slot in which a
-// check has not run yet is not judged.
+// check has not run yet, or that a newer revision touched, is not judged.
 const firstSlot = 8
 
 func slot(name string) int {
@@ -89,12 +143,12 @@ func (b *board) bits(checks []check.Check) (bitmap, mask uint64) {
 		bit := uint64(1) << slot(c.Name)
 		mask |= bit
 		switch r, ran := b.last[c.Name]; {
-		case !ran:
+		case !ran || r.handed:
 			unseen |= bit
 		case r.State == check.Unknown:
 			broken |= bit
 		}
 	}
-	mask &^= unseen
+	mask &^= unseen | b.touched
 	return mask &^ broken, mask
 }

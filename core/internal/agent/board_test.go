@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/config"
 	"github.com/limpet-monitoring/limpet/core/internal/schedule"
 )
 
@@ -26,6 +27,34 @@ func TestBits(t *testing.T) {
 	b.keep([]check.Check{a})
 	if bitmap, mask := b.bits([]check.Check{a}); bitmap != bitA || mask != bitA {
 		t.Errorf("after gamma went: %x %x", bitmap, mask)
+	}
+}
+
+// What another core knew is shown, and judges nobody; what a newer revision touched neither, until the baseline is taken anew.
+func TestBitsLeaveOutWhatSaysNothingOfThisCore(t *testing.T) {
+	a, c := check.Check{Name: "alpha"}, check.Check{Name: "gamma"}
+	checks := []check.Check{a, c}
+	bitA, bitC := uint64(1)<<slot(a.Name), uint64(1)<<slot(c.Name)
+	var b board
+	b.put(check.Result{Check: "gamma", State: check.OK, Text: "own"})
+	b.inherit([]check.Result{{Check: "alpha", State: check.Warning, Text: "handed"}, {Check: "gamma", State: check.Critical}, {Check: "gone"}}, checks)
+	if rs := b.results(); len(rs) != 2 || rs[0].Text != "handed" || rs[1].Text != "own" {
+		t.Errorf("results %+v", rs)
+	}
+	if bitmap, mask := b.bits(checks); bitmap != bitC || mask != bitC {
+		t.Errorf("handed over: %x %x, want %x", bitmap, mask, bitC)
+	}
+	b.put(check.Result{Check: "alpha", State: check.OK})
+	if _, mask := b.bits(checks); mask != bitA|bitC {
+		t.Errorf("after its own run: mask %x, want %x", mask, bitA|bitC)
+	}
+	b.touch(config.Changes{Changed: []string{"gamma"}})
+	if _, mask := b.bits(checks); mask != bitA {
+		t.Errorf("touched: mask %x, want %x", mask, bitA)
+	}
+	b.untouch()
+	if _, mask := b.bits(checks); mask != bitA|bitC {
+		t.Errorf("baseline taken anew: mask %x, want %x", mask, bitA|bitC)
 	}
 }
 

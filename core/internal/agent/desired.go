@@ -79,15 +79,23 @@ func (a *agent) run(ctx context.Context, set config.Set) error {
 	if err := a.plan.Set(ctx, set.Checks); err != nil {
 		return err
 	}
-	a.set = set
+	if a.ran {
+		a.board.touch(config.Diff(a.set, set))
+	}
+	a.set, a.ran = set, true
 	a.board.keep(set.Checks)
+	poke(a.changed)
 	a.show()
 	a.refreshFacts()
 	return nil
 }
 
-// take is the session's hook for a new document: the loop decides, the hub hears.
+// take is the session's hook for a new document: the loop decides, the hub hears. A core that does not schedule decides nothing: the document is
+// the other core's, and comes again once this one is active.
 func (a *agent) take(doc *wire.Desired) *wire.RevisionReport {
+	if !a.active.Load() {
+		return nil
+	}
 	answer := make(chan *wire.RevisionReport, 1)
 	select {
 	case a.requests <- func(ctx context.Context) { answer <- a.decide(ctx, doc) }:

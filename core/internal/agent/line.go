@@ -29,15 +29,27 @@ func (a *agent) openSession() error {
 		way.ExtraCA = string(pem)
 	}
 	s, err := session.New(session.Options{
-		Hub: a.box.Hub, Identity: a.id, Buffer: a.buffer, Dial: way, Facts: a.facts.Load, Log: a.log,
+		Hub: a.box.Hub, Standby: a.o.Standby, Identity: a.id, Buffer: a.buffer, Dial: way, Facts: a.facts.Load, Log: a.log,
 		Hooks: session.Hooks{
 			Revision: func() uint64 { return a.view.Load().revision },
 			Desired:  a.take,
 			Run:      a.call,
+			Look:     func() { a.ask(a.o.Stub.Look()) },
+			Follow:   func(channel, pin string) { a.ask(a.o.Stub.Follow(channel, pin)) },
+			Hold:     func() { a.ask(a.o.Stub.Hold()) },
+			Resume:   func() { a.ask(a.o.Stub.Resume()) },
+			Changed:  func(session.Status) { poke(a.news) },
 		},
 	})
 	a.session = s
 	return err
+}
+
+// ask logs that the stub could not be asked for what the hub wants.
+func (a *agent) ask(err error) {
+	if err != nil {
+		a.log.Error("the hub's wish not passed on", "err", err)
+	}
 }
 
 // proxyWord translates the box file's word into dial's.

@@ -14,6 +14,7 @@ import (
 type runner struct {
 	builtins *builtin.Registry
 	plugins  atomic.Pointer[plugin.Runner]
+	breadth  breadth
 }
 
 // Run implements schedule.Runner.
@@ -21,6 +22,7 @@ func (r *runner) Run(ctx context.Context, c check.Check, t check.Trigger, due ti
 	if c.Builtin != "" {
 		return RunBuiltin(ctx, r.builtins, c, t, due, out)
 	}
+	defer r.breadth.begin()()
 	return r.plugins.Load().Run(ctx, c, t, due, out)
 }
 

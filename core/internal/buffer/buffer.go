@@ -65,7 +65,8 @@ type Stats struct {
 // Reject and Resume of one epoch by one at a time.
 type Buffer struct {
 	k       *keeper
-	foreign atomic.Int64 // generations not taken over yet
+	foreign atomic.Int64  // generations not taken over yet
+	again   chan struct{} // holds one: look for generations to take over
 }
 
 // Append keeps an item: it returns nil once the item is synced to disk, the sync begun at most 50 ms

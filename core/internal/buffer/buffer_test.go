@@ -521,6 +521,58 @@ func TestAnotherCoresGenerationIsTakenOverWhenItEnds(t *testing.T) {
 	})
 }
 
+// A core that stood by when its neighbour had written nothing yet finds what that one wrote since, once it is gone; and judges its generations
+// together, though their locks are given up one after the other.
+func TestLookAgainFindsWhatCameLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		locks := map[string]bool{}
+		var mu sync.Mutex
+		take := func(path string) (io.Closer, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if locks[path] {
+				return nil, fmt.Errorf("lock: %w", platforms.ErrLocked)
+			}
+			locks[path] = true
+			return release(func() { time.Sleep(5 * time.Millisecond); mu.Lock(); defer mu.Unlock(); delete(locks, path) }), nil
+		}
+		disk := crashdisk.New()
+		first := open(t, Options{FS: disk, Lock: take})
+		second := open(t, Options{FS: disk, Lock: take})
+		defer second.Close()
+		mark(t, first, "c", 1)
+		mark(t, first, "cut", 2)
+		add(t, first, "a")
+		if err := first.Split(0); err != nil {
+			t.Fatal(err)
+		}
+		add(t, first, "b") // ends the run of c
+		second.LookAgain()
+		synctest.Wait()
+		if n := second.Stats().Foreign; n != 2 {
+			t.Errorf("%d generations of the other core seen, want 2", n)
+		}
+		expect(t, drain(t, second))
+		closed := make(chan struct{})
+		go func() { first.Close(); close(closed) }()
+		time.Sleep(7 * time.Millisecond) // one lock is free, the other is not
+		second.LookAgain()
+		<-closed
+		time.Sleep(2 * takeoverEvery)
+		synctest.Wait()
+		got := drain(t, second)
+		slices.Sort(got) // three generations of one moment
+		expect(t, got, "a", "b", "lost cut")
+		if s := second.Stats(); s.Foreign != 0 {
+			t.Errorf("%d still foreign", s.Foreign)
+		}
+		second.LookAgain() // nothing to find, its own least of all
+		time.Sleep(time.Second)
+		add(t, second, "own")
+		expect(t, drain(t, second), "own")
+	})
+}
+
 type release func()
 
 func (r release) Close() error { r(); return nil }

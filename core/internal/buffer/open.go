@@ -48,12 +48,10 @@ func Open(o Options) (*Buffer, error) {
 	k.beginGeneration()
 	k.sweep()
 	go k.loop()
-	b := &Buffer{k: k}
+	b := &Buffer{k: k, again: make(chan struct{}, 1)}
 	b.stateLost(former, trails)
-	if len(foreign) > 0 {
-		b.foreign.Store(int64(len(foreign)))
-		go b.takeOver(foreign)
-	}
+	b.foreign.Store(int64(len(foreign)))
+	go b.takeOver()
 	return b, nil
 }
 
@@ -238,48 +236,99 @@ func (b *Buffer) stateLost(named []*generation, trails []trail) {
 	})
 }
 
-// takeOver waits for the end of the cores that hold the generations named, and takes these over.
-func (b *Buffer) takeOver(foreign []uint64) {
-	tick := time.NewTicker(takeoverEvery)
-	defer tick.Stop()
-	for len(foreign) > 0 {
-		select {
-		case <-tick.C:
-		case <-b.k.gone:
-			return
-		}
-		var left []uint64
-		for _, epoch := range foreign {
-			if b.takeOne(epoch) {
-				continue
-			}
-			left = append(left, epoch)
-		}
-		foreign = left
-		b.foreign.Store(int64(len(left)))
+// LookAgain takes over the generations of cores that have gone: at once, and then for as long as some core holds any. A core
+// that lives beside another calls it when that one has ended, or ends.
+func (b *Buffer) LookAgain() {
+	select {
+	case b.again <- struct{}{}:
+	default:
 	}
 }
 
-// takeOne says whether the matter is settled: taken over, or gone.
-func (b *Buffer) takeOne(epoch uint64) bool {
-	g, t, err := load(b.k.o, epoch)
-	switch {
-	case errors.Is(err, platforms.ErrLocked):
-		return false
-	case errors.Is(err, fs.ErrNotExist):
-		return true // its core drained and removed it
-	case err != nil:
-		b.k.log.Error("generation not readable, left alone", "generation", generationName(epoch), "err", err)
-		return true
-	}
-	if !b.k.do(func() { b.k.adopt(g) }) {
-		if g.lock != nil {
-			g.lock.Close()
+// takeOver waits for the end of the cores that hold generations beside ours, and takes these over.
+func (b *Buffer) takeOver() {
+	tick := time.NewTicker(takeoverEvery)
+	defer tick.Stop()
+	unreadable := map[uint64]bool{}
+	for {
+		if b.foreign.Load() == 0 {
+			tick.Stop()
+		} else {
+			tick.Reset(takeoverEvery)
 		}
-		return true
+		select {
+		case <-tick.C:
+		case <-b.again:
+		case <-b.k.gone:
+			return
+		}
+		b.takeAll(unreadable)
 	}
-	b.stateLost([]*generation{g}, []trail{t})
-	return true
+}
+
+// unlockPause is how long the locks of one core may take to be given up one after the other, when it was killed.
+const unlockPause = 20 * time.Millisecond
+
+// takeAll takes over what can be had. The generations of one core are judged together: a run that one of them names may have
+// its result in another.
+func (b *Buffer) takeAll(unreadable map[uint64]bool) {
+	var taken []*generation
+	var trails []trail
+	take := func(found []uint64) (locked []uint64) {
+		for _, epoch := range found {
+			if unreadable[epoch] {
+				continue
+			}
+			g, t, err := load(b.k.o, epoch)
+			switch {
+			case errors.Is(err, platforms.ErrLocked):
+				locked = append(locked, epoch)
+			case errors.Is(err, fs.ErrNotExist): // its core drained and removed it
+			case err != nil:
+				unreadable[epoch] = true
+				b.k.log.Error("generation not readable, left alone", "generation", generationName(epoch), "err", err)
+			default:
+				taken, trails = append(taken, g), append(trails, t)
+			}
+		}
+		return locked
+	}
+	locked := take(b.beside())
+	if len(taken) > 0 && len(locked) > 0 {
+		time.Sleep(unlockPause)
+		locked = take(locked)
+	}
+	b.foreign.Store(int64(len(locked)))
+	if len(taken) == 0 {
+		return
+	}
+	if !b.k.do(func() {
+		for _, g := range taken {
+			b.k.adopt(g)
+		}
+	}) {
+		for _, g := range taken {
+			b.k.release(g) // the keeper has ended
+		}
+		return
+	}
+	b.stateLost(taken, trails)
+}
+
+// beside lists the generations on disk that are not kept here. It looks in the keeper's goroutine: nothing of ours is half removed then.
+func (b *Buffer) beside() (found []uint64) {
+	b.k.do(func() {
+		all, err := epochs(b.k.o.FS, b.k.o.Dir)
+		if err != nil {
+			b.k.log.Error("generations of other cores not listed", "err", err)
+		}
+		for _, epoch := range all {
+			if _, err := b.k.find(epoch); err != nil {
+				found = append(found, epoch)
+			}
+		}
+	})
+	return found
 }
 
 // adopt puts a generation among those kept.

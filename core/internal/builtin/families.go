@@ -17,7 +17,7 @@ import (
 func New(env Env) *Registry {
 	proc, sys := env.ProcRoot, env.SysRoot
 	if proc == "" {
-		proc = "/proc"
+		proc = procRoot
 	}
 	if sys == "" {
 		sys = "/sys"

@@ -17,13 +17,20 @@ func TestParse(t *testing.T) {
 		"stop restart soon": {Kind: Stop, Cause: "restart", Within: 10 * time.Second},
 		"status counter=3 warning=expired warning=development nonsense": {Kind: Status,
 			Values: []Value{{"counter", "3"}, {"warning", "expired"}, {"warning", "development"}}},
+		"successor 0a1B-2":                       {Kind: Successor, Nonce: "0a1B-2"},
+		"drain 75":                               {Kind: Drain, Within: 75 * time.Second},
+		"drain":                                  {Kind: Drain, Within: defaultDrain},
+		"drain -3":                               {Kind: Drain, Within: defaultDrain},
+		"activate":                               {Kind: Activate},
+		"activate 00ff":                          {Kind: Activate, File: "00ff"},
+		"activate ../../etc/key":                 {Kind: Activate, File: "key"},
 		"reload with what a later contract adds": {Kind: Reload},
 	} {
 		if got, ok := Parse(line); !ok || !reflect.DeepEqual(got, want) {
 			t.Errorf("Parse(%q) = %+v, %v; want %+v", line, got, ok, want)
 		}
 	}
-	for _, line := range []string{"", "   ", "successor 12", "drain 5", "READY"} {
+	for _, line := range []string{"", "   ", "successor", "successor a/b", "successor " + strings.Repeat("n", 65), "READY"} {
 		if got, ok := Parse(line); ok {
 			t.Errorf("Parse(%q) = %+v, want it ignored", line, got)
 		}
@@ -52,12 +59,14 @@ func TestOverlongLineCountsAsGone(t *testing.T) {
 func TestLinesToTheStub(t *testing.T) {
 	var out bytes.Buffer
 	s := New(strings.NewReader(""), &out)
-	for _, err := range []error{s.Ready("1.2.3"), s.Alive(), s.Checks(0x1f, 0xff), s.Drained()} {
+	for _, err := range []error{s.Ready("1.2.3"), s.Alive(), s.Checks(0x1f, 0xff), s.Handover("00ff", 4100*time.Millisecond), s.Drained(),
+		s.Look(), s.Hold(), s.Resume(), s.Follow("beta", ""), s.Follow("stable", "2.5")} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := "ready 1.2.3\nalive\nchecks 000000000000001f 00000000000000ff\ndrained\n"
+	want := "ready 1.2.3\nalive\nchecks 000000000000001f 00000000000000ff\nhandover 00ff 5\ndrained\n" +
+		"look\nhold\nresume\nfollow beta\nfollow stable 2.5\n"
 	if out.String() != want {
 		t.Errorf("got %q, want %q", out.String(), want)
 	}

@@ -41,7 +41,9 @@ type Options struct {
 	Deliver func(ctx context.Context, c check.Check, r check.Result)
 	// Begin is called in the run's goroutine just before each run, for the start mark; nil = none.
 	Begin func(c check.Check, start time.Time)
-	// Standby makes Loop start nothing until Activate.
+	// End is called in the run's goroutine after Deliver, with what Begin was called with; nil = none.
+	End func(c check.Check, start time.Time)
+	// Standby makes Loop start nothing until Activate or Resume.
 	Standby bool
 	// Wall is the wall clock, nil = time.Now. Only cron checks and the phase look at it.
 	Wall func() time.Time
@@ -118,10 +120,13 @@ func (s *Schedule) end() error {
 func (s *Schedule) fly(ctx context.Context, f *flight, c check.Check) {
 	o := s.state.options // never changed
 	if o.Begin != nil {
-		o.Begin(c, time.Now())
+		o.Begin(c, f.start)
 	}
 	f.result = o.Runner.Run(ctx, c, f.trigger, f.dueWall, f.tee.write)
 	o.Deliver(context.WithoutCancel(ctx), c, f.result)
+	if o.End != nil {
+		o.End(c, f.start)
+	}
 	s.finished <- f
 }
 
@@ -154,23 +159,32 @@ func (s *Schedule) Set(ctx context.Context, checks []check.Check) error {
 // on, in the caller's goroutine, in order within a stream. When ctx ends, RunNow returns its error and the run goes on. Errors
 // that wrap ErrUnknownCheck or ErrStopped: nothing ran.
 func (s *Schedule) RunNow(ctx context.Context, name string, out func(stderr bool, data []byte)) (r check.Result, joined bool, err error) {
-	var l *listener
-	ask := func(st *state) { l, joined, err = st.runNow(name) }
-	if e := s.do(ctx, ask); e != nil {
-		return r, false, e
+	for {
+		var l *listener
+		var busy <-chan struct{}
+		if e := s.do(ctx, func(st *state) { l, joined, busy, err = st.runNow(name) }); e != nil {
+			return r, false, e
+		}
+		if err != nil {
+			return r, false, err
+		}
+		if busy == nil {
+			defer l.leave()
+			r, err = l.listen(ctx, out)
+			return r, joined, err
+		}
+		select {
+		case <-busy: // the core before this one has finished its run: now it is our turn
+		case <-s.stopped:
+			return r, false, ErrStopped
+		case <-ctx.Done():
+			return r, false, ctx.Err()
+		}
 	}
-	if err != nil {
-		return r, false, err
-	}
-	defer l.leave()
-	r, err = l.listen(ctx, out)
-	return r, joined, err
 }
 
-// Activate ends standby: checks are scheduled from now on.
-func (s *Schedule) Activate(ctx context.Context) error {
-	return s.do(ctx, func(st *state) { st.activate(time.Now()) })
-}
+// Activate ends standby: checks are scheduled from now on, each as a new one.
+func (s *Schedule) Activate(ctx context.Context) error { return s.Resume(ctx, Plan{}) }
 
 // Drain starts nothing new from now on (run-now included), and returns when no run is under way; or with ctx's error when it ends before.
 func (s *Schedule) Drain(ctx context.Context) error {

@@ -25,8 +25,11 @@ type flight struct {
 	due     time.Time // monotonic, zero for a manual run
 	dueWall time.Time
 	started bool
+	start   time.Time // wall and monotonic, once started
 	tee     *tee
-	result  check.Result // set by the run's goroutine before it lands
+	// elsewhere is set for a run that the core before this one finishes, and closed when it has.
+	elsewhere chan struct{}
+	result    check.Result // set by the run's goroutine before it lands
 }
 
 // state is everything the schedule knows. Loop's goroutine alone touches it.
@@ -119,17 +122,6 @@ func (st *state) drop(f *flight, err error) {
 	st.queue.remove(f)
 	delete(st.flights, f.name)
 	f.tee.finish(check.Result{}, err)
-}
-
-func (st *state) activate(now time.Time) {
-	if st.mode != standby {
-		return
-	}
-	st.mode = active
-	st.shift = st.wallShift(now)
-	for _, e := range st.entries {
-		st.plan(e, now)
-	}
 }
 
 func (st *state) drain() {
@@ -246,7 +238,7 @@ func (st *state) fill(now time.Time) {
 			return
 		}
 		e := st.entries[f.name] // a check that is removed takes its waiting run along
-		f.started = true
+		f.started, f.start = true, now
 		st.running++
 		st.runs++
 		if f.trigger == check.Scheduled {
@@ -269,24 +261,27 @@ func (st *state) land(f *flight) {
 	}
 }
 
-func (st *state) runNow(name string) (*listener, bool, error) {
+// runNow joins or queues a run. busy is set instead, and closed later, while a run of the check is under way elsewhere.
+func (st *state) runNow(name string) (l *listener, joined bool, busy <-chan struct{}, err error) {
 	f := st.flights[name]
-	joined := f != nil
+	joined = f != nil
 	switch {
-	case joined && f.started: // a run in flight can be joined at any time
+	case joined && f.started && f.elsewhere == nil: // a run in flight can be joined at any time
 	case st.entries[name] == nil:
-		return nil, false, fmt.Errorf("%w: %s", ErrUnknownCheck, name)
+		return nil, false, nil, fmt.Errorf("%w: %s", ErrUnknownCheck, name)
 	case st.mode == standby:
-		return nil, false, fmt.Errorf("%w: it stands by", ErrStopped)
+		return nil, false, nil, fmt.Errorf("%w: it stands by", ErrStopped)
 	case st.mode == draining:
-		return nil, false, fmt.Errorf("%w: the agent stops or hands over", ErrStopped)
+		return nil, false, nil, fmt.Errorf("%w: the agent stops or hands over", ErrStopped)
+	case joined && f.started:
+		return nil, false, f.elsewhere, nil
 	case joined:
 		st.queue.urge(f)
 	default:
 		f = &flight{name: name, trigger: check.Manual}
 		st.enqueue(f)
 	}
-	return f.tee.join(), joined, nil
+	return f.tee.join(), joined, nil, nil
 }
 
 func (st *state) stats(now time.Time) Stats {

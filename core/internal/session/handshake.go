@@ -238,6 +238,7 @@ func (s *Session) proof(t wire.Transcript, count uint64) (*wire.Proof, error) {
 		Facts:        s.o.Facts(),
 		Generations:  s.o.Buffer.Generations(),
 		SessionCount: count,
+		StandbyNonce: s.o.Standby,
 		Revision:     s.o.Hooks.Revision(),
 	}
 	token, err := s.o.Identity.Token()

@@ -57,6 +57,7 @@ type pace struct {
 	since   time.Time // of the last line's end, or the start
 	came    time.Time // of the line that is or was last there
 	backoff dial.Backoff
+	standby bool // of a core announced as a successor
 }
 
 func newPace(now time.Time) *pace {
@@ -84,6 +85,8 @@ func (p *pace) after(err error, now time.Time) time.Duration {
 		return jitter(min(r.retry, maxRetry))
 	case errors.Is(err, errReplaced):
 		return jitter(replaced)
+	case now.Sub(p.since) < hurry && p.standby && errors.As(err, &r) && r.code == wire.RefuseClone:
+		return hurryMin + rand.N(hurryMax-hurryMin) // it came before its announcement
 	case now.Sub(p.since) < hurry && (hadLine || errors.Is(err, errUnreached)):
 		return hurryMin + rand.N(hurryMax-hurryMin)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
@@ -50,6 +51,9 @@ func (v *serving) loop(ctx context.Context, every time.Duration) error {
 	if err := v.beat(); err != nil {
 		return err
 	}
+	if err := v.sayOfSwap(); err != nil {
+		return err
+	}
 	for {
 		v.drain.pump()
 		var err error
@@ -64,6 +68,8 @@ func (v *serving) loop(ctx context.Context, every time.Duration) error {
 			err = v.send(&wire.Frame{Body: &wire.Frame_RevisionReport{RevisionReport: report}})
 		case <-v.facts:
 			err = v.send(&wire.Frame{Body: &wire.Frame_Facts{Facts: v.o.Facts()}})
+		case <-v.swap:
+			err = v.sayOfSwap()
 		case id := <-v.calls.ended:
 			v.calls.forget(id)
 		case <-v.leaving:
@@ -96,6 +102,19 @@ func (v *serving) beat() error {
 	return v.send(&wire.Frame{Body: &wire.Frame_Heartbeat{Heartbeat: v.clock.beat(time.Now())}})
 }
 
+// sayOfSwap tells what the hub must know of a swap. It may come twice: that changes nothing.
+func (v *serving) sayOfSwap() error {
+	if nonce := v.successor.Load(); nonce != nil {
+		if err := v.send(&wire.Frame{Body: &wire.Frame_Successor{Successor: &wire.Successor{Nonce: *nonce}}}); err != nil {
+			return err
+		}
+	}
+	if v.o.Standby != "" && v.active.Load() {
+		return v.send(&wire.Frame{Body: &wire.Frame_Active{Active: &wire.Active{}}})
+	}
+	return nil
+}
+
 // take acts on one frame of the hub's. What is not known is ignored.
 func (v *serving) take(ctx context.Context, f *wire.Frame) error {
 	switch b := f.GetBody().(type) {
@@ -118,6 +137,18 @@ func (v *serving) take(ctx context.Context, f *wire.Frame) error {
 		if v.o.Hooks.Look != nil {
 			v.o.Hooks.Look()
 		}
+	case *wire.Frame_Follow:
+		if v.o.Hooks.Follow != nil && plainWord(b.Follow.GetChannel()) && (b.Follow.GetPin() == "" || plainWord(b.Follow.GetPin())) {
+			v.o.Hooks.Follow(b.Follow.GetChannel(), b.Follow.GetPin())
+		}
+	case *wire.Frame_Hold:
+		if v.o.Hooks.Hold != nil {
+			v.o.Hooks.Hold()
+		}
+	case *wire.Frame_Resume:
+		if v.o.Hooks.Resume != nil {
+			v.o.Hooks.Resume()
+		}
 	case *wire.Frame_Refuse:
 		r := b.Refuse
 		return &refusal{r.GetCode(), r.GetMessage(), r.GetHint(), time.Duration(r.GetRetryAfterMs()) * time.Millisecond}
@@ -128,6 +159,19 @@ func (v *serving) take(ctx context.Context, f *wire.Frame) error {
 		return fmt.Errorf("the hub said goodbye: %s", b.Bye.GetCause())
 	}
 	return nil
+}
+
+// maxWord is the longest name of a channel or version that is passed on, in bytes.
+const maxWord = 64
+
+// plainWord says whether s is a name that can stand in a line to the stub.
+func plainWord(s string) bool {
+	for _, r := range s {
+		if (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("._+-", r) {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxWord
 }
 
 func (v *serving) heard(h *wire.Heartbeat) {

@@ -28,6 +28,7 @@ type Options struct {
 	Dial     dial.Options       // HubCA and Unverified are set by the session, from the trust document
 	Facts    func() *wire.Facts // called for each handshake; quick
 	Hooks    Hooks
+	Standby  string // the nonce under which this core was announced as a successor, "" for one that was not
 	Log      *slog.Logger
 }
 
@@ -43,6 +44,11 @@ type Hooks struct {
 	Run func(ctx context.Context, call *wire.RunNow, out func(stderr bool, data []byte)) *wire.RunEnd
 	// Look is told when the hub wants the agent to look for an update now. Optional; quick.
 	Look func()
+	// Follow, Hold and Resume are told when the hub wants of releases what docs/stub-contract.md says of these words. Optional; quick. What
+	// Follow is given has no blanks and is short.
+	Follow func(channel, pin string)
+	Hold   func()
+	Resume func()
 	// Changed is told after each change of Status. Optional; quick.
 	Changed func(Status)
 }
@@ -92,8 +98,12 @@ type Session struct {
 	status  atomic.Pointer[Status] // written by Run's goroutine alone
 	again   chan struct{}          // holds one: do not wait for the next attempt
 	facts   chan struct{}          // holds one: send the facts
+	swap    chan struct{}          // holds one: say what is to be said of a successor
 	desired chan *wire.Desired     // holds one: the newest not handed on yet
 	reports chan *wire.RevisionReport
+
+	successor atomic.Pointer[string] // the nonce announced last
+	active    atomic.Bool            // this core came as a successor and schedules now
 
 	farewell sync.Once
 	bye      *wire.Bye     // written before leaving is closed
@@ -122,6 +132,7 @@ func New(o Options) (*Session, error) {
 		hub:     h,
 		again:   make(chan struct{}, 1),
 		facts:   make(chan struct{}, 1),
+		swap:    make(chan struct{}, 1),
 		desired: make(chan *wire.Desired, 1),
 		reports: make(chan *wire.RevisionReport, 1),
 		leaving: make(chan struct{}),
@@ -138,6 +149,7 @@ func (s *Session) Run(ctx context.Context) error {
 	go func() { defer close(done); s.takeDesired(ctx) }()
 	defer func() { <-done }()
 	pace := newPace(time.Now())
+	pace.standby = s.o.Standby != ""
 	for {
 		err := s.attempt(ctx, pace)
 		if s.isLeaving() || ctx.Err() != nil {
@@ -242,6 +254,19 @@ func (s *Session) Again() { poke(s.again) }
 
 // SendFacts tells the hub the facts anew, if connected.
 func (s *Session) SendFacts() { poke(s.facts) }
+
+// Announce tells the hub, now and in every later session, that a successor of this core starts and will show the nonce.
+func (s *Session) Announce(nonce string) {
+	s.successor.Store(&nonce)
+	poke(s.swap)
+}
+
+// Activated tells the hub, now and in every later session, that this core schedules. It means something for one that came as a
+// successor (Options.Standby).
+func (s *Session) Activated() {
+	s.active.Store(true)
+	poke(s.swap)
+}
 
 func poke(c chan struct{}) {
 	select {

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
@@ -122,7 +123,13 @@ func (a *API) results(w http.ResponseWriter, r *http.Request, _ identity) error 
 }
 
 func (a *API) problems(w http.ResponseWriter, r *http.Request, _ identity) error {
-	return answer(w, trouble.List(a.o.Fleet))
+	all := trouble.List(a.o.Fleet)
+	n, err := limit(r, len(all), len(all))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("X-Total-Count", strconv.Itoa(len(all)))
+	return answer(w, all[:n])
 }
 
 func (a *API) log(w http.ResponseWriter, r *http.Request, _ identity) error {

@@ -3,6 +3,7 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -53,6 +54,9 @@ func known(err error) *refusal {
 		return &refusal{http.StatusConflict, "more than one agent is called that", "name it by the first characters of its fingerprint", nil}
 	case errors.Is(err, fleet.ErrUnknownCheck):
 		return &refusal{http.StatusNotFound, "this agent has no such check", "limpet-hub agent show AGENT lists its checks", nil}
+	case errors.Is(err, enrol.ErrRequest):
+		_, text, _ := strings.Cut(err.Error(), enrol.ErrRequest.Error()+": ")
+		return &refusal{http.StatusBadRequest, text, "ask for less, or for more tokens", nil}
 	case errors.Is(err, enrol.ErrTokenUnknown):
 		return &refusal{http.StatusNotFound, "no such token", "limpet-hub token list lists them", nil}
 	case errors.Is(err, rpc.ErrOffline):
@@ -98,9 +102,18 @@ func answer(w http.ResponseWriter, value any) error {
 	return nil
 }
 
+// bodyWithin is how long a body may take to arrive.
+const bodyWithin = 30 * time.Second
+
+// body is the request's body, bounded in size and time.
+func body(w http.ResponseWriter, r *http.Request, most int64) io.Reader {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyWithin)) // every connection of ours can
+	return http.MaxBytesReader(w, r.Body, most)
+}
+
 // readJSON reads a small body strictly.
 func readJSON(w http.ResponseWriter, r *http.Request, most int64, into any) error {
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, most))
+	dec := json.NewDecoder(body(w, r, most))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
 		var tooLarge *http.MaxBytesError

@@ -26,7 +26,7 @@ func (a *API) desired(w http.ResponseWriter, r *http.Request, _ identity) error 
 }
 
 func (a *API) apply(w http.ResponseWriter, r *http.Request, who identity) error {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, desired.MaxText))
+	text, err := io.ReadAll(body(w, r, desired.MaxText))
 	if err != nil {
 		return known(err).orBad("the body could not be read: " + err.Error())
 	}

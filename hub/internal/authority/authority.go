@@ -1,6 +1,6 @@
 // Package authority is who the hub is: its Ed25519 key, its certificate authority and server certificate, the root of the
 // site's own signatures, and the trust documents that name them. It makes what is missing at first start, keeps it in files
-// that only the hub's user can read, and renews the certificate by itself.
+// that only the hub's user can read, and renews the certificate and the site's signatures by itself.
 package authority
 
 import (
@@ -16,13 +16,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/signing"
-	"github.com/limpet-monitoring/limpet/signing/repo"
 )
 
-// lookEvery is how often the certificate's age, or a given certificate's file, is looked at.
-const lookEvery = time.Hour
+// Rhythm of Run.
+const (
+	lookEvery = time.Hour      // at the certificate's age, or a given certificate's file
+	signEvery = 24 * time.Hour // the site's repository: its timestamp is good for a week
+)
 
 // Options say where everything lies and for whom the certificate is.
 type Options struct {
@@ -36,12 +37,13 @@ type Options struct {
 
 // Authority is the hub's identity. Its methods may be called from anywhere.
 type Authority struct {
-	o    Options
-	log  *slog.Logger
-	key  ed25519.PrivateKey
-	ca   *issuer // nil with a given certificate
-	site []byte  // the site's root.json
-	cert atomic.Pointer[tls.Certificate]
+	o       Options
+	log     *slog.Logger
+	key     ed25519.PrivateKey
+	ca      *issuer                // nil with a given certificate
+	siteKey signing.Key            // signs every role of the site's repository
+	site    atomic.Pointer[[]byte] // the site's newest root.json
+	cert    atomic.Pointer[tls.Certificate]
 }
 
 // Open reads what is there and makes what is missing.
@@ -54,7 +56,7 @@ func Open(o Options) (*Authority, error) {
 	if a.key, err = hubKey(filepath.Join(o.Dir, "hub.key")); err != nil {
 		return nil, fmt.Errorf("open hub's keys: %w", err)
 	}
-	if a.site, err = siteRoot(o.Dir); err != nil {
+	if err := a.openSite(time.Now()); err != nil {
 		return nil, fmt.Errorf("open hub's keys: %w", err)
 	}
 	if (o.CertFile == "") != (o.KeyFile == "") {
@@ -71,16 +73,21 @@ func Open(o Options) (*Authority, error) {
 	return a, nil
 }
 
-// Run renews the certificate in time, or reads a given one anew when its file changed, until ctx ends.
+// Run renews the certificate in time, or reads a given one anew when its file changed, and signs the site's repository anew
+// at once and then daily, until ctx ends.
 func (a *Authority) Run(ctx context.Context) {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+	look, sign := time.NewTicker(lookEvery), time.NewTicker(signEvery)
+	defer look.Stop()
+	defer sign.Stop()
+	a.signSite(time.Now())
 	for {
 		select {
-		case <-tick.C:
+		case <-look.C:
 			if err := a.renew(time.Now()); err != nil {
 				a.log.Error("certificate not renewed, the old one stays", "err", err)
 			}
+		case <-sign.C:
+			a.signSite(time.Now())
 		case <-ctx.Done():
 			return
 		}
@@ -146,24 +153,4 @@ func hubKey(name string) (ed25519.PrivateKey, error) {
 		return key, nil
 	}
 	return nil, fmt.Errorf("read %s: not an Ed25519 key", name)
-}
-
-// siteRoot reads the root of the site's own signatures, or makes its key and repository.
-func siteRoot(dir string) ([]byte, error) {
-	name := filepath.Join(dir, "site.key")
-	key, err := signing.Load(name)
-	if errors.Is(err, os.ErrNotExist) {
-		if key, err = signing.Generate(false); err != nil {
-			return nil, err
-		}
-		err = key.Save(name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	site, err := repo.InitSite(fsys.Disk{}, filepath.Join(dir, "site"), key, time.Now())
-	if err != nil {
-		return nil, err
-	}
-	return site.Root(), nil
 }

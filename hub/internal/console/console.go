@@ -40,7 +40,7 @@ type Options struct {
 	Fleet        Fleet
 	Desired      func() desired.Applied
 	Tokens       func(context.Context) ([]enrol.Token, error)
-	Now          func() time.Time                       // nil = time.Now
+	Now          func() time.Time // nil = time.Now
 	Log          *slog.Logger
 }
 
@@ -94,7 +94,7 @@ func (c *Console) Register(mux *http.ServeMux, signedIn func(http.Handler) http.
 		"GET /checks":         c.checks,
 		"GET /tokens":         c.tokens,
 		"GET /log":            c.log,
-		"GET /":               c.missing,
+		"/":                   c.missing,
 	} {
 		mux.Handle(pattern, signedIn(h))
 	}

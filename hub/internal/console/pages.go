@@ -16,7 +16,7 @@ import (
 
 // Limits of what one page shows.
 const (
-	shownProblems = 20  // more are found through the table
+	shownProblems = 8   // more are found through the table, which must not be pushed out of sight
 	shownEvents   = 300 // the log keeps more, the interface gives them
 )
 

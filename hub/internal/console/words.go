@@ -141,12 +141,16 @@ func platform(a fleet.Agent) string {
 
 func short(fingerprint string) string { return fingerprint[:min(12, len(fingerprint))] }
 
-// ago says how long something lies back, in the largest unit that fits.
+// ago says how long something lies back, or ahead, in the largest unit that fits.
 func ago(d time.Duration) string {
-	if d < 5*time.Second {
+	switch {
+	case d < -5*time.Second:
+		return span(d)
+	case d < 5*time.Second:
 		return "just now"
+	default:
+		return span(d) + " ago"
 	}
-	return span(d) + " ago"
 }
 
 func span(d time.Duration) string {

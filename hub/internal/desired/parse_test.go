@@ -74,13 +74,15 @@ func TestParseNamesEveryMistakeAndItsPlace(t *testing.T) {
 		"no name":       {"checks:\n  - plugin: x\n", []string{`2:5: this check has no name`}},
 		"every and cron": {"checks:\n  - name: a\n    plugin: x\n    every: 1m\n    cron: '* * * * *'\n",
 			[]string{`5:5: check "a" has every and cron; keep one of them`}},
-		"cron": {"checks:\n  - {name: a, plugin: x, cron: '61 * * * *'}\n  - {name: b, plugin: x, cron: '@daily'}\n  - {name: c, plugin: x, cron: 'CRON_TZ=UTC'}\n  - {name: d, plugin: x, cron: '0 0 31 2 *'}\n  - {name: e, plugin: x, cron: 'TZ=0'}\n",
+		"cron": {"checks:\n  - {name: a, plugin: x, cron: '61 * * * *'}\n  - {name: b, plugin: x, cron: '@daily'}\n  - {name: c, plugin: x, cron: 'CRON_TZ=UTC'}\n  - {name: d, plugin: x, cron: '0 0 31 2 *'}\n  - {name: e, plugin: x, cron: 'TZ=0'}\n  - {name: f, plugin: x, cron: 'CRON_TZ= 0 0 * * *'}\n  - {name: g, plugin: x, cron: 'CRON_TZ=Nowhere/Land 0 0 * * *'}\n",
 			[]string{
 				`2:32: cron: "61 * * * *": end of range (61) above maximum (59): 61`,
 				`3:32: cron: "@daily": short forms are not read; ` + cronHelp,
 				`4:32: cron: "CRON_TZ=UTC" has a time zone and no fields; ` + cronHelp,
 				`5:32: cron: "0 0 31 2 *" names a day that never comes`,
 				`6:32: cron: write CRON_TZ= instead of TZ=`,
+				`7:32: cron: "CRON_TZ= 0 0 * * *": no time zone after the equals sign`,
+				`8:32: cron: "CRON_TZ=Nowhere/Land 0 0 * * *": provided bad location Nowhere/Land: unknown time zone Nowhere/Land`,
 			}},
 		"on": {"checks:\n  - name: a\n    plugin: x\n    on: {tags: [], hosts: ['[ab]'], fingerprints: [abc], os: [macos, linnux], tag: [x]}\n",
 			[]string{

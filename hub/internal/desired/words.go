@@ -4,11 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/robfig/cron/v3"
+	"github.com/limpet-monitoring/limpet/core/check/cron"
 )
 
 // The words of a document. Each function gives the word as it is kept, or says what is wrong with it.
@@ -126,7 +125,7 @@ func cronSpec(s string) (string, error) {
 	}
 	fields := s
 	if strings.HasPrefix(s, "TZ=") {
-		return "", fmt.Errorf("write CRON_TZ= instead of TZ=")
+		return "", errors.New("write CRON_TZ= instead of TZ=")
 	}
 	if strings.HasPrefix(s, "CRON_TZ=") {
 		_, rest, found := strings.Cut(s, " ")
@@ -141,16 +140,14 @@ func cronSpec(s string) (string, error) {
 	if n := len(strings.Fields(fields)); n != 5 {
 		return "", fmt.Errorf("%s has %d fields; %s", quote(s), n, cronHelp)
 	}
-	schedule, err := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).Parse(s)
-	if err != nil {
-		return "", fmt.Errorf("%s: %v", quote(s), err)
-	}
-	if schedule.Next(cronEpoch).IsZero() {
+	_, err := cron.Parse(s)
+	switch cause := errors.Unwrap(err); {
+	case errors.Is(err, cron.ErrNever):
 		return "", fmt.Errorf("%s names a day that never comes", quote(s))
+	case cause != nil: // without the expression, which stands here already
+		return "", fmt.Errorf("%s: %w", quote(s), cause)
+	case err != nil:
+		return "", err
 	}
 	return s, nil
 }
-
-// cronEpoch is a fixed moment, so that a document is valid today if it was yesterday. The parser looks five years ahead,
-// which always holds a 29 February.
-var cronEpoch = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)

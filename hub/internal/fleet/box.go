@@ -111,7 +111,7 @@ func (b *box) describe(now time.Time) Agent {
 	if a.Presence == Upgrading && now.Sub(a.Since.Time) > upgradeWithin {
 		a.Presence, a.Cause, a.Since = Offline, presence.Lost, journal.At(a.Since.Add(upgradeWithin))
 	}
-	if a.Presence == Online {
+	if a.Presence == Online && b.pulse.Session == b.session.Session {
 		a.RTTMS, a.ClockOffsetMS = b.pulse.RTTMS, b.pulse.ClockOffsetMS
 	}
 	if b.pulse.Seen.After(a.LastSeen.Time) {
@@ -174,10 +174,16 @@ func (f *Fleet) age(b *box, now time.Time) {
 	}
 }
 
-// gone decides that a check is no longer among those the agent runs: it reports another revision than the one this check last
-// ran under, and the check keeps quiet.
+// gone decides that a check is no longer among those the agent runs. An agent that lists what it runs is believed once the check's
+// last result is from an older revision or the check keeps quiet: a new check's first result may come before the list that names it.
 func (t *tally) gone(s presence.Entry, stale bool, quiet time.Duration) bool {
-	if s.State != presence.Online || s.Revision == t.Revision {
+	if s.State != presence.Online {
+		return false
+	}
+	if len(s.Facts.Checks) > 0 && !slices.Contains(s.Facts.Checks, t.Status.Check) {
+		return stale || t.Revision < s.Revision
+	}
+	if s.Revision == t.Revision {
 		return false
 	}
 	return stale || (t.Status.EveryMS == 0 && quiet > cronGone)

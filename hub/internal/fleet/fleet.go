@@ -228,9 +228,7 @@ func (f *Fleet) session(fingerprint string, e presence.Entry) {
 	if b == nil {
 		return
 	}
-	if b.session.Session != e.Session {
-		b.pulse.RTTMS, b.pulse.ClockOffsetMS = 0, 0
-	}
 	b.session = e
 	f.show(b)
+	f.age(b, time.Now())
 }

@@ -10,6 +10,7 @@ import (
 // Pulse is what is known of a live session and written nowhere.
 type Pulse struct {
 	Fingerprint   string  `json:"fingerprint"`
+	Session       string  `json:"session"`
 	Seen          Time    `json:"seen"` // the last frame
 	RTTMS         float64 `json:"rtt_ms"`
 	ClockOffsetMS float64 `json:"clock_offset_ms"`
@@ -33,7 +34,7 @@ func (f *Fleet) hearPulses(n bus.Note) {
 	}
 	f.do(func() {
 		for _, p := range pulses {
-			if b := f.boxes[p.Fingerprint]; b != nil && b.session.State == "online" {
+			if b := f.boxes[p.Fingerprint]; b != nil { // its session may be news to the board yet
 				b.pulse = p
 				f.show(b)
 			}

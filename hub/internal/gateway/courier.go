@@ -49,11 +49,11 @@ func (c *courier) deliver(ctx context.Context, b *wire.Batch) (*wire.Frame, erro
 	if !known {
 		return nil, fmt.Errorf("take batch of epoch %d: %w: no watermark was asked for it", b.GetEpoch(), errFrame)
 	}
-	b, bad, err := sound(b)
+	bad, err := sound(b)
 	if err != nil {
 		return nil, err
 	}
-	if b == nil {
+	if bad != nil {
 		return rejection(bad), nil
 	}
 	for try := range tries {
@@ -140,7 +140,7 @@ func (c *courier) look(ctx context.Context, epoch uint64) (held, error) {
 
 // watermarks answers for each generation, and from then on takes its batches.
 func (c *courier) watermarks(ctx context.Context, generations []*wire.Generation) ([]*wire.Watermark, error) {
-	generations = generations[:min(len(generations), maxGenerations)]
+	generations = generations[:min(len(generations), wire.MaxGenerations)]
 	out := make([]*wire.Watermark, 0, len(generations))
 	for _, g := range generations {
 		m, err := c.look(ctx, g.GetEpoch())
@@ -173,28 +173,19 @@ func (m *held) cut(b *wire.Batch) (*wire.Batch, error) {
 	return wire.CutBefore(b, m.seq+1)
 }
 
-// sound checks a batch. It returns what stands before the first record that no reader of the bus could decode; nil and a
-// rejection of that record when it is the batch's first. The agent writes a gap for it and goes on.
-func sound(b *wire.Batch) (*wire.Batch, *wire.Reject, error) {
+// sound checks a batch. A record that no reader of the bus could decode gets a rejection: the agent sends what stands before it
+// again, writes a gap for it and goes on.
+func sound(b *wire.Batch) (*wire.Reject, error) {
 	records, err := wire.Unpack(b)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var p wire.Packer
-	for i, r := range records {
+	for _, r := range records {
 		if _, err := r.Item(); err != nil {
-			if i == 0 {
-				return nil, &wire.Reject{Epoch: b.GetEpoch(), Seq: r.Seq, Why: "not a record: " + err.Error()}, nil
-			}
-			for _, good := range records[:i] {
-				p.Add(good.Seq, good.Raw, wire.MaxBatch)
-			}
-			front := p.Batch(b.GetEpoch())
-			front.BootId = b.GetBootId()
-			return front, nil, nil
+			return &wire.Reject{Epoch: b.GetEpoch(), Seq: r.Seq, Why: "not a record: " + err.Error()}, nil
 		}
 	}
-	return b, nil, nil
+	return nil, nil
 }
 
 func rejection(r *wire.Reject) *wire.Frame {

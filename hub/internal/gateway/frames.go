@@ -20,8 +20,7 @@ import (
 // Limits of what is kept of an agent's words.
 const (
 	maxProblems    = 50
-	maxProblem     = 500      // bytes
-	maxChunk       = 32 << 10 // bytes of one RunOutput
+	maxProblem     = 500 // bytes
 	pushAgainAfter = 10 * time.Second
 	maxClockErr    = 200 * 365 * 24 * time.Hour // of an agent's clock; beyond it the difference is no number
 )
@@ -93,10 +92,10 @@ func (s *session) hearBeat(h *wire.Heartbeat) {
 		return
 	}
 	rtt := now.Sub(s.sent.at) - time.Duration(h.GetHeldNs())
-	if rtt < 0 || rtt > deadAfter*s.gateway.o.Heartbeat {
+	if rtt < 0 || rtt > wire.DeadAfter*s.gateway.o.Heartbeat {
 		return
 	}
-	p := fleet.Pulse{Fingerprint: s.fingerprint, RTTMS: ms(rtt)}
+	p := fleet.Pulse{Fingerprint: s.fingerprint, Session: s.entry.Session, RTTMS: ms(rtt)}
 	agentClock := time.Unix(0, h.GetSentNs())
 	if offset := agentClock.Sub(now.Add(-rtt / 2).Round(0)); offset.Abs() < maxClockErr {
 		p.ClockOffsetMS = ms(offset)
@@ -188,9 +187,9 @@ func (s *session) takeNote(n bus.Note) error {
 
 // call passes a call on to the agent.
 func (s *session) call(r *wire.RunNow, reply string) error {
-	if len(s.calls) >= maxCalls {
+	if len(s.calls) >= wire.MaxCalls {
 		s.answer(reply, &wire.Frame{Body: &wire.Frame_RunEnd{RunEnd: &wire.RunEnd{
-			Call: r.GetCall(), Error: fmt.Sprintf("%d runs are open on this agent already", maxCalls),
+			Call: r.GetCall(), Error: fmt.Sprintf("%d runs are open on this agent already", wire.MaxCalls),
 		}}})
 		return nil
 	}
@@ -202,7 +201,7 @@ func (s *session) call(r *wire.RunNow, reply string) error {
 func (s *session) fromRun(f *wire.Frame) {
 	if out := f.GetRunOutput(); out != nil {
 		if reply, open := s.calls[out.GetCall()]; open {
-			for part := range slices.Chunk(out.GetData(), maxChunk) {
+			for part := range slices.Chunk(out.GetData(), wire.MaxRunOutput) {
 				s.answer(reply, &wire.Frame{Body: &wire.Frame_RunOutput{RunOutput: &wire.RunOutput{Call: out.GetCall(), Stderr: out.GetStderr(), Data: part}}})
 			}
 		}

@@ -33,8 +33,7 @@ const (
 
 	busyRetry = 2 * time.Second // what a refused agent is asked to wait at least; it adds its own jitter
 
-	defaultHeartbeat = 10 * time.Second
-	pulseEvery       = 5 * time.Second // what the fleet learns of round trips and last signs of life
+	pulseEvery = 5 * time.Second // what the fleet learns of round trips and last signs of life
 )
 
 // Options are what a gateway needs and does.
@@ -74,13 +73,13 @@ func New(o Options) (*Gateway, error) {
 	if len(o.Key) != ed25519.PrivateKeySize {
 		return nil, errors.New("open gateway: it needs the hub's key")
 	}
-	o.Heartbeat = cmp.Or(o.Heartbeat, defaultHeartbeat)
+	o.Heartbeat = cmp.Or(o.Heartbeat, wire.HeartbeatEvery)
 	g := &Gateway{
 		o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
 		handshakes: make(chan struct{}, maxHandshakes), refusals: make(chan struct{}, maxRefusals),
 		sessions: map[*session]struct{}{},
 		upgrader: websocket.Upgrader{
-			Subprotocols: []string{wire.Subprotocol}, HandshakeTimeout: stepWithin,
+			Subprotocols: []string{wire.Subprotocol}, HandshakeTimeout: wire.HandshakeStep,
 			ReadBufferSize: 4 << 10, WriteBufferSize: 4 << 10, WriteBufferPool: new(sync.Pool),
 			CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "" }, // no page may speak for an agent
 		},

@@ -15,7 +15,8 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
 )
 
-// maxGenerations is how many of an agent's generations get a watermark at once; what is beyond waits for a later session.
+// maxGenerations is how many of an agent's generations one session knows. One frame brings wire.MaxGenerations; what is beyond those
+// gets no watermark, and the agent asks again.
 const maxGenerations = 16_384
 
 // refusal is an error that the agent is told.
@@ -40,7 +41,7 @@ func refuse(code, message, hint string, cause error) *refusal {
 // handshake goes through docs/wire.md's four messages and returns the session, begun but not yet running.
 func (g *Gateway) handshake(ln *line) (*session, error) {
 	ln.conn.SetReadLimit(maxGreeting)
-	hello, err := ln.read(stepWithin)
+	hello, err := ln.read(wire.HandshakeStep)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func (g *Gateway) handshake(ln *line) (*session, error) {
 		return nil, err
 	}
 	ln.conn.SetReadLimit(wire.MaxFrame)
-	frame, err := ln.read(stepWithin)
+	frame, err := ln.read(wire.HandshakeStep)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +62,7 @@ func (g *Gateway) handshake(ln *line) (*session, error) {
 		return nil, refuse(wire.RefuseBadSignature, "the agent's signature does not hold for this session",
 			"something between agent and hub ends TLS without saying so, or the agent's key is damaged", err)
 	}
-	ctx, cancel := context.WithTimeout(g.ctx, stepWithin)
+	ctx, cancel := context.WithTimeout(g.ctx, wire.HandshakeStep)
 	defer cancel()
 	known, enrolled, err := g.admit(ctx, t.AgentKey, proof.GetEnrol())
 	if err != nil {

@@ -149,16 +149,22 @@ func (h *hub) connect(a *agent) *link {
 	return l
 }
 
-// until waits for the view to be as it should, by its own news of changes.
+// until waits for the view to be as it should. What is no news to subscribers (a count that rose) is looked at now and then.
 func (h *hub) until(what string, ok func() bool) {
 	h.t.Helper()
 	s := h.fleet.Subscribe()
-	defer s.Close()
+	defer func() { s.Close() }()
 	limit := time.NewTimer(within)
 	defer limit.Stop()
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
 	for !ok() {
 		select {
-		case <-s.C():
+		case <-look.C:
+		case _, open := <-s.C():
+			if !open { // more news at once than a subscription holds
+				s = h.fleet.Subscribe()
+			}
 		case <-limit.C:
 			h.t.Fatalf("never: %s", what)
 		}

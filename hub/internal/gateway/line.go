@@ -12,11 +12,8 @@ import (
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
-// Deadlines and sizes of the line.
+// Sizes of the line.
 const (
-	stepWithin  = 10 * time.Second // of one message of the handshake
-	writeWithin = 10 * time.Second // of one message
-
 	maxGreeting = 4 << 10 // bytes of a Hello: it comes from anybody
 )
 
@@ -61,7 +58,7 @@ func (l *line) write(f *wire.Frame) error {
 	if err != nil {
 		return fmt.Errorf("write frame: %w", err)
 	}
-	if err := l.conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+	if err := l.conn.SetWriteDeadline(time.Now().Add(wire.WriteDeadline)); err != nil {
 		return fmt.Errorf("write frame: %w", err)
 	}
 	if err := l.conn.WriteMessage(websocket.BinaryMessage, data); err != nil {

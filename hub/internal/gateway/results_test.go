@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"encoding/base64"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -127,35 +128,39 @@ func TestWhatCannotBeReadIsRejected(t *testing.T) {
 	if err := l.open(); err != nil {
 		t.Fatal(err)
 	}
-	send := func() {
+	send := func(most int) {
 		t.Helper()
-		if err := l.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: a.gens[1].batch(1, 10)}}); err != nil {
+		if err := l.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: a.gens[1].batch(1, most)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	send()
-	if err := l.acked(1); err != nil || a.gens[1].acked != 2 {
-		t.Fatalf("acked %d, %v", a.gens[1].acked, err)
-	}
-	send()
+	send(10)
 	if f := l.must(func(f *wire.Frame) bool { return f.GetReject() != nil }); f.GetReject().GetSeq() != 3 {
 		t.Errorf("rejected %v", f)
 	}
+	send(2) // what stands before it
+	if err := l.acked(1); err != nil || a.gens[1].acked != 2 {
+		t.Fatalf("acked %d, %v", a.gens[1].acked, err)
+	}
 	a.gens[1].acked = 3 // it goes on behind it
-	send()
+	send(10)
 	if err := l.acked(1); err != nil || a.gens[1].acked != 4 {
 		t.Errorf("acked %d, %v", a.gens[1].acked, err)
+	}
+	if there := onTheBus(t, h.bus, a.fingerprint())[1]; len(there) != 3 || there[3] != 0 {
+		t.Errorf("there are %v", there)
 	}
 }
 
 func TestTheLargestRecordIsTaken(t *testing.T) {
 	h := startHub(t, settings{})
 	a, l := h.join()
-	long := make([]byte, wire.MaxRecord-200)
-	for i := range long {
-		long[i] = byte('a' + rand.IntN(26)) // little to compress
+	noise := make([]byte, wire.MaxRecord)
+	if _, err := rand.NewChaCha8([32]byte{}).Read(noise); err != nil {
+		t.Fatal(err)
 	}
-	a.add(1, &wire.Item{Kind: &wire.Item_Result{Result: &wire.Result{Check: "disk", Long: string(long)}}})
+	long := base64.StdEncoding.EncodeToString(noise)[:wire.MaxRecord-200] // little to compress
+	a.add(1, &wire.Item{Kind: &wire.Item_Result{Result: &wire.Result{Check: "disk", Long: long}}})
 	if err := l.open(); err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,6 @@ import (
 
 // Limits of one session.
 const (
-	deadAfter  = 3  // heartbeats without any frame
-	maxCalls   = 32 // open at once
 	notesAhead = 256
 	framesIn   = 16
 
@@ -78,7 +76,7 @@ func newSession(g *Gateway, ln *line, known enrol.Agent, proof *wire.Proof) *ses
 	}
 	s.agent = fleet.AgentOf(known, s.entry)
 	s.seen.Store(time.Now().UnixNano())
-	s.vitals.Store(&fleet.Pulse{Fingerprint: s.fingerprint})
+	s.vitals.Store(&fleet.Pulse{Fingerprint: s.fingerprint, Session: s.entry.Session})
 	return s
 }
 
@@ -195,7 +193,7 @@ func (s *session) stopped(ctx context.Context) string {
 func (s *session) reading(ctx context.Context, end context.CancelCauseFunc) {
 	s.line.conn.SetReadLimit(wire.MaxFrameEver)
 	for {
-		f, err := s.line.read(deadAfter * s.gateway.o.Heartbeat)
+		f, err := s.line.read(wire.DeadAfter * s.gateway.o.Heartbeat)
 		if err != nil {
 			end(err)
 			return

@@ -30,13 +30,14 @@ type Facts struct {
 	Plugins       []string          `json:"plugins"`
 	Trust         string            `json:"trust"` // "hub" or "signed"
 	Development   bool              `json:"development"`
+	Checks        []string          `json:"checks"` // names of all that run; empty where the agent does not say
 }
 
 // What is kept of facts.
 const (
-	maxText    = 256  // bytes of one string
-	maxList    = 64   // addresses, tags, more
-	maxPlugins = 2000 // files of a plugin directory
+	maxText   = 256  // bytes of one string
+	maxList   = 64   // addresses
+	maxChecks = 2000 // names of checks
 )
 
 // FromWire takes an agent's facts within their limits; what is beyond them is cut off.
@@ -48,8 +49,8 @@ func FromWire(f *wire.Facts) Facts {
 		BootID: Clip(f.GetBootId(), maxText), MachineIDHash: Clip(f.GetMachineIdHash(), maxText),
 		MemoryBytes: f.GetMemoryBytes(), CPUs: f.GetCpus(),
 		CoreVersion: Clip(f.GetCoreVersion(), maxText), CoreHash: Clip(f.GetCoreHash(), maxText), StubVersion: Clip(f.GetStubVersion(), maxText),
-		Tags: clipList(f.GetTags(), maxList), More: ClipMap(f.GetMore()), Plugins: clipList(f.GetPlugins(), maxPlugins),
-		Trust: Clip(f.GetTrust(), maxText), Development: f.GetDevelopment(),
+		Tags: clipList(f.GetTags(), wire.MaxTags), More: ClipMap(f.GetMore()), Plugins: clipList(f.GetPlugins(), wire.MaxPlugins),
+		Trust: Clip(f.GetTrust(), maxText), Development: f.GetDevelopment(), Checks: clipList(f.GetChecks(), maxChecks),
 	}
 }
 
@@ -76,7 +77,7 @@ func clipList(in []string, n int) []string {
 func ClipMap(in map[string]string) map[string]string {
 	out := map[string]string{}
 	for _, k := range slices.Sorted(maps.Keys(in)) {
-		if len(out) == maxList {
+		if len(out) == wire.MaxFacts {
 			break
 		}
 		out[Clip(k, maxText)] = Clip(in[k], maxText)

@@ -26,8 +26,8 @@ const (
 	maxWaiting = 4 << 20 // bytes of output that wait for a slow reader
 	maxFrames  = 4096    // of them, too
 
-	// silence is how long a live session says nothing of an open call: three of its longest heartbeats. Beyond it the hub it
-	// lived on is gone.
+	// silence is more than a live session ever says nothing of an open call: it does with each heartbeat, every 10 s unless the
+	// hub was told otherwise. Beyond it the hub that the session lived on is gone.
 	silence = 90 * time.Second
 )
 

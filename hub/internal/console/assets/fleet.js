@@ -6,7 +6,7 @@ const agents = new Map(); // fingerprint → agent, as the hub last said
 const rows = new Map(); // fingerprint → its row
 const dirty = new Set();
 let show = new URLSearchParams(location.search).get('show') || '';
-const shownProblems = 20;
+const shownProblems = 8;
 
 for (const row of body.rows) rows.set(row.dataset.fp, row);
 
@@ -103,13 +103,15 @@ const lines = new Map();
 for (const line of $('problems').children) lines.set(line.dataset.key, line);
 
 const wrong = soon(async () => {
-  let problems;
-  try { problems = await ask('GET', '/problems'); } catch { return; } // the line says so, and asks again
-  set($('wrong-count'), problems.length);
-  $('calm').hidden = problems.length > 0;
+  const answer = await fetch(`/api/v1/problems?limit=${shownProblems}`).catch(() => null);
+  if (!answer?.ok) return; // the line says so, and asks again
+  const problems = await answer.json();
+  const all = Number(answer.headers.get('X-Total-Count'));
+  set($('wrong-count'), all);
+  $('calm').hidden = all > 0;
   const seen = new Set();
   let at = $('problems').firstElementChild;
-  for (const p of problems.slice(0, shownProblems)) {
+  for (const p of problems) {
     const key = p.fingerprint + '/' + p.check;
     seen.add(key);
     let line = lines.get(key);
@@ -124,7 +126,7 @@ const wrong = soon(async () => {
     if (line === at) at = at.nextElementSibling; else $('problems').insertBefore(line, at);
   }
   for (const [key, line] of lines) if (!seen.has(key)) { line.remove(); lines.delete(key); }
-  const more = problems.length - shownProblems;
+  const more = all - problems.length;
   $('more').hidden = more <= 0;
   set($('more').querySelector('span'), more);
 }, 300);

@@ -52,6 +52,9 @@ function edges(range) {
   return (range || '').replace(/^@/, '').split(':').filter((s) => s !== '' && s !== '~').map(Number).filter(Number.isFinite);
 }
 
+// range writes a plain threshold with its unit, and any other range as it was printed.
+const range = (r, unit) => (Number.isFinite(Number(r)) ? value(Number(r), unit) : r);
+
 function bounds(points, unit) {
   let low = Infinity;
   let high = -Infinity;
@@ -86,7 +89,7 @@ export function spark(slot, series, from, to) {
   const points = s.points.filter(([t]) => t >= from);
   const box = bounds(points, s.unit);
   if (!box || points.length < 2) { slot.replaceChildren(); return; }
-  const [w, h] = [132, 34];
+  const [w, h] = [112, 34];
   from = Math.max(from, points[0][0]); // a new agent's first minutes fill the width
   const x = (t) => ((t - from) / Math.max(to - from, 1)) * w;
   const y = (v) => h - 2 - ((v - box[0]) / (box[1] - box[0])) * (h - 4);
@@ -132,7 +135,7 @@ export class Plot {
     const limit = (v, kind) => (v >= box[0] && v <= box[1] ? [make('path', { class: 'limit ' + kind, d: `M0 ${y(v)}H600` })] : []);
     this.parts.limits.replaceChildren(...edges(s.warn).flatMap((v) => limit(v, 'warn')), ...edges(s.crit).flatMap((v) => limit(v, 'crit')));
     this.parts.low.textContent = value(box[0], s.unit) + ' to ' + value(box[1], s.unit);
-    this.parts.high.textContent = [s.warn && 'warning ' + s.warn, s.crit && 'critical ' + s.crit].filter(Boolean).join(', ');
+    this.parts.high.textContent = [s.warn && 'warning ' + range(s.warn, s.unit), s.crit && 'critical ' + range(s.crit, s.unit)].filter(Boolean).join(', ');
     this.parts.svg.setAttribute('aria-label', `${this.parts.label.textContent}: now ${value(points.at(-1)[1], s.unit)}, ${this.parts.low.textContent}`);
     this.caption();
   }

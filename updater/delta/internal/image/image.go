@@ -5,6 +5,7 @@
 package image
 
 import (
+	"cmp"
 	"encoding/binary"
 	"slices"
 )
@@ -93,7 +94,7 @@ func (im *Image) place(segments []raw) bool {
 // Sound reports whether segments lie in a file of the size given and overlap neither there nor in memory. It puts them
 // in the order of their file offsets.
 func Sound(segments []Segment, size int) bool {
-	slices.SortStableFunc(segments, func(a, b Segment) int { return int(int64(a.Addr) - int64(b.Addr)) })
+	slices.SortStableFunc(segments, func(a, b Segment) int { return cmp.Compare(a.Addr, b.Addr) })
 	end := uint64(0)
 	for _, s := range segments {
 		if uint64(s.Addr) < end || s.Mem < s.Size {
@@ -104,7 +105,7 @@ func Sound(segments []Segment, size int) bool {
 	if end >= 1<<32 {
 		return false
 	}
-	slices.SortStableFunc(segments, func(a, b Segment) int { return int(int64(a.Off) - int64(b.Off)) })
+	slices.SortStableFunc(segments, func(a, b Segment) int { return cmp.Compare(a.Off, b.Off) })
 	end = 0
 	for _, s := range segments {
 		if s.Size == 0 {

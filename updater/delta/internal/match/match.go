@@ -16,6 +16,9 @@ import (
 
 // Find returns a plan to make new from old, and the new file as the plan's content makes it.
 func Find(old, new *refs.Source) (walk.Plan, []byte, error) {
+	if len(new.Image.Segments) == 0 {
+		old = refs.Bare(old.Image.Data)
+	}
 	plan := walk.Plan{Base: new.Image.Base, Segments: new.Image.Segments, Bases: new.Base}
 	a, b := normal(old, firstLabel(old)), normal(new, firstLabel(new))
 	for pass := range passes {

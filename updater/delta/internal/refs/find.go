@@ -39,6 +39,13 @@ func Analyse(b []byte) *Source {
 	return s
 }
 
+// Bare is a source of which nothing is known but its bytes.
+func Bare(b []byte) *Source {
+	s := &Source{Image: image.Image{Data: b}}
+	s.code.init(s)
+	return s
+}
+
 // finder collects references in any order.
 type finder struct {
 	im    *image.Image

@@ -1,6 +1,7 @@
 package walk
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/coder"
@@ -83,7 +84,7 @@ func (p *tablePass) learnPC(old, new uint32) {
 	if p.mapPC(old) == new {
 		return
 	}
-	k, found := slices.BinarySearchFunc(p.pcs, old, func(a pcPair, b uint32) int { return int(int64(a.old) - int64(b)) })
+	k, found := slices.BinarySearchFunc(p.pcs, old, func(a pcPair, b uint32) int { return cmp.Compare(a.old, b) })
 	if found {
 		p.pcs[k].new = new
 	} else if len(p.pcs) < 4096 {
@@ -93,7 +94,7 @@ func (p *tablePass) learnPC(old, new uint32) {
 
 // mapPC predicts where a pc of the partner is.
 func (p *tablePass) mapPC(old uint32) uint32 {
-	if k, found := slices.BinarySearchFunc(p.pcs, old, func(a pcPair, b uint32) int { return int(int64(a.old) - int64(b)) }); found {
+	if k, found := slices.BinarySearchFunc(p.pcs, old, func(a pcPair, b uint32) int { return cmp.Compare(a.old, b) }); found {
 		return p.pcs[k].new
 	}
 	a, _ := p.walk.m.At(p.oldEntry + old)

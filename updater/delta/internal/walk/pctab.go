@@ -1,6 +1,7 @@
 package walk
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/coder"
@@ -90,7 +91,7 @@ func (t *tables) load(i, functab uint32) {
 	t.entry, t.size = t.m.Base[refs.Text]+t.m.Entry(i), t.m.Entry(i+1)-t.m.Entry(i)
 	t.old, t.pcs, t.ends = nil, t.pcs[:0], t.ends[:0]
 	place := functab + t.m.FuncOff(i)
-	k, found := slices.BinarySearchFunc(t.Copies, place, func(c Copy, p uint32) int { return int(int64(c.New) - int64(p)) })
+	k, found := slices.BinarySearchFunc(t.Copies, place, func(c Copy, p uint32) int { return cmp.Compare(c.New, p) })
 	if !found {
 		k--
 	}

@@ -12,6 +12,9 @@ import (
 // codePlan codes all that precedes the content, and builds the address map from it.
 func (w *walk) codePlan() {
 	w.codeSegments()
+	if len(w.Segments) == 0 {
+		w.old = refs.Bare(w.ob) // where nothing is in memory, nothing refers to it
+	}
 	w.new = image.Image{Base: w.Base, Segments: w.Segments}
 	w.codeCopies()
 	w.codeExtra()

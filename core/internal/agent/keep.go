@@ -1,0 +1,85 @@
+package agent
+
+import (
+	"context"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/internal/handover"
+)
+
+// bookEvery is how old state/checks may be while something changes. At rest it is not written.
+const bookEvery = time.Second
+
+// keepBook writes state/checks from now on, until endBook.
+func (a *agent) keepBook(g *group) {
+	ctx, cancel := context.WithCancel(g.ctx)
+	done := make(chan struct{})
+	a.endBook = func() {
+		cancel()
+		<-done
+		a.endBook = func() {}
+	}
+	g.start("checks", func(context.Context) error {
+		defer close(done)
+		a.keep(ctx)
+		return nil
+	})
+	poke(a.changed)
+}
+
+// keep waits a second with each change for those that follow it, and writes all of them at once.
+func (a *agent) keep(ctx context.Context) {
+	timer := time.NewTimer(bookEvery)
+	defer timer.Stop()
+	broken := false
+	for {
+		select {
+		case <-a.changed:
+		case <-ctx.Done():
+			return
+		}
+		timer.Reset(bookEvery)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		err := a.writeChecks(ctx)
+		if err != nil && ctx.Err() == nil && !broken {
+			a.log.Warn("state/checks not written", "err", err) // once: a full disk stays full for a while
+		}
+		broken = err != nil
+	}
+}
+
+func (a *agent) writeChecks(ctx context.Context) error {
+	plan, err := a.plan.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	clock := handover.ReadClock()
+	return handover.Write(a.o.Layout.Checks(), a.book(plan, clock), clock)
+}
+
+// closeBook ends the schedule at a stop and leaves in state/checks where it stood, for the next start in this boot.
+func (a *agent) closeBook(ctx context.Context) {
+	a.endBook()
+	if a.lock == nil {
+		return // another core's by now, or never ours
+	}
+	plan, err := a.plan.HandOver(ctx)
+	if err == nil {
+		clock := handover.ReadClock()
+		err = handover.Write(a.o.Layout.Checks(), a.book(plan, clock), clock)
+	}
+	if err != nil {
+		a.log.Warn("state/checks not written", "err", err)
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

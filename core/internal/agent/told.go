@@ -1,0 +1,60 @@
+package agent
+
+import (
+	"os"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/control"
+	"github.com/limpet-monitoring/limpet/core/internal/facts"
+	"github.com/limpet-monitoring/limpet/core/internal/plugin"
+	"github.com/limpet-monitoring/limpet/core/wire"
+)
+
+func (a *agent) gather() *wire.Facts {
+	f := facts.Gather()
+	return &wire.Facts{
+		Hostname: f.Hostname, Addresses: f.Addresses, Os: f.OS, Arch: f.Arch, Platform: f.Platform, Kernel: f.Kernel,
+		BootId: f.BootID, MachineIdHash: f.MachineID, MemoryBytes: f.Memory, Cpus: uint32(f.CPUs),
+		CoreVersion: a.o.Version, CoreHash: os.Getenv("LIMPET_CORE_HASH"), StubVersion: os.Getenv("LIMPET_STUB"),
+		Tags: a.box.Tags, Plugins: plugin.List(a.dirs()), Trust: a.box.Trust.String(), Checks: names(a.set.Checks),
+	}
+}
+
+func names(checks []check.Check) []string {
+	out := make([]string, 0, len(checks))
+	for _, c := range checks {
+		out = append(out, c.Name)
+	}
+	return out
+}
+
+// refreshFacts tells the hub when something about the box has changed.
+func (a *agent) refreshFacts() {
+	now, was := a.gather(), a.facts.Load()
+	now.Development, now.More = was.Development, was.More
+	if !sameFacts(now, was) {
+		a.facts.Store(now)
+		a.session.SendFacts()
+	}
+}
+
+// noteStub keeps what the stub says and the hub should see: each line is all that there is to say.
+func (a *agent) noteStub(values []control.Value) {
+	now := cloneFacts(a.facts.Load())
+	now.More = map[string]string{}
+	now.Development = false
+	for _, v := range values {
+		key, value := v.Key, v.Value
+		if key == "warning" {
+			now.Development = now.Development || value == "development"
+			key, value = "warning."+value, "yes"
+		}
+		if _, there := now.More[key]; there || len(now.More) < wire.MaxFacts {
+			now.More[key] = value
+		}
+	}
+	if !sameFacts(now, a.facts.Load()) {
+		a.facts.Store(now)
+		a.session.SendFacts()
+	}
+}

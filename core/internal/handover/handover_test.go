@@ -1,0 +1,218 @@
+package handover
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/schedule"
+)
+
+// testClock stands an hour and a bit after boot.
+func testClock() Clock {
+	return Clock{Now: time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC), Since: 3700 * time.Second, BootID: "b007"}
+}
+
+func testBook(c Clock) Book {
+	return Book{
+		Core: "2.5.0", Epoch: 0x19c0ffee, Revision: 7, At: 3700 * time.Second,
+		Plan: schedule.Plan{
+			Slots: []schedule.Slot{
+				{Name: "disk", Every: time.Minute, Anchor: c.Now.Add(-90 * time.Second), Next: c.Now.Add(30 * time.Second)},
+				{Name: "late", Every: time.Second, Anchor: c.Now.Add(-2 * time.Hour), Next: c.Now.Add(-5 * time.Millisecond)},
+				{Name: "nightly", Cron: "CRON_TZ=Europe/Berlin 0 2 * * *", Next: c.Now.Add(12 * time.Hour), Wall: time.Unix(1777680000, 0)},
+			},
+			Flights: []schedule.Flight{{Name: "slow", Start: c.Now.Add(-4 * time.Second), Timeout: 30 * time.Second}},
+		},
+		States: []check.Result{
+			{Check: "disk", State: check.Warning, Text: "DISK WARNING - \"/\" 91% used\tsoon full", Start: time.Unix(0, 1777636730000000001), Duration: 12 * time.Millisecond},
+			{Check: "late", State: check.OK, Start: time.Unix(0, 1777636800000000000), Duration: time.Millisecond},
+		},
+	}
+}
+
+// The golden file is format 1 for ever: a core must read what the one before it wrote.
+func TestGolden(t *testing.T) {
+	want, err := os.ReadFile(filepath.Join("testdata", "book-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := testClock()
+	if got := testBook(c).marshal(c); string(got) != string(want) {
+		t.Errorf("written:\n%s\nwant:\n%s", got, want)
+	}
+	got, err := parse(want, c)
+	if err != nil || !reflect.DeepEqual(got, testBook(c)) {
+		t.Errorf("read %+v, %v; want %+v", got, err, testBook(c))
+	}
+}
+
+// Another process counts monotonic time from somewhere else: what it reads lies as far away as what was written.
+func TestTimesMoveWithTheClock(t *testing.T) {
+	c := testClock()
+	later := Clock{Now: c.Now.Add(24 * time.Hour), Since: c.Since + 2*time.Second, BootID: c.BootID}
+	got, err := parse(testBook(c).marshal(c), later)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := got.Plan.Slots[0].Next.Sub(later.Now); d != 28*time.Second {
+		t.Errorf("next slot in %s, want 28s", d)
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	c := testClock()
+	good := string(testBook(c).marshal(c))
+	sealed := func(lines string) string {
+		b := Book{Core: "x", At: 1}
+		all := string(b.marshal(c))
+		return reseal(all[:strings.LastIndex(all, "end ")] + lines)
+	}
+	other := c
+	other.BootID = "another"
+	if _, err := parse([]byte(good), other); !errors.Is(err, ErrOtherBoot) {
+		t.Errorf("another boot: %v", err)
+	}
+	if _, err := parse([]byte(sealed("shelf of a later version\nevery a 1000000000 1 2 and more\n")), c); err != nil {
+		t.Errorf("unknown lines and fields: %v", err)
+	}
+	for name, text := range map[string]string{
+		"empty":             "",
+		"another version":   strings.Replace(good, "limpet-handover 1", "limpet-handover 2", 1),
+		"cut":               good[:len(good)/2],
+		"a bit":             strings.Replace(good, "WARNING", "WARNINH", 1),
+		"something behind":  good + "x",
+		"bad name":          sealed("every a/b 1000000000 1 2\n"),
+		"no interval":       sealed("every a 0 1 2\n"),
+		"negative":          sealed("every a -5 1 2\n"),
+		"too long interval": sealed("every a 99999999999999999 1 2\n"),
+		"far time":          sealed("every a 1000000000 9223372036854775807 2\n"),
+		"field missing":     sealed("every a 1000000000 1\n"),
+		"no cron":           sealed("cron a 1 2 \"\"\n"),
+		"unquoted":          sealed("state a 0 1 1 hello\n"),
+		"state 4":           sealed("state a 4 1 1 \"x\"\n"),
+		"long text":         sealed("state a 0 1 1 \"" + strings.Repeat("x", 600) + "\"\n"),
+	} {
+		if _, err := parse([]byte(text), c); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+// reseal puts a right checksum behind lines.
+func reseal(lines string) string {
+	return fmt.Sprintf("%send %08x\n", lines, crc32.Checksum([]byte(lines), castagnoli))
+}
+
+func TestLongTextIsCutBetweenCharacters(t *testing.T) {
+	c := testClock()
+	b := Book{Core: "x", At: 1, States: []check.Result{{Check: "a", Start: time.Unix(0, 0), Text: strings.Repeat("é", 600)}}}
+	got, err := parse(b.marshal(c), c)
+	if err != nil || got.States[0].Text != strings.Repeat("é", maxText/2) {
+		t.Errorf("%v, %q", err, got.States[0].Text)
+	}
+}
+
+func TestFormerCores(t *testing.T) {
+	dir := t.TempDir()
+	notes, err := Begin(dir, Name(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := notes.Clock
+	start := time.Now()
+	runs := []schedule.Flight{{Name: "a", Start: start, Timeout: time.Minute}, {Name: "b", Start: start, Timeout: time.Minute}, {Name: "c", Start: start, Timeout: time.Minute}}
+	write := func(name string, at time.Duration, runs []schedule.Flight) {
+		if err := Write(filepath.Join(dir, name), Book{Core: "x", At: at, Plan: schedule.Plan{Flights: runs}}, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(Name(5), c.Since, runs)
+	write(Name(4), c.Since-time.Hour, runs) // of a core that is gone
+	write(Name(6), c.Since, nil)
+	os.WriteFile(filepath.Join(dir, Name(6)), []byte("damaged"), 0o600)
+
+	latest, living, err := FindFormer(dir, ReadClock())
+	if err != nil || latest.At != c.Since || len(living) != 1 || len(living[0].Runs()) != 3 {
+		t.Fatalf("found %+v, %+v, %v", latest, living, err)
+	}
+	for _, gone := range []string{Name(4), Name(6)} {
+		if _, err := os.Stat(filepath.Join(dir, gone)); err == nil {
+			t.Errorf("%s of a core that is gone is still there", gone)
+		}
+	}
+	f := living[0]
+	defer f.Close()
+	if over, gone := f.Look(); len(over) > 0 || gone {
+		t.Errorf("at first: %v over, gone %v", over, gone)
+	}
+	if err := notes.Ended("b", start.Add(-time.Minute)); err != nil { // an earlier run of it
+		t.Error(err)
+	}
+	if err := notes.Ended("a", start); err != nil {
+		t.Error(err)
+	}
+	if over, gone := f.Look(); !reflect.DeepEqual(over, []string{"a"}) || gone {
+		t.Errorf("after one ended: %v over, gone %v", over, gone)
+	}
+	notes.file.WriteString("b 12") // a note cut off by the end of its core
+	notes.Close()
+	if over, gone := f.Look(); len(over) != 2 || !gone || len(f.Runs()) != 0 {
+		t.Errorf("after the core ended: %v over, gone %v", over, gone)
+	}
+	Forget(dir, f.Name)
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+func TestRunsThatOutliveTheirTimeoutCountAsOver(t *testing.T) {
+	dir := t.TempDir()
+	notes, err := Begin(dir, Name(5))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer notes.Close()
+	old := []schedule.Flight{{Name: "a", Start: time.Now().Add(-time.Hour), Timeout: time.Minute}}
+	if err := Write(filepath.Join(dir, Name(5)), Book{Core: "x", At: 1, Plan: schedule.Plan{Flights: old}}, notes.Clock); err != nil {
+		t.Fatal(err)
+	}
+	_, living, err := FindFormer(dir, ReadClock())
+	if err != nil || len(living) != 1 {
+		t.Fatal(living, err)
+	}
+	if over, gone := living[0].Look(); len(over) != 1 || gone {
+		t.Errorf("%v over, gone %v", over, gone)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	c := testClock()
+	f.Add(string(testBook(c).marshal(c)))
+	f.Add("limpet-handover 1\nat 5 b007\ncron a 1 2 \"* * * * *\"\n")
+	f.Add("limpet-handover 1\nat 5 b007\nstate a 0 1 2 \"x\" later\nrun a 1 2\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if at := strings.LastIndex(text, "end "); at >= 0 {
+			text = text[:at]
+		}
+		b, err := parse([]byte(reseal(text)), c)
+		if err != nil {
+			return
+		}
+		again, err := parse(b.marshal(c), c)
+		if err != nil {
+			t.Fatalf("what was read cannot be written: %v\n%+v", err, b)
+		}
+		b.Core, again.Core = word(b.Core), word(again.Core)
+		if !reflect.DeepEqual(b, again) {
+			t.Errorf("read %+v, again %+v", b, again)
+		}
+	})
+}

@@ -1,0 +1,115 @@
+//go:build unix
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/e2e/browser"
+)
+
+// shots is where screenshots go: $LIMPET_SHOTS keeps them.
+func shots(t *testing.T) string {
+	if dir := os.Getenv("LIMPET_SHOTS"); dir != "" {
+		return dir
+	}
+	return t.TempDir()
+}
+
+// signIn opens the one-time link in a new tab.
+func (s *site) signIn(b *browser.Browser, width, height int, dark bool) *browser.Page {
+	s.t.Helper()
+	out, err := s.Run(s.ctx, "limpet-hub", "signin", "--json", "--data", s.hub.Data)
+	s.must(err)
+	var link struct{ URL string }
+	s.must(json.Unmarshal([]byte(out), &link))
+	p, err := b.Open(s.ctx, width, height, dark)
+	s.must(err)
+	s.t.Cleanup(p.Close)
+	s.must(p.Go(s.ctx, link.URL))
+	return p
+}
+
+// TestConsole looks at the console as a person does: empty, an agent appearing while the page is open, its checks, a run pressed and
+// its output streaming, the agent leaving; narrow and wide, light and dark. Nothing may stick out sideways and no script may fail.
+func TestConsole(t *testing.T) {
+	s := newSite(t)
+	dir := shots(t)
+	profile := t.TempDir()
+	b, err := browser.Start(s.ctx, profile)
+	s.must(err)
+	t.Cleanup(b.Close)
+
+	// Without a cookie nothing is shown but how to sign in.
+	stranger, err := b.Open(s.ctx, 1280, 900, false)
+	s.must(err)
+	s.must(stranger.Go(s.ctx, s.hub.URL()+"/"))
+	s.must(stranger.Await(s.ctx, `document.body.innerText.includes("limpet-hub signin")`))
+	s.must(stranger.Screenshot(s.ctx, filepath.Join(dir, "signin.png")))
+	stranger.Close()
+
+	page := s.signIn(b, 1280, 900, false)
+	s.must(page.Await(s.ctx, `location.pathname === "/"`))
+	s.must(page.Await(s.ctx, `document.body.innerText.includes("token create")`))
+	s.must(page.Screenshot(s.ctx, filepath.Join(dir, "none-wide-light.png")))
+
+	// An agent appears by itself.
+	own := filepath.Join(s.Dir, "plugins")
+	s.must(os.MkdirAll(own, 0o755))
+	s.must(os.WriteFile(filepath.Join(own, "check_slow"), []byte("#!/bin/sh\necho first line\nsleep 1\necho 'second line | t=1s;2;3'\n"), 0o755))
+	s.must(s.hub.Apply(s.ctx, "checks:\n  - {name: slow, plugin: check_slow, every: 30s}\n"))
+	a := s.agent("box", "plugin_dirs = "+own)
+	host, _ := os.Hostname()
+	s.must(page.Await(s.ctx, `document.querySelector("table, .agents")?.innerText.includes("`+host+`")`))
+	s.await(20*time.Second, "the default checks", func() bool {
+		v, ok := get[struct{ Checks []any }](s, "/api/v1/agents/"+a.Fingerprint())
+		return ok && len(v.Checks) >= 11
+	})
+	s.must(page.Screenshot(s.ctx, filepath.Join(dir, "one-wide-light.png")))
+
+	agent := "/agents/" + a.Fingerprint()
+	for _, look := range []struct {
+		name          string
+		width, height int
+		dark          bool
+	}{{"wide-light", 1280, 1000, false}, {"wide-dark", 1280, 1000, true}, {"narrow-light", 390, 844, false}, {"narrow-dark", 390, 844, true}} {
+		p := s.signIn(b, look.width, look.height, look.dark)
+		for name, path := range map[string]string{"fleet": "/", "agent": agent, "checks": "/checks", "tokens": "/tokens", "log": "/log"} {
+			s.must(p.Go(s.ctx, s.hub.URL()+path))
+			var wide int
+			s.must(p.Eval(s.ctx, `document.documentElement.scrollWidth - window.innerWidth`, &wide))
+			if wide > 0 {
+				t.Errorf("%s %s sticks out by %d px", name, look.name, wide)
+			}
+			s.must(p.Screenshot(s.ctx, filepath.Join(dir, name+"-"+look.name+".png")))
+		}
+		if len(p.Errors) > 0 {
+			t.Errorf("%s: the page's own errors: %s", look.name, strings.Join(p.Errors, "\n"))
+		}
+	}
+
+	// Run: the first line shows before the plugin has ended.
+	p := s.signIn(b, 1280, 1000, false)
+	s.must(p.Go(s.ctx, s.hub.URL()+agent))
+	s.must(p.Await(s.ctx, `[...document.querySelectorAll("details.check")].some(d => d.innerText.includes("slow"))`))
+	s.must(p.Eval(s.ctx, `(() => { const d = [...document.querySelectorAll("details.check")].find(d => d.querySelector("summary").innerText.includes("slow")); d.open = true; })()`, nil))
+	s.must(p.Await(s.ctx, `[...document.querySelectorAll("details.check[open] button")].some(b => /run/i.test(b.innerText))`))
+	s.must(p.Eval(s.ctx, `[...document.querySelectorAll("details.check[open] button")].find(b => /run/i.test(b.innerText)).click()`, nil))
+	s.must(p.Await(s.ctx, `(t => t.includes("first line") && !t.includes("second line |"))([...document.querySelectorAll("details.check[open] pre")].map(e => e.innerText).join())`))
+	s.must(p.Await(s.ctx, `[...document.querySelectorAll("details.check[open] pre")].map(e => e.innerText).join().includes("second line")`))
+	s.must(p.Screenshot(s.ctx, filepath.Join(dir, "run-wide-light.png")))
+
+	// It leaves, and the page says why, by itself.
+	s.must(p.Go(s.ctx, s.hub.URL()+"/"))
+	s.must(a.Stop())
+	ctx, cancel := context.WithTimeout(s.ctx, 3*time.Second)
+	defer cancel()
+	s.must(p.Await(ctx, `document.body.innerText.toLowerCase().includes("stopped")`))
+	s.must(p.Screenshot(s.ctx, filepath.Join(dir, "left-wide-light.png")))
+}

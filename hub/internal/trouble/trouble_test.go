@@ -1,0 +1,58 @@
+package trouble
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
+)
+
+// fixed is a fleet that stands still.
+type fixed []fleet.Detail
+
+func (f fixed) Agents() []fleet.Agent {
+	var all []fleet.Agent
+	for _, d := range f {
+		all = append(all, d.Agent)
+	}
+	return all
+}
+
+func (f fixed) Agent(fingerprint string) (fleet.Detail, error) {
+	for _, d := range f {
+		if d.Fingerprint == fingerprint {
+			return d, nil
+		}
+	}
+	return fleet.Detail{}, fleet.ErrUnknownAgent
+}
+
+func at(minute int) fleet.Time { return fleet.Time{Time: time.Unix(int64(minute)*60, 0)} }
+
+func check(name, state string, since int) fleet.CheckStatus {
+	return fleet.CheckStatus{Check: name, State: state, Since: at(since), Text: "text"}
+}
+
+func TestListIsWorstFirstAndSilentAboutPlannedSilence(t *testing.T) {
+	stale := check("stale", "OK", 1)
+	stale.Stale = true
+	f := fixed{
+		{Agent: fleet.Agent{Fingerprint: "a", Name: "here", Presence: fleet.Online}, Checks: []fleet.CheckStatus{
+			check("old", "CRITICAL", 1), check("new", "CRITICAL", 9), check("warn", "WARNING", 3), check("fine", "OK", 1), stale}},
+		{Agent: fleet.Agent{Fingerprint: "b", Name: "planned", Presence: fleet.Offline, Cause: "shutdown"}, Checks: []fleet.CheckStatus{check("x", "CRITICAL", 1)}},
+		{Agent: fleet.Agent{Fingerprint: "c", Name: "gone", Presence: fleet.Offline, Cause: "lost", Since: at(5)}, Checks: []fleet.CheckStatus{check("x", "CRITICAL", 1)}},
+		{Agent: fleet.Agent{Fingerprint: "d", Name: "moving", Presence: fleet.Upgrading}, Checks: []fleet.CheckStatus{check("disk", "UNKNOWN", 2)}},
+	}
+	var got string
+	for _, p := range List(f) {
+		got += fmt.Sprintf("%s %s/%s\n", p.State, p.Name, p.Check)
+	}
+	want := "LOST gone/\nCRITICAL here/new\nCRITICAL here/old\nWARNING here/warn\nUNKNOWN moving/disk\nUNKNOWN here/stale\n"
+	if got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if list := List(fixed{}); list == nil || len(list) > 0 {
+		t.Errorf("nothing wrong is %v", list)
+	}
+}

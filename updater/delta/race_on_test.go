@@ -1,0 +1,6 @@
+//go:build race
+
+package delta
+
+// flipStep is how far apart the bytes are that TestEveryByteFlipped changes: the race detector makes each one slow.
+const flipStep = 19
