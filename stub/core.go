@@ -15,23 +15,24 @@ import (
 
 // process is one life of a core. It belongs to the supervisor.
 type process struct {
-	number  int // of this start
-	core    boot.Core
-	role    boot.Role
-	version string // what it said in `ready`
-	child   *platforms.Child
-	stdin   *os.File
-	done    chan struct{} // closed once it was reaped: nobody waits for its lines any more
-	watch   watch
-	nonce   string // it was started with --standby, "" when not
-	holds   uint64 // of its last `checks`
-	judged  uint64
-	said    bool          // there was one
-	drained time.Duration // for which it has been draining
-	told    string        // the last status line
-	logFrom int64         // where the log was when it started
-	killed  string        // why we killed it, "" when we did not
-	started time.Time     // with its monotonic reading
+	number   int // of this start
+	core     boot.Core
+	role     boot.Role
+	version  string // what it said in `ready`
+	child    *platforms.Child
+	stdin    *os.File
+	done     chan struct{} // closed once it was reaped: nobody waits for its lines any more
+	watch    watch
+	nonce    string // it was started with --standby, "" when not
+	holds    uint64 // of its last `checks`
+	judged   uint64
+	said     bool          // there was one
+	drained  time.Duration // for which it has been draining
+	drainFor time.Duration // how long it may
+	told     string        // the last status line
+	logFrom  int64         // where the log was when it started
+	killed   string        // why we killed it, "" when we did not
+	started  time.Time     // with its monotonic reading
 }
 
 // event is what a core's goroutines send to the supervisor: a line, that the lines broke the rules,

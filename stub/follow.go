@@ -49,6 +49,10 @@ func (s *supervisor) heard(e event) {
 		if p == s.core && s.swap.handing {
 			s.handedOver(strings.TrimSpace(rest))
 		}
+	case "drained":
+		if p == s.core && s.swap.handing { // it never had the schedule: nothing to hand over
+			s.activate("")
+		}
 	case "look", "hold", "resume", "follow":
 		if p == s.core {
 			s.hubAsks(word, rest)

@@ -14,6 +14,7 @@ const (
 	settleTime   = 60 * time.Second                // good has been ready for so long before a trial starts, or the soak if shorter
 	handTime     = 5 * time.Second                 // from `drain` to `handover`
 	drainTime    = 10*time.Minute + 30*time.Second // the longest timeout of a check, and grace
+	drainGrace   = 30 * time.Second                // beyond what a core said that it needs
 	breakTime    = 5 * time.Second                 // what broke and comes back sooner is forgiven
 	sessionTime  = 10 * time.Minute                // a soak is prolonged by so much while only the session is missing
 	judgeTime    = 10 * time.Minute                // in which what broke must hold again under good, to be a verdict

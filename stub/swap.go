@@ -70,7 +70,7 @@ func (s *supervisor) swapTick(elapsed time.Duration) {
 		s.swap.down += elapsed
 	}
 	for _, p := range s.swap.draining {
-		if p.drained += elapsed; p.drained >= drainTime {
+		if p.drained += elapsed; p.drained >= p.drainFor {
 			s.end(p, "overdue")
 		}
 	}
@@ -175,12 +175,19 @@ func (s *supervisor) nextReady() {
 	s.activate("")
 }
 
-// handedOver is the core's `handover FILE SECONDS`: FILE is a name in state/handover and nothing else.
+// handedOver is the core's `handover FILE SECONDS`.
 func (s *supervisor) handedOver(rest string) {
-	file, _, _ := strings.Cut(rest, " ")
-	if file == "" || strings.ContainsAny(file, `/\`) || file[0] == '.' {
-		s.log.warn("the core hands over a file that lies elsewhere", "file", file)
-		file = ""
+	f := strings.Fields(rest)
+	file := ""
+	if len(f) > 0 && plainName(f[0]) {
+		file = f[0]
+	} else {
+		s.log.warn("the core hands over a file that lies elsewhere", "said", line(rest))
+	}
+	if len(f) > 1 {
+		if n, err := strconv.ParseUint(f[1], 10, 16); err == nil {
+			s.core.drainFor = min(time.Duration(n)*time.Second+drainGrace, drainTime)
+		}
 	}
 	s.activate(file)
 }
@@ -202,6 +209,9 @@ func (s *supervisor) activate(file string) {
 	s.retry.Stop()
 	s.core, s.swap.next, s.swap.handing = n, nil, false
 	if old != nil {
+		if old.drainFor == 0 {
+			old.drainFor = drainTime
+		}
 		s.swap.draining = append(s.swap.draining, old)
 	}
 	s.tellTo(n, strings.TrimSpace("activate "+file))
@@ -328,6 +338,7 @@ func (s *supervisor) nextEnded(p *process, exit platforms.Exit) {
 	if p.role == boot.TrialRole {
 		s.blame(p, exit)
 		if handing { // good was told to drain, and does: a fresh one takes its place
+			s.core.drainFor = drainTime
 			s.swap.draining, s.core = append(s.swap.draining, s.core), nil
 			s.act(s.decide(boot.Boot{}))
 		}

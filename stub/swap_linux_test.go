@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -68,8 +67,19 @@ func newUpdating(t *testing.T, mirror ...string) *updating {
 // release publishes a release with the shortest soak there is.
 func (u *updating) release(counter uint64) {
 	u.t.Helper()
+	u.publishSoak(counter, 3*time.Second)
+}
+
+// slow publishes a release that is not committed before a hang would show.
+func (u *updating) slow(counter uint64) {
+	u.t.Helper()
+	u.publishSoak(counter, 30*time.Second)
+}
+
+func (u *updating) publishSoak(counter uint64, soak time.Duration) {
+	u.t.Helper()
 	_, err := u.repo.AddRelease(repo.Release{
-		Channel: "stable", Version: fmt.Sprintf("9.9.%d", counter), Counter: counter, Floor: 1, Soak: 3 * time.Second, Contract: 1,
+		Channel: "stable", Version: fmt.Sprintf("9.9.%d", counter), Counter: counter, Floor: 1, Soak: soak, Contract: 1,
 	}, map[string][]byte{platform: coreBytes(u.t, strconv.FormatUint(counter, 10))})
 	u.must(err)
 	_, err = u.repo.Commit(time.Now())
@@ -134,7 +144,7 @@ func TestGoodUpdateCommits(t *testing.T) {
 	if r.Previous != u.good || !r.Trial.None() || r.Committed == 0 {
 		t.Errorf("%+v", r)
 	}
-	if !strings.Contains(u.heard(), fmt.Sprintf("activated 2 with %q", filepath.Join(u.Handover(), "1"))) || !strings.Contains(u.heard(), "line successor ") {
+	if !strings.Contains(u.heard(), `activated 2 with "1"`) || !strings.Contains(u.heard(), "line successor ") {
 		t.Errorf("heard %s", u.heard())
 	}
 	u.until("the newest", 5*time.Second, func() bool {
@@ -199,6 +209,43 @@ func TestBadReleasesGoBack(t *testing.T) {
 			u.until("the next one is taken", 30*time.Second, func() bool { return u.good1() == 3 })
 		})
 	}
+}
+
+// TestHangingReleaseGoesBack: good schedules again within 25 s of the activation.
+func TestHangingReleaseGoesBack(t *testing.T) {
+	t.Parallel()
+	u := newUpdating(t)
+	u.modeOf(2, "hangs-active")
+	u.start()
+	u.untilRunning()
+	u.slow(2)
+	u.limpet("look")
+	u.until("good schedules again", 60*time.Second, func() bool { return len(u.stamps("schedules", 1)) == 2 })
+	if took := u.stamps("schedules", 1)[1] - u.stamps("schedules", 2)[0]; took > 25_000 {
+		t.Errorf("after %d ms", took)
+	}
+	if r, _ := u.record(); r.Tries != 2 || !strings.Contains(u.past(), "reason=hang") {
+		t.Errorf("%+v\n%s", r, u.past())
+	}
+}
+
+// TestDownloadsCannotBeWritten: nothing is brought, what runs goes on, and once they can be, it is caught up.
+func TestDownloadsCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	u := newUpdating(t)
+	u.start()
+	first := u.untilRunning()
+	u.must(os.RemoveAll(u.Part()))
+	u.must(os.Symlink("/dev/null", u.Part())) // no folder: every file below it fails
+	u.release(2)
+	u.limpet("look", "--wait")
+	if v := u.view(); v.word == "" || v.core.pid != first.core.pid {
+		t.Errorf("%+v", v)
+	}
+	u.must(os.Remove(u.Part()))
+	u.must(os.Mkdir(u.Part(), 0o755))
+	u.limpet("look")
+	u.until("commit", 30*time.Second, func() bool { return u.good1() == 2 })
 }
 
 func TestHoldPinRollback(t *testing.T) {
@@ -317,5 +364,3 @@ func TestBadMirrors(t *testing.T) {
 		})
 	}
 }
-
-var _ = slices.Contains[[]string]

@@ -138,3 +138,13 @@ func TestTailFollowsRotationAndHalfLines(t *testing.T) {
 		}
 	}
 }
+
+func TestFailsOfOneReleaseAreCounted(t *testing.T) {
+	history := "2030-05-01T12:00:00Z stage release=4 version=1 hash=aa\n2030-05-01T12:00:01Z fail release=4 hash=aa reason=exit\n" +
+		"2030-05-01T12:00:02Z fail release=3 hash=bb reason=exit\n2030-05-01T12:00:03Z fail release=4 hash=aa reason=exit\n2030-05-01T12:00:04Z reject release=4 hash=aa\n"
+	for hash, want := range map[string]int{"aa": 2, "bb": 1, "cc": 0} {
+		if got := countFails(history, hash); got != want {
+			t.Errorf("%s: %d, want %d", hash, got, want)
+		}
+	}
+}

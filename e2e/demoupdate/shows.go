@@ -104,14 +104,15 @@ func (d *demo) explained(ctx context.Context, err error) error {
 type bad struct {
 	fault, what string
 	soak        time.Duration
+	still       time.Duration // the longest that a check of one second may be late for it
 }
 
 // badUpdates shows three broken releases going back, and an outage that takes nothing back.
 func badUpdates(ctx context.Context, d *demo) error {
 	for _, b := range []bad{
-		{"die", "a core that dies at its start", shortSoak},
-		{"hang", "a core that says ready and hangs", shortSoak},
-		{"check", "a core that breaks checks", checkSoak},
+		{"die", "a core that dies at its start", shortSoak, 2 * time.Second},
+		{"hang", "a core that says ready and hangs", shortSoak, 25 * time.Second},
+		{"check", "a core that breaks checks", checkSoak, 2 * time.Second},
 	} {
 		if err := d.badUpdate(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", b.what, err)
@@ -140,26 +141,36 @@ func (d *demo) badUpdate(ctx context.Context, b bad) error {
 	if err := d.look(ctx); err != nil {
 		return err
 	}
-	good := w.first.Good
+	good, looked := w.first.Good, time.Now()
 	over := func() bool {
 		return barred(w.record, r) && w.hubSees(good.Hash) || aside(w.record, r) || w.record.Good != good
 	}
 	if err := w.until(ctx, badTime, "the way back", over); err != nil {
 		return w.explained(ctx, err)
 	}
+	if err := w.rest(ctx, settle); err != nil {
+		return err
+	}
+	schedule := w.runs.between(looked, time.Now(), tickEvery)
+	d.say("schedule meanwhile: %s", schedule)
+	verdicts, err := w.verdicts(ctx)
 	switch {
+	case err != nil:
+		return err
 	case w.record.Good != good:
 		return fmt.Errorf("good changed to %s", short(w.record.Good.Hash))
 	case !barred(w.record, r):
 		return fmt.Errorf("it was set aside, not barred")
-	case w.verdict != 3:
-		return fmt.Errorf("it was barred after %d verdicts, not 3", w.verdict)
+	case verdicts != boot.MaxTries:
+		return fmt.Errorf("it was barred after %d verdicts, not %d", verdicts, boot.MaxTries)
+	case schedule.runs == 0 || schedule.at(1) > b.still || schedule.doubled > 0:
+		return fmt.Errorf("the schedule stood still for longer than %s, or ran twice", b.still)
 	case !w.record.Trial.None():
 		return fmt.Errorf("there is still a trial")
 	case !w.neverLost():
 		return fmt.Errorf("the hub lost sight of the agent")
 	}
-	d.say("it went back: %s runs, %s is barred after %d verdicts", short(good.Hash), short(r.hash), w.verdict)
+	d.say("it went back: %s runs, %s is barred after %d verdicts", short(good.Hash), short(r.hash), verdicts)
 	return nil
 }
 
@@ -201,8 +212,10 @@ func (d *demo) hubGone(ctx context.Context) error {
 	if err := w.committed(ctx); err != nil {
 		return err
 	}
-	if w.verdict > 0 {
-		return fmt.Errorf("%d verdicts fell while the hub was gone", w.verdict)
+	if verdicts, err := w.verdicts(ctx); err != nil {
+		return err
+	} else if verdicts > 0 {
+		return fmt.Errorf("%d verdicts fell while the hub was gone", verdicts)
 	}
 	d.say("nothing went back: %s runs", short(w.record.Good.Hash))
 	return nil

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -26,7 +27,6 @@ type watch struct {
 	release release
 	record  boot.Record // seen last
 	first   boot.Record
-	verdict int // tries spent on it
 	seen    []agentView
 	runs    runs
 	log     *tail
@@ -90,9 +90,6 @@ func (w *watch) stepRecord() {
 	for _, text := range steps(w.record, now) {
 		w.say("%s", text)
 	}
-	if now.Trial == w.record.Trial && now.Trial.Hash == w.release.hash && now.Tries < w.record.Tries || barred(now, w.release) && !barred(w.record, w.release) {
-		w.verdict++
-	}
 	w.record = now
 }
 
@@ -128,6 +125,22 @@ func steps(was, is boot.Record) []string {
 		out = append(out, "DROP: the trial is given up, nothing is held against it")
 	}
 	return out
+}
+
+// verdicts counts in the box's history what was held against the release. The record alone may take two steps between two looks.
+func (w *watch) verdicts(ctx context.Context) (int, error) {
+	text, err := w.run(ctx, "limpet", "history", "--root", w.layout.Root)
+	return countFails(text, hex.EncodeToString(w.release.hash[:])), err
+}
+
+func countFails(history, hash string) int {
+	n := 0
+	for line := range strings.Lines(history) {
+		if f := strings.Fields(line); len(f) > 1 && f[1] == "fail" && slices.Contains(f, "hash="+hash) {
+			n++
+		}
+	}
+	return n
 }
 
 // phases are the lines of a core's log that show a swap, and what to say for them.

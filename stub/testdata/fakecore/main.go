@@ -151,7 +151,7 @@ func run(root string) {
 			_ = os.WriteFile(file, []byte("due"), 0o600)
 			note("hands over %s at=%d", counter, time.Now().UnixMilli())
 			held.Close()
-			fmt.Println("handover " + filepath.Base(file) + " 0")
+			fmt.Println("handover " + counter + " 0")
 			fmt.Println("drained")
 			os.Exit(0)
 		case "activate":

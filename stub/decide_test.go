@@ -1,0 +1,182 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/boxfile"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+)
+
+func listed(counter uint64, version string) signed {
+	return signed{Core: boot.Core{Counter: counter, Length: 1, Hash: [32]byte{byte(counter)}}, version: version, channel: "stable", soak: 300, open: 100}
+}
+
+func TestChoose(t *testing.T) {
+	one, two, three := listed(1, "1"), listed(2, "2"), listed(3, "3")
+	held, closed, beta := three, three, listed(4, "4")
+	held.held, closed.open, beta.channel = true, 0, "beta"
+	onTwo := boot.Record{Good: two.Core, Factory: one.Core}
+	barred := onTwo
+	barred.Barred[0] = boot.Bar{Hash: three.Hash, Counter: 3, Reason: boot.Hung}
+	withdrawn := onTwo
+	withdrawn.Floor = 4
+	stable := boot.Wish{Channel: "stable"}
+	pin := func(v string) boot.Wish { return boot.Wish{Channel: "stable", Pin: v, PinSet: true} }
+	tests := []struct {
+		name   string
+		in     situation
+		pick   uint64 // 0: nothing
+		revert bool
+		word   string
+	}{
+		{"the newest", situation{record: onTwo, found: true, wish: stable, cores: []signed{one, two, three}}, 3, false, ""},
+		{"in any order", situation{record: onTwo, found: true, wish: stable, cores: []signed{three, one, two}}, 3, false, ""},
+		{"nothing newer", situation{record: onTwo, found: true, wish: stable, cores: []signed{two, one}}, 0, false, ""},
+		{"nothing listed", situation{record: onTwo, found: true, wish: stable}, 0, false, ""},
+		{"not of another channel", situation{record: onTwo, found: true, wish: stable, cores: []signed{beta, two}}, 0, false, ""},
+		{"held", situation{record: onTwo, found: true, wish: boot.Wish{Channel: "stable", Hold: true}, cores: []signed{three, two}}, 0, false, "held"},
+		{"held by the mirror", situation{record: onTwo, found: true, wish: stable, cores: []signed{held, two}}, 0, false, "held-by-mirror"},
+		{"barred", situation{record: barred, found: true, wish: stable, cores: []signed{three, two}}, 0, false, "barred"},
+		{"barred: the one before it", situation{record: func() boot.Record { r := barred; r.Good = one.Core; return r }(), found: true, wish: stable,
+			cores: []signed{three, two, one}}, 2, false, "barred"},
+		{"withdrawn", situation{record: withdrawn, found: true, wish: stable, cores: []signed{three, two}}, 0, false, "below-floor"},
+		{"wave", situation{record: onTwo, found: true, wish: stable, cores: []signed{closed, two}}, 0, false, "wave"},
+		{"pin: skips the wave", situation{record: onTwo, found: true, wish: pin("3"), cores: []signed{closed, two}}, 3, false, ""},
+		{"pin: what runs", situation{record: onTwo, found: true, wish: pin("2"), cores: []signed{three, two}}, 0, false, "pinned"},
+		{"pin: back", situation{record: onTwo, found: true, wish: pin("1"), cores: []signed{three, two, one}}, 1, true, "pinned"},
+		{"pin: not listed", situation{record: onTwo, found: true, wish: pin("9"), cores: []signed{three, two, one}}, 0, false, "pin-not-listed"},
+		{"pin: not below the floor", situation{record: withdrawn, found: true, wish: pin("1"), cores: []signed{two, one}}, 0, false, "below-floor"},
+		{"repair: good again, whatever is newer", situation{record: onTwo, found: true, damaged: true, wish: stable, cores: []signed{three, two}}, 2, false, ""},
+		{"repair: not listed any more", situation{record: onTwo, found: true, damaged: true, wish: stable, cores: []signed{three}}, 0, false, "damaged"},
+		{"no record: the newest, hold or not", situation{wish: boot.Wish{Channel: "stable", Hold: true}, cores: []signed{one, three}}, 3, false, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := choose(tt.in)
+			if c.pick != (tt.pick != 0) || c.pick && c.core.Counter != tt.pick || c.revert != tt.revert || c.word != tt.word {
+				t.Errorf("%+v", c)
+			}
+		})
+	}
+}
+
+func TestOutdatedTrials(t *testing.T) {
+	two, three := listed(2, "2"), listed(3, "3")
+	r := boot.Record{Good: listed(1, "1").Core, Trial: two.Core}
+	stable := boot.Wish{Channel: "stable"}
+	for name, tt := range map[string]struct {
+		sit  situation
+		want string
+	}{
+		"stays":     {situation{record: r, wish: stable, cores: []signed{two}}, ""},
+		"held":      {situation{record: r, wish: boot.Wish{Channel: "stable", Hold: true}, cores: []signed{two}}, "held"},
+		"withdrawn": {situation{record: r, wish: stable}, "withdrawn"},
+		"newer":     {situation{record: r, found: true, wish: stable, cores: []signed{three, two}}, "newer"},
+		"pinned":    {situation{record: r, wish: boot.Wish{Channel: "stable", Pin: "1"}, cores: []signed{two}}, "pinned"},
+		"unpinned":  {situation{record: boot.Record{Good: three.Core, Trial: two.Core}, found: true, wish: stable, cores: []signed{three, two}}, "unpinned"},
+	} {
+		if got := outdated(tt.sit, choose(tt.sit)); got != tt.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestWishesInTheirOrder(t *testing.T) {
+	r := boot.Record{Owner: boot.Wish{PinSet: true, Pin: "2"}, Hub: boot.Wish{PinSet: true, Pin: "3", HoldSet: true, Hold: true}}
+	no := false
+	if w, byHub := wishes(boxfile.Box{Hold: &no}, r); w.Channel != "stable" || w.Pin != "2" || w.Hold || byHub {
+		t.Errorf("%+v %v", w, byHub)
+	}
+	r.Owner = boot.Wish{}
+	if w, byHub := wishes(boxfile.Box{Channel: "beta"}, r); w.Channel != "beta" || w.Pin != "3" || !w.Hold || !byHub {
+		t.Errorf("%+v %v", w, byHub)
+	}
+}
+
+func TestSoak(t *testing.T) {
+	const all = uint64(0x1ff)
+	type step struct {
+		elapsed       time.Duration
+		holds, judged uint64
+		out           outcome
+	}
+	for name, steps := range map[string][]step{
+		"holds":                          {{5 * time.Second, all, all, soaking}, {5 * time.Second, all, all, soaked}},
+		"broke and stays":                {{time.Second, 0xff, all, soaking}, {5 * time.Second, 0xff, all, broke}},
+		"broke and comes back":           {{3 * time.Second, 0xff, all, soaking}, {time.Second, all, all, soaking}, {3 * time.Second, 0xff, all, soaking}},
+		"broken at the end":              {{9 * time.Second, all, all, soaking}, {time.Second, 0xff, all, broke}},
+		"what is not judged":             {{10 * time.Second, 0, 0, soaked}},
+		"the session is waited for":      {{10 * time.Second, 0x1f7, all, soaking}, {9 * time.Minute, 0x1f7, all, soaking}, {time.Second, all, all, soaked}},
+		"the session does not come back": {{10 * time.Second, 0x1f7, all, soaking}, {10 * time.Minute, 0x1f7, all, broke}},
+	} {
+		s := soak{need: 10 * time.Second}
+		for i, st := range steps {
+			if out, _ := s.pass(st.elapsed, all, st.holds, st.judged, true); out != st.out {
+				t.Errorf("%s, step %d: %d", name, i, out)
+			}
+		}
+	}
+	silent := soak{need: time.Second}
+	if out, bits := silent.pass(time.Second, all, 0, 0, false); out != broke || bits != basicBits {
+		t.Errorf("a core that says nothing: %d %x", out, bits)
+	}
+	if out, _ := (&soak{need: time.Second}).pass(time.Second, all&^0x100, 0xff, all, true); out != soaked {
+		t.Error("what did not hold under good is held against the trial")
+	}
+}
+
+func TestJudge(t *testing.T) {
+	j := judge{broken: 0x108, left: judgeTime}
+	if over, _ := j.pass(time.Second, 0x100, 0x1ff); over {
+		t.Error("half of it is enough")
+	}
+	if over, guilty := j.pass(time.Second, 0x1ff, 0x1ff); !over || !guilty {
+		t.Error("it holds again and is no verdict")
+	}
+	j = judge{broken: 0x100, left: judgeTime}
+	if over, guilty := j.pass(judgeTime, 0xff, 0x1ff); !over || guilty {
+		t.Error("an outage is a verdict")
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	for _, tt := range []struct {
+		killed string
+		exit   platforms.Exit
+		reason boot.Reason
+		held   bool
+	}{
+		{"", platforms.Exit{Code: 2}, boot.Exited, true},
+		{"", platforms.Exit{}, boot.Exited, false},
+		{"", platforms.Exit{Code: -1, Signal: 11}, boot.Exited, true},
+		{"", platforms.Exit{Code: -1, Signal: 9}, 0, false},
+		{"", platforms.Exit{Code: -1, Signal: 15}, 0, false},
+		{"hang", platforms.Exit{Code: -1, Signal: 9}, boot.Hung, true},
+		{"not-ready", platforms.Exit{Code: -1, Signal: 9}, boot.Hung, true},
+		{"dropped", platforms.Exit{Code: -1, Signal: 9}, 0, false},
+		{"stop", platforms.Exit{Code: 1}, 0, false},
+	} {
+		if reason, held := verdictOf(tt.killed, tt.exit); held != tt.held || held && reason != tt.reason {
+			t.Errorf("%q %v: %v %v", tt.killed, tt.exit, reason, held)
+		}
+	}
+}
+
+func TestChangesStayInTheirFolder(t *testing.T) {
+	hash := hexOf([32]byte{1})
+	for text, want := range map[string]int{
+		"keep root.json 2.root.json " + hash + " 10\nverdict 1":     1,
+		"drop timestamp.json\nverdict 1":                            1,
+		"keep ../rec0 x " + hash + " 10\nverdict 1":                 0,
+		"keep root.json ../../etc/passwd " + hash + " 1\nverdict 1": 0,
+		"keep root.json x short 1\nverdict 1":                       0,
+		"drop /etc/x.json\nverdict 1":                               0,
+		"keep a.json a.json " + hash + " 1\nrefused rollback x":     1,
+	} {
+		if v := parseVerdict(text); len(v.changes) != want {
+			t.Errorf("%q: %+v", text, v.changes)
+		}
+	}
+}
