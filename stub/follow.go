@@ -64,7 +64,9 @@ func (s *supervisor) heard(e event) {
 func (s *supervisor) ready(p *process, rest string) {
 	p.watch.gotReady()
 	p.version, _, _ = strings.Cut(rest, " ")
-	s.versions[p.core.Counter] = p.version
+	if s.versions[p.core.Counter] == "" { // what was signed counts: pins are of that name
+		s.versions[p.core.Counter] = p.version
+	}
 	s.log.info("core ready", "version", p.version, "role", p.role.String(), "after", time.Since(p.started).Round(time.Millisecond).String())
 	if p == s.swap.next {
 		s.nextReady()
