@@ -35,8 +35,28 @@ func (a *Agent) Bootstrap(ctx context.Context, h *Hub) error {
 		return err
 	}
 	defer os.Remove(file)
-	_, err = a.rig.Run(ctx, "limpet-fetch", "bootstrap", "--root", a.Root, "--hub", h.URL(), "--token-file", file)
-	return err
+	if _, err := a.rig.Run(ctx, "limpet-fetch", "bootstrap", "--root", a.Root, "--hub", h.URL(), "--token-file", file); err != nil {
+		return err
+	}
+	return a.install()
+}
+
+// install puts the stub's two programs where an installer would.
+func (a *Agent) install() error {
+	bin := filepath.Join(a.Root, "bin")
+	if err := os.MkdirAll(bin, 0o755); err != nil {
+		return err
+	}
+	for _, name := range []string{"limpet", "limpet-fetch"} {
+		data, err := os.ReadFile(filepath.Join(a.rig.Bin, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(bin, name), data, 0o755); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Start starts its stub.

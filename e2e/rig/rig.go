@@ -98,7 +98,7 @@ func (r *Rig) Publish(ctx context.Context, version, core string) error {
 	if _, err := r.Run(ctx, "limpet-release", append([]string{"init", "--development"}, where...)...); err != nil {
 		return err
 	}
-	_, err := r.Run(ctx, "limpet-release", append([]string{"publish", "--channel", "stable", "--version", version, "--soak", "3s",
+	_, err := r.Run(ctx, "limpet-release", append([]string{"publish", "--channel", "stable", "--version", version, "--soak", "3s", "--plain",
 		"--core", Platform + "=" + core, "--stub", Platform + "=" + filepath.Join(r.Bin, "limpet"), "--fetch", Platform + "=" + filepath.Join(r.Bin, "limpet-fetch")}, where...)...)
 	return err
 }
