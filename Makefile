@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help build run demo-update demo-bad-update test check bench fuzz proto clean deps
+.PHONY: help build run demo-update demo-bad-update test test-systemd test-delta check bench bench-delta fuzz proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,6 +32,12 @@ demo-bad-update: build ## publish three broken cores, watch each go back; then a
 test: deps build ## every test, race detector on
 	. ./.cache/env && $(GO) test -race -shuffle=on -timeout 9m ./...
 
+test-systemd: build ## the installer in a Debian container with systemd: install, reboot, kill -9, uninstall (root)
+	./e2e/systemd/run.sh
+
+test-delta: ## the slow tests of the delta codec, without the race detector (about 2 minutes)
+	$(GO) test ./updater/delta/... && $(GO) test ./updater/delta -run Flipped -every-byte
+
 check: ## gofmt, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
@@ -39,6 +45,9 @@ check: ## gofmt, vet, staticcheck
 
 bench: deps build ## the measures of docs/performance.md (about 15 minutes; QUICK=1 takes two)
 	. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick)
+
+bench-delta: ## PAIRS="OLD:NEW ..." against bsdiff, xz, zstd
+	$(GO) run ./e2e/deltabench $(PAIRS)
 
 fuzz: ## every fuzz target for FUZZTIME (default 30s) each
 	./scripts/fuzz.sh $(or $(FUZZTIME),30s)

@@ -29,6 +29,8 @@ const (
 	exitUsage  = 2
 )
 
+const deregisterTime = 5 * time.Second // a hub that is slower is told nothing
+
 const askTime = 2 * time.Second // docs/stub-contract.md, section 5
 
 const usage = `limpet-core is run by limpet; these are the commands it lends to limpet:
@@ -57,6 +59,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return serve(ctx, layout, args, stderr)
 	case "status":
 		return status(ctx, layout, args, stdout, stderr)
+	case "deregister":
+		return deregister(ctx, layout, args, stdout, stderr)
 	case "try":
 		return tryOut(ctx, layout, args, stdout, stderr)
 	case "version":
@@ -111,6 +115,22 @@ func serve(ctx context.Context, layout platforms.Layout, args []string, stderr i
 		return exitFailed
 	}
 	log.Info("core ends")
+	return 0
+}
+
+// deregister has the running core tell the hub that this box goes; `limpet uninstall` calls it.
+func deregister(ctx context.Context, layout platforms.Layout, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 {
+		fmt.Fprintf(stderr, "error: deregister does not know %q\n", args)
+		return exitUsage
+	}
+	ctx, cancel := context.WithTimeout(ctx, deregisterTime)
+	defer cancel()
+	answer, err := local.Ask(ctx, layout.Socket(), "deregister")
+	if err != nil {
+		return fail(stderr, err, "limpet-hub agent forget takes the box out of the hub's list")
+	}
+	stdout.Write(answer)
 	return 0
 }
 

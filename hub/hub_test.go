@@ -175,3 +175,11 @@ func facts(host string, tags ...string) *wire.Facts {
 		MemoryBytes: 8 << 30, Cpus: 4, CoreVersion: "0.1.0", CoreHash: strings.Repeat("ab", 32), StubVersion: "0.1.0", Tags: tags, Trust: "hub",
 		Plugins: []string{"check_http", "check_disk"}, MachineIdHash: host}
 }
+
+// insecure is a client for tests in which only answers matter.
+func insecure(t *testing.T) *http.Client {
+	t.Helper()
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}

@@ -45,7 +45,7 @@ type command struct {
 // commands in the order of the help.
 func commands() []command {
 	return []command{
-		{"serve", "--data DIR --release DIR [--listen ADDR] [--name NAME]… [--cert F --key F]", "run the hub", serve},
+		{"serve", "--data DIR [--release DIR] [--listen ADDR] [--name NAME]… [--cert F --key F]", "run the hub", serve},
 		{"signin", "", "print a link that signs a browser in, once", signIn},
 		{"token create", "[--uses N] [--ttl 24h] [--note TEXT]", "make an enrolment token", tokenCreate},
 		{"token list", "", "list the tokens", tokenList},
@@ -57,6 +57,12 @@ func commands() []command {
 		{"apply", "-f checks.yaml [--dry-run]", "say what runs where", apply},
 		{"desired", "", "print the checks.yaml that is applied", desiredText},
 		{"run", "AGENT CHECK", "run a check now; exits as the plugin did", runNow},
+		{"look", "AGENT | --all", "have agents look for a newer release now", look},
+		{"mirror add", "URL|DIR [--root-sha256 HEX]", "copy a release repository and serve it", mirrorAdd},
+		{"mirror list", "", "list what is copied, and how that goes", mirrorList},
+		{"mirror remove", "URL|DIR", "end copying from there", mirrorRemove},
+		{"hold", "VERSION|HASH", "let no agent take up a release", holdRelease},
+		{"unhold", "VERSION|HASH", "end that", unholdRelease},
 		{"events", "[--follow] [--limit N]", "print the log", events},
 		{"version", "", "print the version", printVersion},
 		{"help", "", "print this", nil},

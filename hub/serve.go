@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,7 +22,6 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
 	"github.com/limpet-monitoring/limpet/hub/internal/gateway"
-	"github.com/limpet-monitoring/limpet/hub/internal/mirror"
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
 	"github.com/limpet-monitoring/limpet/hub/internal/rpc"
 )
@@ -50,15 +50,15 @@ func serve(ctx context.Context, c *call) error {
 	var o serveOptions
 	c.flags.StringVar(&o.data, "data", "", "`folder` of everything the hub keeps; made when missing")
 	c.flags.StringVar(&o.listen, "listen", "127.0.0.1:8700", "`address` to listen on; :8700 for every interface")
-	c.flags.StringVar(&o.release, "release", "", "`folder` of the release repository")
+	c.flags.StringVar(&o.release, "release", "", "serve this `folder` as the release repository, instead of what `limpet-hub mirror add` copies")
 	c.flags.Var(&o.names, "name", "a `name` or address by which agents and browsers call the hub; may be given again")
 	c.flags.StringVar(&o.cert, "cert", "", "certificate chain (PEM `file`) instead of the hub's own CA")
 	c.flags.StringVar(&o.key, "key", "", "the certificate's key (PEM `file`)")
 	if err := c.parse(0); err != nil {
 		return err
 	}
-	if o.data == "" || o.release == "" {
-		return &misuse{"serve needs --data and --release", c.usage()}
+	if o.data == "" {
+		return &misuse{"serve needs --data", c.usage()}
 	}
 	log := slog.New(slog.NewTextHandler(c.err, nil))
 	h, err := open(ctx, o, log)
@@ -73,6 +73,7 @@ func serve(ctx context.Context, c *call) error {
 // hub is everything that runs; close undoes open, last first.
 type hub struct {
 	site     *site
+	releases *releases
 	server   *http.Server
 	listener net.Listener
 	gateway  *gateway.Gateway
@@ -108,14 +109,22 @@ func open(ctx context.Context, o serveOptions, log *slog.Logger) (*hub, error) {
 }
 
 func (h *hub) open(ctx context.Context, o serveOptions, log *slog.Logger) error {
-	files, err := mirror.Open(o.release)
-	if err != nil {
-		return fault(err, "open release repository "+o.release, "limpet-release init --dir "+o.release+" makes one")
+	var err error
+	given := o.release != ""
+	if given {
+		if _, err := os.Stat(o.release); err != nil {
+			return fault(err, "open release repository "+o.release, "limpet-release init --dir "+o.release+" makes one")
+		}
+	} else {
+		o.release = filepath.Join(o.data, "release")
 	}
-	h.closing("release repository", files.Close)
 	if h.site, err = openSite(o.data); err != nil {
 		return err
 	}
+	if h.releases, err = openReleases(o.data, o.release, given, log); err != nil {
+		return err
+	}
+	h.closing("release repository", h.releases.files.Close)
 	if h.listener, err = net.Listen("tcp", o.listen); err != nil {
 		return listenFault(o.listen, err)
 	}
@@ -140,11 +149,11 @@ func (h *hub) open(ctx context.Context, o serveOptions, log *slog.Logger) error 
 	if err := h.site.announce(h.listener.Addr(), o, who); err != nil {
 		return err
 	}
-	return h.wire(ctx, life, b, who, files)
+	return h.wire(ctx, life, b, who)
 }
 
 // wire opens what lives on the bus and puts it behind one listener.
-func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authority, files http.Handler) error {
+func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authority) error {
 	changed := make(chan struct{}, 1)
 	wanted, err := desired.Open(life, b, func() {
 		select {
@@ -164,7 +173,8 @@ func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authori
 		return err
 	}
 	view, err := fleet.Open(ctx, b, fleet.Options{Log: h.log, Register: register, Presence: board,
-		Wanted: func(a fleet.Agent) uint64 { return wanted.Revision(api.Target(a)) }})
+		Wanted: func(a fleet.Agent) uint64 { return wanted.Revision(api.Target(a)) },
+		Offer:  h.releases.shelf.For})
 	if err != nil {
 		return err
 	}
@@ -185,7 +195,8 @@ func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authori
 			}
 		}
 	}()
-	return h.mount(ctx, life, b, who, files, parts{wanted, register, view})
+	go h.releases.run(life, view.Recount)
+	return h.mount(ctx, life, b, who, parts{wanted, register, view})
 }
 
 // part is what is meant for an agent. A number that could not be kept is the same at the next try, so the agent may have it.
@@ -205,15 +216,16 @@ type parts struct {
 }
 
 // mount makes the one server of everything.
-func (h *hub) mount(ctx, life context.Context, b *bus.Bus, who *authority.Authority, files http.Handler, p parts) error {
-	pages, err := console.New(console.Options{Version: version, Development: who.Development(), TokenCommand: h.site.tokenCommand,
+func (h *hub) mount(ctx, life context.Context, b *bus.Bus, who *authority.Authority, p parts) error {
+	pages, err := console.New(console.Options{Version: version, Development: who.Development(), TokenCommand: h.site.tokenCommand, InstallLine: func() string { return h.site.installLine("…") },
 		Fleet: p.fleet, Desired: p.desired.Current, Tokens: p.register.Tokens, Log: h.log})
 	if err != nil {
 		return err
 	}
 	rest, err := api.New(ctx, api.Options{Version: version, Started: time.Now(), URL: h.site.url, Development: who.Development(),
 		AdminKey: h.site.key, Bus: b, Fleet: p.fleet, Register: p.register, Desired: p.desired, Caller: rpc.New(b),
-		Document: who.Document, Install: h.site.install, SignInPage: pages.SignIn, Log: h.log})
+		Document: who.Document, Install: h.site.install, SignInPage: pages.SignIn, Log: h.log,
+		Mirrors: h.releases.places, Holds: h.releases.holds})
 	if err != nil {
 		return err
 	}
@@ -221,7 +233,9 @@ func (h *hub) mount(ctx, life context.Context, b *bus.Bus, who *authority.Author
 	rest.Register(mux)
 	pages.Register(mux, rest.Page)
 	mux.Handle("GET /agent/v1", h.gateway)
-	mux.Handle("GET /release/", files)
+	mux.Handle("GET /release/", h.releases.files)
+	mux.Handle("GET /release/hold", h.releases.holds)
+	mux.HandleFunc("GET /install.sh", h.installer)
 	mux.HandleFunc("GET /trust/{hash}", func(w http.ResponseWriter, r *http.Request) {
 		document, ok := who.Served(r.PathValue("hash"))
 		if !ok {

@@ -30,7 +30,8 @@ type site struct {
 	url          string // for browsers and agents, without a slash at its end
 	addresses    []string
 	tokenCommand string
-	local        bool // only this machine can reach it
+	local        bool          // only this machine can reach it
+	pin          func() string // curl's flags for a certificate of our own, "" for a public one
 }
 
 // fault is an error that a person can do something about.
@@ -109,6 +110,10 @@ func (s *site) announce(at net.Addr, o serveOptions, who *authority.Authority) e
 	if bound.Addr().IsUnspecified() {
 		dial = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), bound.Port())
 	}
+	s.pin = func() string { return "" }
+	if o.cert == "" {
+		s.pin = func() string { return " -k --pinnedpubkey 'sha256//" + who.Pin() + "'" }
+	}
 	s.local = bound.Addr().Unmap().IsLoopback()
 	s.url = "https://" + net.JoinHostPort(s.host(bound.Addr().Unmap(), o, trusted), fmt.Sprint(bound.Port()))
 	s.addresses = reachable(bound)
@@ -175,17 +180,18 @@ func (s *site) greet(w io.Writer, data string) {
 	_, _ = w.Write(b.Bytes())
 }
 
-// install are the commands that put a box onto this hub. The token is in no process's arguments: printf is the shell's own.
+// install are the commands that put a box onto this hub. The token is in no process's arguments: it is in the environment of
+// the shell that runs the script. Where the certificate is the hub's own CA's, curl is told its key instead.
 func (s *site) install(token string) []string {
-	lines := []string{
-		"(umask 077; printf '%s\\n' " + token + " >limpet.token)",
-		"limpet-fetch bootstrap --hub " + s.url + " --token-file limpet.token",
-		"limpet run",
-	}
+	lines := []string{s.installLine(token)}
 	if s.local {
 		lines = append([]string{"# on this machine only: the hub listens on " + strings.TrimPrefix(s.url, "https://") + "; --listen :8700 lets others in"}, lines...)
 	}
 	return lines
+}
+
+func (s *site) installLine(token string) string {
+	return "curl -fsSL" + s.pin() + " " + s.url + "/install.sh | TOKEN=" + token + " sh"
 }
 
 // quoted makes one word of a path for a POSIX shell.

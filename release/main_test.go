@@ -59,18 +59,18 @@ func oneLine(ts *testscript.TestScript, neg bool, words []string) {
 	}
 }
 
-// blob writes 300 kB that compress by half and a version, so that two versions are
+// blob writes 120 kB that compress by half and a version, so that two versions are
 // like two builds of one program: blob FILE VERSION [noise]. Noise does not compress.
 func blob(ts *testscript.TestScript, neg bool, args []string) {
 	r := rand.New(rand.NewPCG(1, 2))
-	data := make([]byte, 300_000)
+	data := make([]byte, 120_000)
 	for i := range data {
 		data[i] = 'a' + byte(r.IntN(16))
 		if len(args) > 2 {
 			data[i] = byte(r.Uint32())
 		}
 	}
-	copy(data[150_000:], args[1])
+	copy(data[60_000:], args[1])
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o644))
 }
 

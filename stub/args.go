@@ -21,7 +21,7 @@ func parse(args []string, fromEnv string) (call, error) {
 	if err != nil {
 		return c, err
 	}
-	if c.name == "status" || c.name == "run" {
+	if c.name == "status" || c.name == "run" || c.name == "uninstall" {
 		for i := 0; i < len(args); i++ {
 			rest, err := c.takeRoot(args[i:])
 			if err != nil {

@@ -64,6 +64,8 @@ func command(args []string, stdout, stderr io.Writer) error {
 		return supervise(l, stderr)
 	case "status":
 		return status(l, c.args, stdout)
+	case "uninstall":
+		return uninstall(l, c.args)
 	case "history":
 		return history(l, stdout)
 	case "why":
@@ -89,6 +91,7 @@ const usage = `limpet watches this box.
   limpet follow [CHANNEL]             end a pin; follow a channel
   limpet rollback [VERSION]           go back to the release before, or to that one, and stay there
   limpet unbar HASH                   let a release try again that failed here
+  limpet uninstall [--purge]          take limpet off this box; --purge: key and fingerprint, too
   limpet version                      the version of this program
   limpet help                         this text
 

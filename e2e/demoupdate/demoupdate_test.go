@@ -66,6 +66,7 @@ func TestGap(t *testing.T) {
 		{"a little late", at(0, 1000, 2080, 3000), 80 * time.Millisecond, 0, 0},
 		{"one left out", at(0, 1000, 3000, 4000), time.Second, 1, 0},
 		{"three left out, out of order", slices.Concat(at(0, 1000)[1:], at(0), at(0, 0, 5100)[2:]), 3100 * time.Millisecond, 3, 0},
+		{"made up for just before the next", at(0, 1000, 4900, 5000, 6000), 2900 * time.Millisecond, 3, 0},
 		{"one twice", at(0, 1000, 1010, 2000), 0, 0, 1},
 	} {
 		r := runs{}

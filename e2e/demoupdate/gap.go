@@ -32,7 +32,7 @@ type gap struct {
 	runs    int
 	late    []time.Duration // how late each run was, sorted
 	missed  int             // slots without a run
-	doubled int             // runs less than half an interval after another of the same check
+	doubled int             // runs less than half an interval after one of the same check that was in time
 }
 
 // between measures the runs that started in a stretch of time. A run is due one interval after the one before it: a slot that was left out
@@ -52,7 +52,7 @@ func (r runs) between(from, to time.Time, every time.Duration) gap {
 			g.runs++
 			since := list[i].Sub(list[i-1])
 			switch {
-			case since < every/2:
+			case since < every/2 && (i < 2 || list[i-1].Sub(list[i-2]) < every*3/2): // after a slot made up for late, the next one is near
 				g.doubled++
 			case since > every*3/2:
 				g.missed += int((since+every/2)/every) - 1

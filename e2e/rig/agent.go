@@ -46,6 +46,14 @@ func (a *Agent) Start() error {
 	return err
 }
 
+// StartInstalled starts the stub that an installer put below its root.
+func (a *Agent) StartInstalled() error {
+	installed := &Rig{Bin: filepath.Join(a.Root, "bin"), Dir: a.rig.Dir}
+	p, err := installed.Start(filepath.Base(a.Root)+".log", "limpet", "run", "--root", a.Root)
+	a.stub = p
+	return err
+}
+
 // Stub is the process of its stub.
 func (a *Agent) Stub() *Process { return a.stub }
 

@@ -99,7 +99,7 @@ func (r *Rig) Publish(ctx context.Context, version, core string) error {
 		return err
 	}
 	_, err := r.Run(ctx, "limpet-release", append([]string{"publish", "--channel", "stable", "--version", version, "--soak", "3s",
-		"--core", Platform + "=" + core}, where...)...)
+		"--core", Platform + "=" + core, "--stub", Platform + "=" + filepath.Join(r.Bin, "limpet"), "--fetch", Platform + "=" + filepath.Join(r.Bin, "limpet-fetch")}, where...)...)
 	return err
 }
 

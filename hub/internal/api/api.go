@@ -14,11 +14,13 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/desired"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
+	"github.com/limpet-monitoring/limpet/hub/internal/mirror"
 	"github.com/limpet-monitoring/limpet/hub/internal/rpc"
 )
 
 // Caller runs a check at an agent; rpc.Caller does.
 type Caller interface {
+	Look(ctx context.Context, fingerprint string) error
 	RunNow(ctx context.Context, fingerprint, check string, out rpc.Output) (*wire.RunEnd, error)
 }
 
@@ -34,6 +36,8 @@ type Options struct {
 	Register    *enrol.Register
 	Desired     *desired.Store
 	Caller      Caller
+	Mirrors     *mirror.Places
+	Holds       *mirror.Holds
 	Document    func() ([32]byte, error)    // the trust document that new tokens name
 	Install     func(token string) []string // the commands for a box
 	SignInPage  func(w http.ResponseWriter, status int, problem string)
@@ -77,6 +81,14 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET /agents/{agent}/checks/{check}/series":  a.series,
 		"GET /agents/{agent}/checks/{check}/results": a.results,
 		"POST /agents/{agent}/checks/{check}/run":    a.run,
+		"POST /agents/{agent}/look":                  a.look,
+		"POST /look":                                 a.lookAll,
+		"GET /mirrors":                               a.mirrors,
+		"POST /mirrors":                              a.addMirror,
+		"DELETE /mirrors":                            a.removeMirror,
+		"GET /holds":                                 a.holds,
+		"PUT /holds/{what}":                          a.hold,
+		"DELETE /holds/{what}":                       a.unhold,
 		"GET /problems":                              a.problems,
 		"GET /events":                                a.events,
 		"GET /log":                                   a.log,

@@ -7,7 +7,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -112,6 +114,13 @@ func (a *Authority) CA() []byte {
 		return nil
 	}
 	return a.ca.pem
+}
+
+// Pin is what names the key of the certificate that is served: the base64 of the SHA-256 of its public half (as in curl's
+// --pinnedpubkey). A renewed certificate has another: ask anew for each line that is shown.
+func (a *Authority) Pin() string {
+	sum := sha256.Sum256(a.cert.Load().Leaf.RawSubjectPublicKeyInfo)
+	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
 // renew puts the certificate to serve with in place: the one that is there while it will do, else a new one.

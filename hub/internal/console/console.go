@@ -35,8 +35,9 @@ type Fleet interface {
 // Options are what New needs.
 type Options struct {
 	Version      string
-	Development  bool   // the releases this hub serves come from a development root
-	TokenCommand string // the command that makes a token on this machine
+	Development  bool          // the releases this hub serves come from a development root
+	TokenCommand string        // the command that makes a token on this machine
+	InstallLine  func() string // the line for a box, with … for the token
 	Fleet        Fleet
 	Desired      func() desired.Applied
 	Tokens       func(context.Context) ([]enrol.Token, error)

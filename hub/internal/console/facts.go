@@ -26,6 +26,7 @@ func facts(d fleet.Detail) []fact {
 		{Name: "Machine", Value: machine(d.Facts)},
 		{Name: "Core", Value: version(d.CoreVersion, d.Development)},
 		{Name: "Core hash", Value: short(d.CoreHash), Mono: true},
+		{Name: "Offered", Value: offered(d.Agent), Key: "offer"},
 		{Name: "Stub", Value: d.StubVersion},
 		{Name: "Trust", Value: d.Facts.Trust},
 		{Name: "Revision", Value: revision(d.Agent), Key: "revision"},
@@ -43,6 +44,27 @@ func facts(d fleet.Detail) []fact {
 		}
 	}
 	return known
+}
+
+// offered is the release that an agent is offered, and why it does not run it.
+func offered(a fleet.Agent) string {
+	switch {
+	case a.Offer.Why == "" && a.Offer.Version == "":
+		return "-"
+	case a.Offer.Why == "":
+		return a.Offer.Version + ", which it runs"
+	case a.Offer.Version == "":
+		return a.Offer.Why
+	}
+	return a.Offer.Version + ": " + a.Offer.Why
+}
+
+// coreWord is what runs and, where that is another, what is offered.
+func coreWord(a fleet.Agent) string {
+	if a.Offer.Version == "" || a.Offer.Why == "" {
+		return a.CoreVersion
+	}
+	return a.CoreVersion + " → " + a.Offer.Version
 }
 
 func machine(f fleet.Facts) string {

@@ -53,6 +53,7 @@ type fleetPage struct {
 	Query         string
 	Filters       []filter
 	TokenCommand  string
+	InstallLine   string
 	Blank         fleet.Agent
 	BlankProblem  problem
 }
@@ -60,7 +61,7 @@ type fleetPage struct {
 func (c *Console) fleet(w http.ResponseWriter, r *http.Request) {
 	agents, query, show := c.o.Fleet.Agents(), r.FormValue("q"), r.FormValue("show")
 	p := fleetPage{
-		page: c.page("fleet", "Fleet", "fleet.js"), Agents: agents, Query: query, TokenCommand: c.o.TokenCommand,
+		page: c.page("fleet", "Fleet", "fleet.js"), Agents: agents, Query: query, TokenCommand: c.o.TokenCommand, InstallLine: c.o.InstallLine(),
 		Summary: summary(agents), Rows: rows(agents, query, show), Problems: trouble.List(c.o.Fleet),
 		Filters: fleetFilters(agents, query, show),
 	}

@@ -25,7 +25,8 @@ func functions(now func() time.Time) template.FuncMap {
 		"agentClass": agentClass, "agentWord": agentWord, "presenceWord": presenceWord,
 		"eventClass": eventClass, "eventWord": eventWord, "eventGroup": eventGroup,
 		"platform": platform, "every": every, "took": took, "number": number, "remarks": remarks,
-		"facts": facts, "short": short, "join": strings.Join,
+		"coreWord": coreWord,
+		"facts":    facts, "short": short, "join": strings.Join,
 		"ranges": func() []string { return []string{"1h", "6h", "24h", "7d"} },
 	}
 }

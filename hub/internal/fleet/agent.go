@@ -65,6 +65,17 @@ type Agent struct {
 	State            string   `json:"state"` // the worst of its checks, "" without any
 	Counts           Counts   `json:"counts"`
 	Results          uint64   `json:"results"` // how many ever came
+	Offer            Offer    `json:"offer"`
+}
+
+// Offer is the release meant for an agent: the newest of its channel that the hub's repository lists.
+type Offer struct {
+	Channel string `json:"channel"`
+	Version string `json:"version"` // "" = none is listed
+	Hash    string `json:"hash"`    // SHA-256 of the core, hex
+	Counter uint64 `json:"counter"`
+	Phase   string `json:"phase"` // what the agent is doing about it, in its own word
+	Why     string `json:"why"`   // why it does not run it, one line; "" when it does
 }
 
 // Detail is an agent with everything known of it, as GET /api/v1/agents/A shows it. Checks are worst first, then by name,

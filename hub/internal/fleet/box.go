@@ -75,6 +75,9 @@ func (f *Fleet) render(b *box) *view {
 	if f.wanted != nil {
 		v.agent.WantedRevision = f.wanted(v.agent)
 	}
+	if f.offer != nil {
+		v.agent.Offer = f.offer(v.agent, v.facts)
+	}
 	return v
 }
 
@@ -108,10 +111,10 @@ func alike(a, b Agent) bool {
 func (b *box) describe(now time.Time) Agent {
 	a := AgentOf(b.enrolled, b.session)
 	a.Results = b.results
-	if a.Presence == Upgrading && now.Sub(a.Since.Time) > upgradeWithin {
+	if a.Presence == Upgrading && !b.session.Live() && now.Sub(a.Since.Time) > upgradeWithin {
 		a.Presence, a.Cause, a.Since = Offline, presence.Lost, journal.At(a.Since.Add(upgradeWithin))
 	}
-	if a.Presence == Online && b.pulse.Session == b.session.Session {
+	if b.session.Live() && b.pulse.Session == b.session.Session {
 		a.RTTMS, a.ClockOffsetMS = b.pulse.RTTMS, b.pulse.ClockOffsetMS
 	}
 	if b.pulse.Seen.After(a.LastSeen.Time) {

@@ -46,6 +46,8 @@ type Options struct {
 	Presence *presence.Board
 	// Wanted is the revision meant for an agent; nil = 0 for all. Called by the owner: it must be quick.
 	Wanted func(Agent) uint64
+	// Offer is what release an agent is offered; nil = nothing is known of releases. As Wanted.
+	Offer func(Agent, Facts) Offer
 }
 
 // Fleet is the view. Its methods may be called from anywhere.
@@ -56,6 +58,7 @@ type Fleet struct {
 	notes    *mark.Notes
 	saved    *bus.Bucket
 	wanted   func(Agent) uint64
+	offer    func(Agent, Facts) Offer
 
 	commands chan func() // for the owner
 	stop     context.CancelFunc
@@ -78,7 +81,7 @@ type Fleet struct {
 // Open rebuilds the view from what the bus holds and returns when everything that was on the bus at the call is in it.
 func Open(ctx context.Context, b *bus.Bus, o Options) (*Fleet, error) {
 	f := &Fleet{
-		bus: b, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), register: o.Register, wanted: o.Wanted,
+		bus: b, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), register: o.Register, wanted: o.Wanted, offer: o.Offer,
 		commands: make(chan func(), commandsMax), ended: make(chan struct{}),
 		boxes: map[string]*box{}, gone: map[string]bool{}, subscribers: map[*Subscription]struct{}{}, dirtyNotes: map[noteKey]mark.Note{},
 	}
@@ -162,7 +165,7 @@ func (f *Fleet) wait(fn func()) bool {
 	}
 }
 
-// Recount asks Wanted anew for every agent: call it when desired state has changed.
+// Recount asks Wanted and Offer anew for every agent: call it when desired state or what is released has changed.
 func (f *Fleet) Recount() {
 	f.do(func() {
 		for _, b := range f.boxes {

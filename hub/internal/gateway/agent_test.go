@@ -34,6 +34,8 @@ type agent struct {
 	hostname string
 	tags     []string
 	revision uint64
+	nonce    string // shown in each proof, of a core that was announced
+	core     string // its version
 	gens     map[uint64]*generation
 }
 
@@ -49,7 +51,7 @@ func newAgent(t testing.TB, token *trust.Token) *agent {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &agent{t: t, key: key, token: token, hostname: "box", gens: map[uint64]*generation{}}
+	return &agent{t: t, key: key, token: token, hostname: "box", core: "0.1", gens: map[uint64]*generation{}}
 }
 
 func (a *agent) public() ed25519.PublicKey { return a.key.Public().(ed25519.PublicKey) }
@@ -187,8 +189,8 @@ func (l *link) greet(at where) error {
 func (l *link) prove(signature []byte) error {
 	a := l.agent
 	proof := &wire.Proof{
-		Signature: signature, SessionCount: a.count, Revision: a.revision, Generations: a.generations(),
-		Facts: &wire.Facts{Hostname: a.hostname, Os: "linux", Arch: "amd64", CoreVersion: "0.1", Tags: a.tags},
+		Signature: signature, SessionCount: a.count, Revision: a.revision, Generations: a.generations(), StandbyNonce: a.nonce,
+		Facts: &wire.Facts{Hostname: a.hostname, Os: "linux", Arch: "amd64", CoreVersion: a.core, CoreHash: "hash of " + a.core, Tags: a.tags},
 	}
 	if a.token != nil {
 		id, err := hex.DecodeString(a.token.ID())

@@ -46,6 +46,10 @@ func (s *session) take(f *wire.Frame) error {
 		facts := presence.FromWire(body.Facts)
 		s.entry.Facts = facts
 		return s.change(func(e *presence.Entry) { e.Facts = facts })
+	case *wire.Frame_Successor:
+		return s.successor(body.Successor.GetNonce())
+	case *wire.Frame_Active:
+		return s.activate()
 	case *wire.Frame_Hello, *wire.Frame_Proof:
 		return fmt.Errorf("take frame: %w: the handshake is over", errFrame)
 	default:
@@ -128,6 +132,9 @@ func (s *session) wanted() *wire.Desired {
 
 // push sends desired state unless the agent runs it, has refused it, or was sent it just now.
 func (s *session) push() error {
+	if s.apart.Load() {
+		return nil
+	}
 	d := s.wanted()
 	if d == nil || d.GetRevision() == s.entry.Revision || (s.entry.Rejected != 0 && d.GetRevision() == s.entry.Rejected) {
 		return nil
@@ -170,7 +177,12 @@ func (s *session) takeNote(n bus.Note) error {
 	}
 	switch body := f.GetBody().(type) {
 	case *wire.Frame_RunNow:
+		if s.apart.Load() {
+			return nil // the agent's session has heard it too
+		}
 		return s.call(body.RunNow, n.Reply)
+	case *wire.Frame_Look:
+		return s.look(n.Reply)
 	case *wire.Frame_CancelRun:
 		if _, open := s.calls[body.CancelRun.GetCall()]; !open {
 			return nil
@@ -178,9 +190,7 @@ func (s *session) takeNote(n bus.Note) error {
 		delete(s.calls, body.CancelRun.GetCall())
 		return s.line.write(f)
 	case *wire.Frame_Bye:
-		if body.Bye.GetText() != s.entry.Session {
-			s.end("replaced", "a later session of this agent is here")
-		}
+		return s.told(body.Bye)
 	}
 	return nil
 }

@@ -258,6 +258,9 @@ func (g *Gateway) pulse() {
 		}
 		pulses := make([]fleet.Pulse, 0, 256)
 		for _, s := range g.live() {
+			if s.apart.Load() {
+				continue
+			}
 			pulses = append(pulses, s.vital())
 		}
 		for part := range slices.Chunk(pulses, 1000) {

@@ -58,6 +58,9 @@ func (g *Gateway) handshake(ln *line) (*session, error) {
 	if proof == nil {
 		return nil, fmt.Errorf("read proof: %w: another message came", errFrame)
 	}
+	if !validNonce(proof.GetStandbyNonce()) {
+		return nil, fmt.Errorf("read proof: %w: not the nonce of a successor", errFrame)
+	}
 	if err := t.VerifyAgent(proof.GetSignature()); err != nil {
 		return nil, refuse(wire.RefuseBadSignature, "the agent's signature does not hold for this session",
 			"something between agent and hub ends TLS without saying so, or the agent's key is damaged", err)
@@ -145,7 +148,7 @@ func (g *Gateway) begin(ctx context.Context, ln *line, known enrol.Agent, enroll
 		return nil, refuse(wire.RefuseNotReady, "the hub cannot take calls for this agent", "the agent tries again by itself", err)
 	}
 	g.add(s)
-	before, err := s.enter(ctx)
+	before, replaced, err := s.enter(ctx)
 	if err != nil {
 		g.remove(s)
 		s.unlisten()
@@ -156,25 +159,30 @@ func (g *Gateway) begin(ctx context.Context, ln *line, known enrol.Agent, enroll
 		s.leave(presence.Lost)
 		return nil, err
 	}
+	if replaced != "" {
+		s.tellReplaced(replaced)
+	}
 	s.announce(ctx, before, enrolled)
 	return s, nil
 }
 
 // enter writes the session's beginning on the board. From add on the session hears when its agent is forgotten; that it was not
 // forgotten just before is asked here.
-func (s *session) enter(ctx context.Context) (before presence.Entry, err error) {
+func (s *session) enter(ctx context.Context) (before presence.Entry, replaced string, err error) {
 	if _, err := s.gateway.o.Register.Agent(ctx, s.fingerprint); err != nil {
-		return presence.Entry{}, refusalFor(err)
+		return presence.Entry{}, "", refusalFor(err)
 	}
-	before, err = s.gateway.o.Presence.Begin(ctx, s.fingerprint, s.entry)
+	before, after, replaced, err := s.gateway.o.Presence.Begin(ctx, s.fingerprint, s.entry)
 	if errors.Is(err, presence.ErrOlder) {
-		return presence.Entry{}, refuse(wire.RefuseClone, "a later session of this identity is alive",
+		return presence.Entry{}, "", refuse(wire.RefuseClone, "a later session of this identity is alive",
 			"if this box is a copy or was restored from a snapshot, enrol it anew; else it gets in as soon as the old line is dead", err)
 	}
 	if err != nil {
-		return presence.Entry{}, refuse(wire.RefuseNotReady, "the hub cannot write the session down", "the agent tries again by itself", err)
+		return presence.Entry{}, "", refuse(wire.RefuseNotReady, "the hub cannot write the session down", "the agent tries again by itself", err)
 	}
-	return before, nil
+	s.settle(after.Session)
+	s.tellSwitch(after.Session)
+	return before, replaced, nil
 }
 
 // welcome is the hub's last message of the handshake.

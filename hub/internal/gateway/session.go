@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
@@ -44,6 +42,7 @@ type session struct {
 	ending   chan *wire.Bye   // from other goroutines: say this and close
 	unlisten func()
 
+	apart  atomic.Bool       // another session is the agent's; changed where the loop is, or before it runs
 	calls  map[string]string // open calls, to the subject of their caller
 	pushed pushed
 	vitals atomic.Pointer[fleet.Pulse] // replaced whole
@@ -67,7 +66,7 @@ func newSession(g *Gateway, ln *line, known enrol.Agent, proof *wire.Proof) *ses
 		log:   g.log.With("agent", known.Fingerprint[:12]),
 		entry: presence.Entry{
 			Session: newSessionID(), Count: proof.GetSessionCount(), Facts: presence.FromWire(proof.GetFacts()),
-			Revision: proof.GetRevision(), TLS: "terminated", Problems: []string{},
+			Revision: proof.GetRevision(), TLS: "terminated", Problems: []string{}, Shown: proof.GetStandbyNonce(),
 		},
 		courier: &courier{bus: g.o.Bus, notes: g.notes, fingerprint: known.Fingerprint, marks: map[uint64]*held{}, log: g.log},
 	}
@@ -94,8 +93,10 @@ func (s *session) hear(n bus.Note) {
 
 // announce tells the log that the agent came, and an older session of it that its time is over.
 func (s *session) announce(ctx context.Context, before presence.Entry, enrolled bool) {
-	if before.State == presence.Online {
-		s.tellReplaced(before)
+	if s.apart.Load() {
+		s.note(ctx, journal.Event{Kind: journal.Upgrade, Text: "core " + s.entry.Facts.CoreVersion + " came beside " + before.Facts.CoreVersion})
+		s.log.Info("second core of an agent came", "session", s.entry.Session, "core", s.entry.Facts.CoreVersion)
+		return
 	}
 	if before.Session != "" && s.entry.Count <= before.Count {
 		s.note(ctx, journal.Event{Kind: journal.Warning,
@@ -110,17 +111,6 @@ func (s *session) announce(ctx context.Context, before presence.Entry, enrolled 
 	}
 	s.note(ctx, journal.Event{Kind: journal.Came, Text: text})
 	s.log.Info("agent came", "hostname", s.entry.Facts.Hostname, "session", s.entry.Session, "tls", s.entry.TLS)
-}
-
-func (s *session) tellReplaced(before presence.Entry) {
-	bye := &wire.Frame{Body: &wire.Frame_Bye{Bye: &wire.Bye{Cause: "replaced", Text: s.entry.Session}}}
-	data, err := proto.Marshal(bye)
-	if err == nil {
-		err = s.gateway.o.Bus.Tell(s.subject(), "", data)
-	}
-	if err != nil {
-		s.log.Warn("older session not told of its end", "session", before.Session, "err", err)
-	}
 }
 
 // run is the life of a session that was added: until the line ends, the agent says goodbye, something breaks, or stop is told.
@@ -253,21 +243,29 @@ func (s *session) end(cause, text string) {
 
 // leave writes the session's end down, and ends what waited for it.
 func (s *session) leave(cause string) {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeWithin)
+	defer cancel()
+	last, err := s.gateway.o.Presence.Last(ctx, s.fingerprint)
+	if err == nil && last.Session == s.entry.Session && last.Beside != nil {
+		s.tellSwitch(last.Beside.Session) // while this one still listens: no call shall find nobody
+	}
 	if s.unlisten != nil {
 		s.unlisten()
 	}
 	s.endCalls(cause)
-	ctx, cancel := context.WithTimeout(context.Background(), goodbyeWithin)
-	defer cancel()
-	if last, err := s.gateway.o.Presence.Last(ctx, s.fingerprint); err == nil && last.Session != s.entry.Session {
-		return // a later session is there: the agent is not gone
+	if err == nil && (last.Session != s.entry.Session || last.Beside != nil) {
+		s.leaveOther(ctx, cause) // another session is there: the agent is not gone
+		return
 	}
 	// Before the board has it: who sees the agent gone and comes in its place must not be in the log before its leaving.
 	s.note(ctx, journal.Event{Kind: journal.Left, Cause: cause, Text: leftText(cause)})
 	s.log.Info("agent left", "cause", cause, "session", s.entry.Session)
-	err := s.gateway.o.Presence.End(ctx, s.fingerprint, s.entry.Session, cause)
+	after, err := s.gateway.o.Presence.End(ctx, s.fingerprint, s.entry.Session, cause)
 	if err != nil && !errors.Is(err, presence.ErrReplaced) {
 		s.log.Error("session's end not written down", "err", err)
+	}
+	if err == nil && after.Live() { // it came between the two
+		s.tellSwitch(after.Session)
 	}
 }
 

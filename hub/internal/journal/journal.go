@@ -19,6 +19,7 @@ const (
 	LostRun   = "lost-run" // a kill cut a run off
 	Agent     = "agent"    // the agent's own event
 	Warning   = "warning"  // the hub noticed something about an agent
+	Upgrade   = "upgrade"  // a core came beside another, took over, or left the other alone
 	Desired   = "desired"  // desired state was applied, taken or rejected
 )
 

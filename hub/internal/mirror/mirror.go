@@ -1,5 +1,6 @@
-// Package mirror serves the release repository: plain files, to anyone, for what they are is proved by signatures and not by
-// where they come from. It lists no folders and leaves the given one by no path.
+// Package mirror has the release repository: it serves the plain files, to anyone, for what they are is proved by signatures and
+// not by where they come from; it copies them from elsewhere, verified first; and it keeps the list of releases that are held. It
+// lists no folders, leaves the given one by no path, and signs nothing.
 package mirror
 
 import (
@@ -30,6 +31,10 @@ func (m *Mirror) Close() error { return m.root.Close() }
 // time; targets never change under their name.
 func (m *Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(path.Clean("/"+strings.TrimPrefix(r.URL.Path, "/release")), "/")
+	if strings.HasPrefix(name, ".") || strings.Contains(name, "/.") { // what is unfinished, and locks
+		http.Error(w, "no such file in the release repository", http.StatusNotFound)
+		return
+	}
 	f, err := m.root.Open(name)
 	switch {
 	case errors.Is(err, fs.ErrPermission):

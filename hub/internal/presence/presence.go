@@ -16,7 +16,7 @@ import (
 // States of a session.
 const (
 	Online    = "online"
-	Upgrading = "upgrading" // ended, with the announcement that another core takes over
+	Upgrading = "upgrading" // two cores have a session, or the last one ended with the announcement that another takes over
 	Offline   = "offline"
 )
 
@@ -35,7 +35,7 @@ var (
 // retries bounds how often a write is tried again because another hub wrote between read and write.
 const retries = 64
 
-// Entry is the last session of an agent.
+// Entry is the last session of an agent; during an upgrade there is another one beside it.
 type Entry struct {
 	Session  string       `json:"session"` // its ID
 	Hub      string       `json:"hub"`     // the hub process it lives or lived on
@@ -45,10 +45,19 @@ type Entry struct {
 	Since    journal.Time `json:"since"` // of State
 	TLS      string       `json:"tls"`   // "bound" or "terminated"
 	Facts    Facts        `json:"facts"`
-	Revision uint64       `json:"revision"` // of desired state that the agent runs
-	Rejected uint64       `json:"rejected"` // a newer one that it refused, 0 = none
-	Problems []string     `json:"problems"` // why
+	Revision uint64       `json:"revision"`         // of desired state that the agent runs
+	Rejected uint64       `json:"rejected"`         // a newer one that it refused, 0 = none
+	Problems []string     `json:"problems"`         // why
+	Role     string       `json:"role,omitempty"`   // what its core is, "" for the one that schedules
+	Shown    string       `json:"shown,omitempty"`  // the nonce under which its core was announced
+	Nonce    string       `json:"nonce,omitempty"`  // of the successor that this session announced
+	Former   string       `json:"former,omitempty"` // SHA-256 of the core that was relieved last
+	Relieved journal.Time `json:"relieved"`         // when
+	Beside   *Entry       `json:"beside,omitempty"` // a second live session of the same agent; it has none beside it
 }
+
+// Live says whether the agent has a session.
+func (e Entry) Live() bool { return e.State == Online || e.State == Upgrading && e.Cause == "" }
 
 // Board is the bucket of sessions. Its methods may be called from anywhere.
 type Board struct {
@@ -70,42 +79,60 @@ func Open(ctx context.Context, b *bus.Bus) (*Board, error) {
 // Hub is the name of this hub process.
 func (b *Board) Hub() string { return b.hub }
 
-// Begin writes the start of a session and returns the one before it (zero = none). ErrOlder when a session with the same or a
-// later count is alive.
-func (b *Board) Begin(ctx context.Context, fingerprint string, e Entry) (before Entry, err error) {
+// Begin writes the start of a session. It returns the agent's entry before and after it, and which session it puts an end to
+// ("" = none). ErrOlder when it must not come in now.
+func (b *Board) Begin(ctx context.Context, fingerprint string, e Entry) (before, after Entry, replaced string, err error) {
 	e.Hub, e.State, e.Cause, e.Since = b.hub, Online, "", now()
 	err = b.write(ctx, fingerprint, func(last Entry) (Entry, error) {
-		if last.State == Online && last.Count >= e.Count {
-			return Entry{}, ErrOlder
-		}
 		before = last
-		return e, nil
+		var err error
+		after, replaced, err = begin(last, e)
+		return after, err
 	})
-	return before, err
+	return before, after, replaced, err
 }
 
-// Change lets fn alter the entry of a live session. ErrReplaced when it is not the agent's last one.
+// Change lets fn alter the entry of a live session. ErrReplaced when it is none of the agent's.
 func (b *Board) Change(ctx context.Context, fingerprint, session string, fn func(*Entry)) error {
 	return b.write(ctx, fingerprint, func(e Entry) (Entry, error) {
-		if e.Session != session {
+		switch {
+		case e.Session == session:
+			fn(&e)
+		case e.Beside != nil && e.Beside.Session == session:
+			beside := *e.Beside
+			fn(&beside)
+			e.Beside = &beside
+		default:
 			return Entry{}, ErrReplaced
 		}
-		fn(&e)
 		return e, nil
 	})
 }
 
-// End writes the end of a session. ErrReplaced when it is not the agent's last one.
-func (b *Board) End(ctx context.Context, fingerprint, session, cause string) error {
-	return b.Change(ctx, fingerprint, session, func(e *Entry) {
-		e.State, e.Cause, e.Since = Offline, cause, now()
-		switch cause {
-		case "upgrade":
-			e.State = Upgrading
-		case "deregister":
-			e.Count = 0 // the box may come back from an image
-		}
+// Announce writes down that a successor of the session's core comes and will show the nonce. ErrReplaced.
+func (b *Board) Announce(ctx context.Context, fingerprint, session, nonce string) error {
+	return b.Change(ctx, fingerprint, session, func(e *Entry) { e.Nonce = nonce })
+}
+
+// Activate makes the session of a core that schedules now the agent's. changed is false when it was already. ErrReplaced.
+func (b *Board) Activate(ctx context.Context, fingerprint, session string) (changed bool, err error) {
+	err = b.write(ctx, fingerprint, func(e Entry) (Entry, error) {
+		next, err := activate(e, session, now())
+		changed = err == nil && (next.Session != e.Session || next.Role != e.Role)
+		return next, err
 	})
+	return changed, err
+}
+
+// End writes the end of a session and returns the agent's entry after it: Live where another session is left. ErrReplaced when
+// the session is none of the agent's.
+func (b *Board) End(ctx context.Context, fingerprint, session, cause string) (after Entry, err error) {
+	err = b.write(ctx, fingerprint, func(e Entry) (Entry, error) {
+		var err error
+		after, err = end(e, session, cause, now())
+		return after, err
+	})
+	return after, err
 }
 
 // Last is an agent's last session, zero when it had none.
@@ -168,19 +195,25 @@ func (b *Board) read(ctx context.Context, fingerprint string) (Entry, uint64, er
 
 // sweep ends what another process left.
 func (b *Board) sweep(ctx context.Context) error {
-	left := map[string]string{}
+	left := map[string]Entry{}
 	err := b.bucket.List(ctx, func(raw bus.Entry) {
 		var e Entry
-		if json.Unmarshal(raw.Value, &e) == nil && e.State == Online && e.Hub != b.hub {
-			left[raw.Key] = e.Session
+		if json.Unmarshal(raw.Value, &e) == nil && e.Live() && e.Hub != b.hub {
+			left[raw.Key] = e
 		}
 	})
 	if err != nil {
 		return fmt.Errorf("end sessions of an earlier hub: %w", err)
 	}
-	for fingerprint, session := range left {
-		if err := b.End(ctx, fingerprint, session, HubStopped); err != nil && !errors.Is(err, ErrReplaced) {
-			return fmt.Errorf("end sessions of an earlier hub: %w", err)
+	for fingerprint, e := range left {
+		sessions := []string{e.Session}
+		if e.Beside != nil {
+			sessions = []string{e.Beside.Session, e.Session}
+		}
+		for _, session := range sessions {
+			if _, err := b.End(ctx, fingerprint, session, HubStopped); err != nil && !errors.Is(err, ErrReplaced) {
+				return fmt.Errorf("end sessions of an earlier hub: %w", err)
+			}
 		}
 	}
 	return nil

@@ -226,6 +226,8 @@ function head(a) {
   set(field(root, 'why'), (a.revision_problems || []).join('; '));
   const aside = document.querySelector('.facts');
   const runs = a.revision ? String(a.revision) : 'defaults alone';
+  const o = a.offer;
+  set(field(aside, 'offer'), o.why ? (o.version ? `${o.version}: ${o.why}` : o.why) : o.version ? `${o.version}, which it runs` : '-');
   set(field(aside, 'revision'), a.revision === a.wanted_revision ? runs : `${runs}, wanted ${a.wanted_revision}`);
   set(field(aside, 'results'), a.results);
   setTime(field(aside, 'last_seen'), a.last_seen);

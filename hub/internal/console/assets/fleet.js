@@ -31,7 +31,7 @@ function fill(row, a) {
   set(field(row, 'platform'), platform(a));
   setPresence(row, a);
   setCounts(field(row, 'counts'), a.counts);
-  set(field(row, 'core'), a.core_version);
+  set(field(row, 'core'), a.offer.version && a.offer.why ? `${a.core_version} → ${a.offer.version}` : a.core_version);
   const tags = field(row, 'tags');
   const key = (a.tags || []).join('\0');
   if (tags.dataset.key !== key) {

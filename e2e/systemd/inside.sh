@@ -1,0 +1,79 @@
+#!/bin/bash
+# What happens inside the container, a stage a boot. Each line of the log says what was seen, and how long it took.
+set -u
+export PATH=$PATH:/usr/local/bin
+stage=$(cat /srv/stage 2>/dev/null || echo 1)
+
+now() { date +%s.%N; }
+since() { echo "$(now) $1" | awk '{printf "%.1f s", $1 - $2}'; }
+say() { echo "stage $stage: $*"; }
+give_up() {
+	say "FAILED: $*"
+	journalctl -u limpet -u hub --no-pager -n 60
+	tail -n 30 /var/log/limpet/*.log
+	systemctl poweroff
+	exit 1
+}
+# until_true SECONDS WHAT COMMAND…
+until_true() {
+	local limit=$1 what=$2 start
+	shift 2
+	start=$(now)
+	until "$@"; do
+		awk -v a="$(now)" -v b="$start" -v l="$limit" 'BEGIN {exit !(a - b > l)}' && give_up "$what: not within $limit s"
+		sleep 0.1
+	done
+	say "$what: $(since "$start")"
+}
+hub() { /srv/bin/limpet-hub "$@" --data /srv/hub; }
+hub_up() { curl -fsk https://127.0.0.1:8700/healthz >/dev/null; }
+online() { hub agents --json 2>/dev/null | grep -q '"presence":"online"'; }
+pid_of() { limpet status --json 2>/dev/null | sed -n "s/.*\"$1\":{[^}]*\"pid\":\([0-9]*\).*/\1/p"; }
+runs() { limpet status --json 2>/dev/null | grep -q '"state":"connected"'; }
+another() { [ -n "$(pid_of "$1")" ] && [ "$(pid_of "$1")" != "$2" ] && runs; }
+
+until_true 20 "hub answers" hub_up
+case $stage in
+1)
+	line=$(hub token create --json | sed 's/.*"install":"\(.*\)"}.*/\1/; s/\\u0026/\&/g' | sed 's/.*\\n//')
+	case $line in curl*) ;; *) give_up "no line to install by: $line" ;; esac
+	start=$(now)
+	sh -c "$line" || give_up "the installer ended with $?"
+	say "from the line to the first result at the hub: $(since "$start")"
+	[ "$(systemctl is-enabled limpet)" = enabled ] || give_up "the unit is not enabled"
+	line=${line/TOKEN=* sh/sh}
+	before=$(pid_of stub)
+	sh -c "$line" || give_up "the installer ended with $? the second time"
+	[ "$(pid_of stub)" = "$before" ] || give_up "the second installation restarted what ran"
+	until_true 5 "hub shows it online" online
+	systemctl show limpet -p Delegate -p KillMode -p Type -p WatchdogUSec -p Restart
+	cat /etc/limpet/agent.finger >/srv/finger
+	echo 2 >/srv/stage
+	systemctl reboot
+	;;
+2)
+	until_true 20 "limpet is back after a reboot" runs
+	until_true 20 "hub shows it online" online
+	core=$(pid_of process) stub=$(pid_of stub)
+	kill -9 "$core"
+	until_true 20 "another core after kill -9 of the core" another process "$core"
+	[ "$(pid_of stub)" = "$stub" ] || give_up "the stub is another"
+	core=$(pid_of process)
+	kill -9 "$stub"
+	until_true 30 "another stub after kill -9 of the stub" another stub "$stub"
+	until_true 30 "another core, too" another process "$core"
+	until_true 20 "hub shows it online" online
+	[ "$(cat /etc/limpet/agent.finger)" = "$(cat /srv/finger)" ] || give_up "another fingerprint"
+	limpet uninstall --purge || give_up "uninstall ended with $?"
+	hub agents --json | grep -q '"cause":"deregister"' || give_up "the hub was not told"
+	sleep 1
+	left=$(find / -xdev \( -path /srv -o -path /proc -o -path /sys \) -prune -o \( -name '*limpet*' -print \) 2>/dev/null)
+	[ -z "$left" ] || give_up "left behind: $left"
+	if pgrep -f /opt/limpet >/dev/null || pgrep -x limpet-core >/dev/null; then give_up "processes are left: $(pgrep -a limpet)"; fi
+	systemctl cat limpet >/dev/null 2>&1 && give_up "systemd still knows the unit"
+	getent passwd limpet-fetch >/dev/null && give_up "the user is left"
+	say "nothing is left"
+	echo "ALL GOOD"
+	systemctl poweroff
+	;;
+esac

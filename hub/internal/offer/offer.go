@@ -1,0 +1,166 @@
+// Package offer says for each agent which release it is offered and why it does not run it yet. It reads the release repository
+// that the hub serves, verified, and what the agent says of itself; it decides nothing, that is the stub's.
+package offer
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing/repo"
+	"github.com/limpet-monitoring/limpet/signing/tuf"
+)
+
+// lookEvery is how often the repository's timestamp is compared with the one read last.
+const lookEvery = time.Second
+
+const defaultChannel = "stable"
+
+// Shelf is the release repository as it was read last. Its methods may be called from anywhere.
+type Shelf struct {
+	dir  string
+	held func(version, hash string) bool
+	log  *slog.Logger
+	set  atomic.Pointer[stock] // nil while there is none
+}
+
+// stock is one reading of the repository. Listing a channel takes long where it has many releases: each is listed once.
+type stock struct {
+	set    *tuf.Set
+	newest sync.Map // folder of a channel and platform → *tuf.Core, nil where there is none
+}
+
+// first is the newest release of a channel for a platform.
+func (s *stock) first(channel, platform string) *tuf.Core {
+	dir := tuf.CoreDir(channel, platform)
+	if core, known := s.newest.Load(dir); known {
+		return core.(*tuf.Core)
+	}
+	var first *tuf.Core
+	if cores, _ := s.set.Cores(channel, platform); len(cores) > 0 {
+		first = &cores[0]
+		s.newest.Store(dir, first) // what there is; agents' words alone fill no memory
+	}
+	return first
+}
+
+// Open reads the repository; none is an empty shelf. held is the hub's hold list.
+func Open(dir string, held func(version, hash string) bool, log *slog.Logger) *Shelf {
+	s := &Shelf{dir: dir, held: held, log: log}
+	s.read()
+	return s
+}
+
+// Set is what is listed, nil while there is nothing.
+func (s *Shelf) Set() *tuf.Set {
+	if stock := s.set.Load(); stock != nil {
+		return stock.set
+	}
+	return nil
+}
+
+func (s *Shelf) read() {
+	r, err := repo.Open(fsys.Disk{}, s.dir, nil)
+	switch {
+	case err == nil:
+		s.set.Store(&stock{set: r.Set()})
+	case errors.Is(err, fs.ErrNotExist):
+		s.set.Store(nil)
+	default:
+		s.log.Error("release repository not read, offers stay as they were", "err", err)
+	}
+}
+
+// Run reads the repository again when it has changed, and calls changed then, until ctx ends.
+func (s *Shelf) Run(ctx context.Context, changed func()) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	before := s.mark()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		if now := s.mark(); now != before {
+			before = now
+			s.read()
+			changed()
+		}
+	}
+}
+
+// mark tells one timestamp.json from another.
+func (s *Shelf) mark() string {
+	info, err := os.Stat(filepath.Join(s.dir, "timestamp.json"))
+	if err != nil {
+		return ""
+	}
+	return strconv.FormatInt(info.ModTime().UnixNano(), 10) + " " + strconv.FormatInt(info.Size(), 10)
+}
+
+// For is what an agent is offered.
+func (s *Shelf) For(a fleet.Agent, f fleet.Facts) fleet.Offer {
+	o := fleet.Offer{Channel: cmp.Or(f.More["channel"], defaultChannel), Phase: f.More["phase"]}
+	stock := s.set.Load()
+	if stock == nil || a.OS == "" {
+		return o
+	}
+	newest := stock.first(o.Channel, a.OS+"-"+a.Arch)
+	if newest == nil {
+		o.Why = "no release is listed for " + a.OS + "-" + a.Arch + " in channel " + o.Channel
+		return o
+	}
+	o.Version, o.Hash, o.Counter = newest.Version, hex.EncodeToString(newest.SHA256[:]), newest.Counter
+	o.Why = why(a, f.More, o, s.held(o.Version, o.Hash))
+	return o
+}
+
+// why is why an agent does not run what it is offered, "" when it does: one line for people. What the agent says itself counts
+// most, but for what only the hub knows.
+func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool) string {
+	counter, _ := strconv.ParseUint(more["counter"], 10, 64)
+	switch {
+	case a.CoreHash == o.Hash:
+		return ""
+	case a.Presence == fleet.Offline:
+		return "it has no session"
+	case has(more["barred"], o.Hash):
+		return "it was rejected there"
+	case more["pin"] != "" && more["pin"] != o.Version:
+		return "pinned to " + more["pin"]
+	case more["hold"] != "" && more["hold"] != "no":
+		return "held by the box"
+	case held:
+		return "held by the hub"
+	case counter > o.Counter:
+		return "it runs a later release than is listed"
+	case more["why"] != "":
+		return strings.NewReplacer("-", " ", "_", " ").Replace(more["why"])
+	case more["phase"] != "" && more["phase"] != "none" && more["phase"] != "idle":
+		return "on its way: " + more["phase"]
+	}
+	return "it has not looked yet"
+}
+
+// has finds a hash, or a beginning of it of 8 digits or more, in a list.
+func has(list, hash string) bool {
+	for _, entry := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+		if len(entry) >= 8 && strings.HasPrefix(hash, entry) {
+			return true
+		}
+	}
+	return false
+}

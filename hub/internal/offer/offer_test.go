@@ -1,0 +1,80 @@
+package offer
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing"
+	"github.com/limpet-monitoring/limpet/signing/repo"
+)
+
+func TestWhy(t *testing.T) {
+	o := fleet.Offer{Version: "0.2.0", Hash: "abcdef0123456789", Counter: 2}
+	online := fleet.Agent{Presence: fleet.Online, CoreHash: "old"}
+	for _, c := range []struct {
+		agent fleet.Agent
+		more  map[string]string
+		held  bool
+		want  string
+	}{
+		{fleet.Agent{Presence: fleet.Offline, CoreHash: o.Hash}, nil, true, ""},
+		{fleet.Agent{Presence: fleet.Offline, CoreHash: "old"}, nil, true, "it has no session"},
+		{online, map[string]string{"barred": "99999999,abcdef01"}, true, "it was rejected there"},
+		{online, map[string]string{"barred": "abc", "pin": "0.1.0"}, true, "pinned to 0.1.0"},
+		{online, map[string]string{"hold": "yes"}, true, "held by the box"},
+		{online, map[string]string{"why": "wave-not-open"}, true, "held by the hub"},
+		{online, map[string]string{"counter": "3", "why": "x"}, false, "it runs a later release than is listed"},
+		{online, map[string]string{"counter": "1", "why": "wave-not-open", "phase": "soak"}, false, "wave not open"},
+		{online, map[string]string{"phase": "fetch"}, false, "on its way: fetch"},
+		{online, map[string]string{"phase": "idle", "pin": "0.2.0", "hold": "no"}, false, "it has not looked yet"},
+	} {
+		if got := why(c.agent, c.more, o, c.held); got != c.want {
+			t.Errorf("%v held %v: %q, want %q", c.more, c.held, got, c.want)
+		}
+	}
+}
+
+func TestShelfFollowsTheRepository(t *testing.T) {
+	dir := t.TempDir()
+	key, err := signing.Generate(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shelf := Open(dir, func(string, string) bool { return false }, slog.New(slog.DiscardHandler))
+	a := fleet.Agent{Presence: fleet.Online, OS: "linux", Arch: "amd64", CoreHash: "old"}
+	if o := shelf.For(a, fleet.Facts{}); o.Version != "" || o.Why != "" || o.Channel != "stable" {
+		t.Errorf("nothing is listed: %+v", o)
+	}
+	changed := make(chan struct{}, 1)
+	go shelf.Run(t.Context(), func() { changed <- struct{}{} })
+	r, err := repo.Create(fsys.Disk{}, dir, func(string) (signing.Key, error) { return key, nil }, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rel := repo.Release{Channel: "stable", Version: "0.2.0", Counter: 7, Soak: 3 * time.Second, Contract: 1}
+	if _, err := r.AddRelease(rel, map[string][]byte{"linux-amd64": []byte("core")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Commit(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	<-changed
+	for shelf.Set() == nil { // its first look may have found half of it
+		<-changed
+	}
+	o := shelf.For(a, fleet.Facts{})
+	if o.Version != "0.2.0" || o.Counter != 7 || o.Why != "it has not looked yet" {
+		t.Errorf("offered %+v", o)
+	}
+	a.CoreHash = o.Hash
+	if o := shelf.For(a, fleet.Facts{}); o.Why != "" {
+		t.Errorf("runs it, and %q", o.Why)
+	}
+	a.Arch = "mips"
+	if o := shelf.For(a, fleet.Facts{}); o.Version != "" || o.Why != "no release is listed for linux-mips in channel stable" {
+		t.Errorf("another platform is offered %+v", o)
+	}
+}
