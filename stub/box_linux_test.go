@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -28,6 +29,10 @@ import (
 var programs struct{ stub, core, fetch string }
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "6"); err != nil { // they mostly wait for time to pass
+		panic(err)
+	}
 	dir, err := os.MkdirTemp("", "limpet-stub-")
 	if err != nil {
 		panic(err)

@@ -341,6 +341,7 @@ func TestBadMirrors(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var u *updating
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { serve(u, w, r) }))
 			t.Cleanup(server.Close)
