@@ -371,7 +371,7 @@ func TestTokens(t *testing.T) {
 		ID, Token, Install string
 		UsesLeft           int `json:"uses_left"`
 	}
-	if err := json.Unmarshal([]byte(body), &made); err != nil || made.UsesLeft != 3 || !strings.Contains(made.Install, "limpet-fetch bootstrap --hub "+h.url) {
+	if err := json.Unmarshal([]byte(body), &made); err != nil || made.UsesLeft != 3 || !strings.Contains(made.Install, h.url+"/install.sh | TOKEN="+made.Token+" sh") {
 		t.Fatalf("%s %s", answer.Status, body)
 	}
 	if _, list := h.ask(t, "GET", "/api/v1/tokens", "", h.bearer(t)...); !strings.Contains(list, made.ID) || strings.Contains(list, made.Token) {

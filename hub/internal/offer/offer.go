@@ -129,7 +129,7 @@ func (s *Shelf) For(a fleet.Agent, f fleet.Facts) fleet.Offer {
 }
 
 // why is why an agent does not run what it is offered, "" when it does: one line for people. What the agent says itself counts
-// most, but for what only the hub knows.
+// most, but for what only the hub knows (docs/stub-contract.md, status keys).
 func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool) string {
 	counter, _ := strconv.ParseUint(more["counter"], 10, 64)
 	switch {
@@ -137,6 +137,8 @@ func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool) string
 		return ""
 	case a.Presence == fleet.Offline:
 		return "it has no session"
+	case more["why_text"] != "" && more["offered"] == o.Hash: // it speaks of this very release
+		return strings.ReplaceAll(more["why_text"], "_", " ")
 	case has(more["barred"], o.Hash):
 		return "it was rejected there"
 	case more["pin"] != "" && more["pin"] != o.Version:
@@ -148,7 +150,7 @@ func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool) string
 	case counter > o.Counter:
 		return "it runs a later release than is listed"
 	case more["why"] != "":
-		return strings.NewReplacer("-", " ", "_", " ").Replace(more["why"])
+		return strings.ReplaceAll(more["why"], "-", " ")
 	case more["phase"] != "" && more["phase"] != "none" && more["phase"] != "idle":
 		return "on its way: " + more["phase"]
 	}
@@ -158,6 +160,7 @@ func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool) string
 // has finds a hash, or a beginning of it of 8 digits or more, in a list.
 func has(list, hash string) bool {
 	for _, entry := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+		entry, _, _ = strings.Cut(entry, ":") // the reason follows
 		if len(entry) >= 8 && strings.HasPrefix(hash, entry) {
 			return true
 		}
