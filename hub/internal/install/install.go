@@ -1,4 +1,4 @@
-// Package install makes the script that puts Limpet on a box: `curl … HUB/install.sh | sh`. It names the programs that the
+// Package install makes the script that puts Limpet on a box, fetched with curl and piped into sh. It names the programs that the
 // release repository lists, with their hashes, so that whoever has the script from the hub needs to trust no line after that. The
 // script itself is install.sh, what takes a box off again is uninstall.sh; docs/install.md is their page.
 package install
