@@ -8,6 +8,7 @@ import (
 	"errors"
 	"log/slog"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,7 @@ const (
 	goneRuns   = 1500 * time.Millisecond // of which runs may still end by themselves; then they are killed
 	judgeEvery = time.Second             // the checks line at most
 	factsEvery = 10 * time.Minute
+	settled    = 20 * time.Second // after the start: what only a start needs is given back
 )
 
 // Options are what main knows.
@@ -187,6 +189,8 @@ func (a *agent) release() {
 func (a *agent) loop(ctx context.Context, g *group) error {
 	alive := time.NewTicker(aliveEvery)
 	defer alive.Stop()
+	settle := time.NewTimer(settled)
+	defer settle.Stop()
 	renew := time.NewTicker(factsEvery)
 	defer renew.Stop()
 	judge := time.NewTimer(judgeEvery)
@@ -212,6 +216,9 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 		case <-judge.C:
 			news = a.news
 			err = a.judge()
+		case <-settle.C:
+			debug.FreeOSMemory()
+			platforms.ForgetCode()
 		case <-renew.C:
 			a.refreshFacts()
 		case <-a.idle:

@@ -116,7 +116,7 @@ func (st *state) activate(now time.Time, p Plan) {
 		slots[s.Name] = s
 	}
 	for name, e := range st.entries {
-		if s, ok := slots[name]; ok && e.resume(s, splay(st.options.Fingerprint, name), now, st.wall()) {
+		if s, ok := slots[name]; ok && e.resume(s, e.splay(st.options.Fingerprint), now, st.wall()) {
 			heap.Push(&st.due, e)
 		} else {
 			st.plan(e, now)

@@ -50,7 +50,7 @@ func (e *entry) begin(fingerprint string, now, wall time.Time) bool {
 	if e.check.Cron != "" {
 		return e.planCron(now, wall, wall)
 	}
-	h := splay(fingerprint, e.check.Name)
+	h := e.splay(fingerprint)
 	e.anchor = now.Add(untilPhase(h, e.check.Every, wall))
 	e.next = now.Add(spread(h, min(firstWithin, e.check.Every)))
 	return true
@@ -66,6 +66,15 @@ func splay(fingerprint, name string) uint64 {
 	x ^= x >> 33 // FNV's low bits alone are poorly mixed for names that differ in their last letter
 	x *= 0xff51afd7ed558ccd
 	return x ^ x>>33
+}
+
+// splay is the check's place among all. The default checks of a box share one: together they cost two milliseconds, and one wake-up,
+// one sync and one batch instead of ten (docs/decisions/004-default-checks-together.md). Boxes stay apart.
+func (e *entry) splay(fingerprint string) uint64 {
+	if e.check.Default {
+		return splay(fingerprint, "")
+	}
+	return splay(fingerprint, e.check.Name)
 }
 
 // spread is a whole number of milliseconds below d.
