@@ -12,7 +12,7 @@ import (
 // How often the stub looks for something new.
 const (
 	lookEvery     = 15 * time.Minute
-	lookEveryDev  = time.Minute
+	lookEveryDev  = 5 * time.Minute
 	lookFirst     = 10 * time.Second // after the start; a minute more by chance, so that boxes do not look together
 	lookFirstDev  = 2 * time.Second
 	lookAfterFail = 5 * time.Minute
