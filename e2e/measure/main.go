@@ -18,14 +18,30 @@ import (
 	"github.com/limpet-monitoring/limpet/e2e/rig"
 )
 
+// options are what is asked for.
+type options struct {
+	quick bool
+	swaps int
+	only  string
+	keep  string
+}
+
 func main() {
-	quick := flag.Bool("quick", false, "one minute at rest instead of ten: a look, not a measure")
-	keep := flag.String("keep", "", "leave everything in this folder")
+	var o options
+	flag.BoolVar(&o.quick, "quick", false, "one minute at rest instead of ten, 8 swaps instead of 100: a look, not a measure")
+	flag.IntVar(&o.swaps, "swaps", 0, "how many swaps under load (default 100, or 8 with -quick)")
+	flag.StringVar(&o.only, "only", "", "take only the measures whose name contains this")
+	flag.StringVar(&o.keep, "keep", "", "leave everything in this folder")
 	flag.Parse()
+	if o.swaps == 0 {
+		if o.swaps = 100; o.quick {
+			o.swaps = 8
+		}
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	t := &table{}
-	err := run(ctx, t, *quick, *keep)
+	err := run(ctx, t, o)
 	t.print()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -35,8 +51,8 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, t *table, quick bool, keep string) error {
-	dir := keep
+func run(ctx context.Context, t *table, o options) error {
+	dir := o.keep
 	if dir == "" {
 		temp, err := os.MkdirTemp("", "limpet-measure-")
 		if err != nil {
@@ -52,7 +68,35 @@ func run(ctx context.Context, t *table, quick bool, keep string) error {
 	if err := rig.Build(bin); err != nil {
 		return err
 	}
-	if err := programs(t, bin); err != nil {
+	rest, before := 10*time.Minute, time.Minute
+	if o.quick {
+		rest, before = time.Minute, 20*time.Second
+	}
+	for _, m := range []struct {
+		name string
+		take func(dir string) error
+	}{
+		{"programs", func(string) error { return programs(t, bin) }},
+		{"line", func(dir string) error { return line(ctx, t, bin, dir, rest) }},
+		{"install", func(dir string) error { return installed(ctx, t, bin, dir) }},
+		{"update", func(dir string) error { return updates(ctx, t, bin, dir) }},
+		{"faults", func(dir string) error { return faults(ctx, t, bin, dir) }},
+		{"resident", func(dir string) error { return resident(ctx, t, bin, dir) }},
+		{"swaps", func(dir string) error { return swapsUnderLoad(ctx, t, bin, dir, o.swaps, before) }},
+	} {
+		if !strings.Contains(m.name, o.only) {
+			continue
+		}
+		if err := m.take(filepath.Join(dir, m.name)); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	return nil
+}
+
+// line takes the measures of an agent and its hub as they are.
+func line(ctx context.Context, t *table, bin, dir string, rest time.Duration) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	r := &rig.Rig{Bin: bin, Dir: dir}
@@ -67,10 +111,6 @@ func run(ctx context.Context, t *table, quick bool, keep string) error {
 		return err
 	}
 	defer hub.Stop()
-	rest := 10 * time.Minute
-	if quick {
-		rest = time.Minute
-	}
 	for _, measure := range []func() error{
 		func() error { return firstResult(ctx, t, r, hub) },
 		func() error { return runNow(ctx, t, r, hub) },
