@@ -85,7 +85,6 @@ func (s *supervisor) ready(p *process, rest string) {
 		s.collect()
 	}
 	s.nextReady()
-	freeMemory()
 }
 
 // collect removes the cores that the record does not name, once good has shown that it runs.
@@ -197,6 +196,7 @@ func (s *supervisor) tick() {
 	}
 	s.requests()
 	s.lookIfDue()
+	s.rest()
 }
 
 // reap takes the orphans that ended, and ends those that a dead core left.
@@ -359,7 +359,6 @@ func (s *supervisor) now() time.Time {
 // no record finds the core to adopt.
 func (s *supervisor) verified(v verdict) {
 	s.asking = false
-	defer freeMemory()
 	for _, w := range s.alarms.replace(metadataWords, v.alarms(s.record.TimeFloor)) {
 		s.log.warn("metadata: "+w.word, "text", w.text)
 	}

@@ -93,7 +93,6 @@ func (s *supervisor) lookEnded(f looked) {
 	l := &s.looking
 	l.busy, l.phase = false, ""
 	l.looks++
-	defer freeMemory()
 	every := lookEvery
 	if l.dev {
 		every = lookEveryDev
@@ -174,7 +173,6 @@ func (s *supervisor) bring(c choice) {
 func (s *supervisor) fetched(b brought) {
 	l := &s.looking
 	l.busy, l.phase = false, ""
-	defer freeMemory()
 	defer s.lookOn()
 	c := b.choice.core
 	if b.err != nil {

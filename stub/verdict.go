@@ -54,7 +54,7 @@ const (
 )
 
 // parseVerdict reads what `limpet verify` printed. Lines it does not know are passed over; without
-// the last one nothing counts.
+// the last one nothing counts. What stays keeps nothing of the text alive, which may be long.
 func parseVerdict(text string) verdict {
 	var v verdict
 	whole := false
@@ -76,7 +76,7 @@ func parseVerdict(text string) verdict {
 			v.issued = int64(issued)
 		case "warning":
 			if word, text, _ := strings.Cut(rest, " "); len(v.warnings) < maxWarnings {
-				v.warnings = append(v.warnings, warning{word, text})
+				v.warnings = append(v.warnings, warning{strings.Clone(word), strings.Clone(text)})
 			}
 		case "development":
 			v.development = true
@@ -102,7 +102,7 @@ func parseTarget(f []string) (signed, bool) {
 	if !ok || errors.Join(err1, err2) != nil || length == 0 || counter == 0 {
 		return signed{}, false
 	}
-	c := signed{Core: boot.Core{Counter: counter, Length: int64(length), Hash: hash}, version: f[3], channel: f[4], soak: defaultSoak, open: 100}
+	c := signed{Core: boot.Core{Counter: counter, Length: int64(length), Hash: hash}, version: strings.Clone(f[3]), channel: strings.Clone(f[4]), soak: defaultSoak, open: 100}
 	if len(f) >= 8 {
 		soak, err1 := strconv.ParseUint(f[5], 10, 16)
 		open, err2 := strconv.ParseUint(f[6], 10, 7)

@@ -70,7 +70,7 @@ func updates(ctx context.Context, t *table, bin, dir string) error {
 
 // trialReady is when the stub first heard a trial's `ready` after a moment.
 func (s *swapping) trialReady(after time.Time) (time.Time, error) {
-	log, err := os.ReadFile(filepath.Join(s.agent.Root, "log", "stub.log"))
+	log, err := os.ReadFile(filepath.Join(s.agent.Root, "log", "limpet.log"))
 	if err != nil {
 		return time.Time{}, err
 	}
