@@ -32,7 +32,6 @@ type swapping struct {
 	began   time.Time
 	swaps   []span
 	left    map[string]bool // causes for which the hub saw the agent leave
-	seen    map[string]bool // entries of the hub's log
 	offline int             // looks at the agent that found it offline
 	looks   int
 }
@@ -71,7 +70,7 @@ func swapsUnderLoad(ctx context.Context, t *table, bin, dir string, n int, befor
 
 // newSwapping brings up a hub, and an agent whose every check has run.
 func newSwapping(ctx context.Context, bin, dir string, fast, slow int) (*swapping, error) {
-	s := &swapping{Rig: &rig.Rig{Bin: bin, Dir: dir}, left: map[string]bool{}, seen: map[string]bool{}}
+	s := &swapping{Rig: &rig.Rig{Bin: bin, Dir: dir}, left: map[string]bool{}}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
