@@ -16,7 +16,7 @@ import (
 	"github.com/limpet-monitoring/limpet/e2e/rig"
 )
 
-const updateRounds = 5
+const updateRounds = 3
 
 // updates has an agent go from one core to the next by delta, and measures from the look to the new core's `ready`.
 func updates(ctx context.Context, t *table, bin, dir string) error {
