@@ -42,6 +42,7 @@ type session struct {
 	ending   chan *wire.Bye   // from other goroutines: say this and close
 	unlisten func()
 
+	turn   uint64            // the board's count when apart was last settled; of the loop, or before it runs
 	apart  atomic.Bool       // another session is the agent's; changed where the loop is, or before it runs
 	calls  map[string]string // open calls, to the subject of their caller
 	pushed pushed
@@ -247,7 +248,7 @@ func (s *session) leave(cause string) {
 	defer cancel()
 	last, err := s.gateway.o.Presence.Last(ctx, s.fingerprint)
 	if err == nil && last.Session == s.entry.Session && last.Beside != nil {
-		s.tellSwitch(last.Beside.Session) // while this one still listens: no call shall find nobody
+		s.tellSwitch(last.Beside.Session, last.Turn+1) // while this one still listens: no call shall find nobody
 	}
 	if s.unlisten != nil {
 		s.unlisten()
@@ -265,7 +266,7 @@ func (s *session) leave(cause string) {
 		s.log.Error("session's end not written down", "err", err)
 	}
 	if err == nil && after.Live() { // it came between the two
-		s.tellSwitch(after.Session)
+		s.tellSwitch(after.Session, after.Turn)
 	}
 }
 
