@@ -215,6 +215,7 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 			judge.Reset(judgeEvery)
 		case <-judge.C:
 			news = a.news
+			drop(news) // what came meanwhile is judged now
 			err = a.judge()
 		case <-settle.C:
 			debug.FreeOSMemory()

@@ -44,6 +44,7 @@ func (a *agent) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		drop(a.changed) // what changed meanwhile is written now
 		err := a.writeChecks(ctx)
 		if err != nil && ctx.Err() == nil && !broken {
 			a.log.Warn("state/checks not written", "err", err) // once: a full disk stays full for a while
@@ -74,6 +75,14 @@ func (a *agent) closeBook(ctx context.Context) {
 	}
 	if err != nil {
 		a.log.Warn("state/checks not written", "err", err)
+	}
+}
+
+// drop takes back a poke that was not answered yet.
+func drop(c chan struct{}) {
+	select {
+	case <-c:
+	default:
 	}
 }
 
