@@ -54,10 +54,11 @@ func notify(to chan<- os.Signal, signals []os.Signal) {
 	}
 }
 
-// staySmall trades a little time for memory: the stub has next to nothing to do.
+// staySmall trades a little time for memory and wakes: the stub has next to nothing to do.
 func staySmall() {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(20)
+	platforms.EaseMonitor(time.Millisecond)
 }
 
 // takeLock tries for a moment: `limpet status` looks at this lock too.
