@@ -161,6 +161,10 @@ func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
 		select {
 		case e := <-s.events:
 			s.heard(e)
+			if platforms.SinceBoot()-s.before >= tick/2 { // as long as we are awake
+				s.tick()
+				ticker.Reset(tick)
+			}
 		case v := <-s.verdicts:
 			s.verified(v)
 		case <-ticker.C:
