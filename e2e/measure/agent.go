@@ -155,7 +155,9 @@ func cpuTime(pid int) time.Duration {
 
 func statusKB(pid int, key string) int64 { return fileKB(fmt.Sprintf("/proc/%d/status", pid), key) }
 
-func rollupKB(pid int, key string) int64 { return fileKB(fmt.Sprintf("/proc/%d/smaps_rollup", pid), key) }
+func rollupKB(pid int, key string) int64 {
+	return fileKB(fmt.Sprintf("/proc/%d/smaps_rollup", pid), key)
+}
 
 func fileKB(file, key string) int64 {
 	text, _ := os.ReadFile(file)
