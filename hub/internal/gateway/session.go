@@ -138,6 +138,10 @@ func (s *session) loop(ctx context.Context) string {
 				return byeCause(bye)
 			}
 			err = s.take(f)
+			if f.GetHeartbeat() != nil && time.Since(s.sent.at) > s.gateway.o.Heartbeat/2 {
+				tick.Reset(s.gateway.o.Heartbeat)
+				err = errors.Join(err, s.beat())
+			}
 		case f := <-s.answers:
 			err = s.line.write(f)
 		case n := <-s.notes:
