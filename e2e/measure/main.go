@@ -31,7 +31,7 @@ func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "one minute at rest instead of ten, 8 swaps instead of 100: a look, not a measure")
 	flag.IntVar(&o.swaps, "swaps", 0, "how many swaps under load (default 100, or 8 with -quick)")
-	flag.StringVar(&o.only, "only", "", "take only the measures whose name contains this")
+	flag.StringVar(&o.only, "only", "", "take this part alone: programs, first, now, rest, install, update, faults, resident or swaps")
 	flag.StringVar(&o.keep, "keep", "", "leave everything in this folder")
 	flag.Parse()
 	if o.swaps == 0 {
@@ -78,14 +78,22 @@ func run(ctx context.Context, t *table, o options) error {
 		take func(dir string) error
 	}{
 		{"programs", func(string) error { return programs(t, bin) }},
-		{"line", func(dir string) error { return line(ctx, t, bin, dir, rest) }},
+		{"first", func(dir string) error {
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return firstResult(ctx, t, r, hub) })
+		}},
+		{"now", func(dir string) error {
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return runNow(ctx, t, r, hub) })
+		}},
+		{"rest", func(dir string) error {
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return atRest(ctx, t, r, hub, rest) })
+		}},
 		{"install", func(dir string) error { return installed(ctx, t, bin, dir) }},
 		{"update", func(dir string) error { return updates(ctx, t, bin, dir) }},
 		{"faults", func(dir string) error { return faults(ctx, t, bin, dir) }},
 		{"resident", func(dir string) error { return resident(ctx, t, bin, dir) }},
 		{"swaps", func(dir string) error { return swapsUnderLoad(ctx, t, bin, dir, o.swaps, before) }},
 	} {
-		if !strings.Contains(m.name, o.only) {
+		if o.only != "" && m.name != o.only {
 			continue
 		}
 		if err := m.take(filepath.Join(dir, m.name)); err != nil {
@@ -95,8 +103,8 @@ func run(ctx context.Context, t *table, o options) error {
 	return nil
 }
 
-// line takes the measures of an agent and its hub as they are.
-func line(ctx context.Context, t *table, bin, dir string, rest time.Duration) error {
+// line takes a measure of agents and a hub of its own.
+func line(ctx context.Context, bin, dir string, measure func(*rig.Rig, *rig.Hub) error) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -112,16 +120,7 @@ func line(ctx context.Context, t *table, bin, dir string, rest time.Duration) er
 		return err
 	}
 	defer hub.Stop()
-	for _, measure := range []func() error{
-		func() error { return firstResult(ctx, t, r, hub) },
-		func() error { return runNow(ctx, t, r, hub) },
-		func() error { return atRest(ctx, t, r, hub, rest) },
-	} {
-		if err := measure(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return measure(r, hub)
 }
 
 // table is what is printed at the end.
