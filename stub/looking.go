@@ -32,8 +32,10 @@ type looking struct {
 	newest  signed
 	wish    boot.Wish
 	damaged bool // good did not hash at its last start
-	found   chan looked
-	got     chan brought
+	// unconfined is what the system could not take away from our children, as it was last said.
+	unconfined string
+	found      chan looked
+	got        chan brought
 }
 
 func (s *supervisor) lookSoon(after time.Duration) {

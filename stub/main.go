@@ -25,6 +25,7 @@ const contract = 1
 const platform = runtime.GOOS + "-" + runtime.GOARCH
 
 func main() {
+	confineVerifier(os.Args[1:], os.Stdout)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 

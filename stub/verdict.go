@@ -21,6 +21,7 @@ type verdict struct {
 	warnings    []warning
 	development bool
 	refused     string // why nothing was verified, "" when it was
+	unconfined  string // what this system could not take away from our children, "" for nothing
 	changes     []change
 }
 
@@ -80,8 +81,10 @@ func parseVerdict(text string) verdict {
 			}
 		case "development":
 			v.development = true
+		case "unconfined":
+			v.unconfined = rest
 		case "refused":
-			return verdict{refused: rest, changes: v.changes}
+			return verdict{refused: rest, changes: v.changes, unconfined: v.unconfined}
 		case "verdict":
 			whole = rest == "1"
 		}

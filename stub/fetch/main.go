@@ -29,6 +29,7 @@ const memory = 20 << 20
 
 func main() {
 	debug.SetMemoryLimit(memory)
+	confineErrand(os.Args[1:], os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), platforms.StopSignals...)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
