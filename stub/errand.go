@@ -228,7 +228,7 @@ func (e errand) fetch(limit time.Duration, command string, more ...string) (stri
 		return "", plain.Wrap("limpet-fetch is missing", err)
 	}
 	args := append([]string{"limpet-fetch", command}, e.layout.RootArgs()...)
-	args = append(args, "--channel", e.channel, "--stub", version)
+	args = append(args, "--channel", e.channel, "--stub", version, "--passed", strconv.FormatInt(e.now.Unix(), 10))
 	return e.send(limit, platforms.Spec{Path: path, Args: append(args, more...)})
 }
 

@@ -272,6 +272,9 @@ func (s *supervisor) statusLine(p *process) string {
 	b.WriteString("status counter=" + counter(p.core) + " hash=" + plain.Hex(p.core.Hash[:]) + " role=" + p.role.String())
 	put("previous", hexOf(s.record.Previous.Hash))
 	b.WriteString(" restarts=" + strconv.Itoa(s.restarts) + " last=" + s.last + " floor=" + strconv.FormatUint(s.record.Floor, 10))
+	if s.record.TimeFloor > 0 {
+		put("time_floor", strconv.FormatInt(s.record.TimeFloor, 10))
+	}
 	l := &s.looking
 	put("channel", l.wish.Channel)
 	put("pin", l.wish.Pin)
