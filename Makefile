@@ -16,7 +16,7 @@ help: ## list the targets
 
 build: ## build the five programs into bin/
 	$(BUILD) -o $(BIN)/limpet ./stub
-	$(BUILD) -o $(BIN)/limpet-fetch ./stub/fetch
+	$(BUILD) -tags nethttpomithttp2 -o $(BIN)/limpet-fetch ./stub/fetch # HTTP/2 would be 0.4 MB of its 7
 	$(BUILD) -o $(BIN)/limpet-core ./core
 	$(BUILD) -o $(BIN)/limpet-hub ./hub
 	$(BUILD) -o $(BIN)/limpet-release ./release
