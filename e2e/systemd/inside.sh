@@ -64,7 +64,7 @@ case $stage in
 	until_true 20 "hub shows it online" online
 	core=$(pid_of process) stub=$(pid_of stub)
 	bad=$(bad_events) unit=$(systemctl show limpet -p NRestarts -p InvocationID)
-	release 0.2.0 --core "$platform=/srv/next/limpet-core" || give_up "0.2.0 could not be published"
+	release 0.2.0 --codec zstd --core "$platform=/srv/next/limpet-core" || give_up "0.2.0 could not be published"
 	until_true 120 "from the hub's repository to the newer core, committed, unasked" settled 0.2.0
 	until_true 10 "hub shows it online" online
 	[ "$(pid_of process)" != "$core" ] || give_up "the core is the same process"

@@ -64,7 +64,8 @@ while :; do
 	# shellcheck disable=SC2016 # the inner shell expands it
 	timeout -k 5 "${TIMEOUT:-420}" unshare -m --propagation private bash -c 'umount -l /sys/fs/cgroup/* /sys/fs/cgroup 2>/dev/null
 		mount -t cgroup2 none /sys/fs/cgroup
-		exec systemd-nspawn -q -D "$1" --register=no --keep-unit --private-network --console=pipe --link-journal=no --system-call-filter=@sandbox -b' _ "$root" \
+		exec systemd-nspawn -q -D "$1" --register=no --keep-unit --private-network --console=pipe --link-journal=no -b \
+			"--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self"' _ "$root" \
 		</dev/null >>"$root.console" 2>&1 || code=$?
 	if [ $code != 133 ] || [ $boots -ge 4 ]; then break; fi # 133: the guest asked for a reboot
 done

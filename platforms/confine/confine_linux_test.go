@@ -181,3 +181,18 @@ func TestTheNetworkIsForSpeakingOnly(t *testing.T) {
 		}
 	}
 }
+
+// On a kernel that has neither, everything goes on, and it is said.
+func TestAnOldKernelConfinesNothingAndSaysSo(t *testing.T) {
+	old := filepath.Join(t.TempDir(), "oldkernel")
+	build := exec.Command("go", "build", "-o", old, "./testdata/oldkernel")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if text, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	c := newCell(t)
+	out, _ := exec.Command(old, escape, c.read, c.write, "no", "nothing").CombinedOutput()
+	if said := string(out); !strings.HasPrefix(said, "unconfined: landlock: ") || !strings.Contains(said, "\nseccomp: ") {
+		t.Errorf("a child says %q", said)
+	}
+}
