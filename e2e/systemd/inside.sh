@@ -32,8 +32,8 @@ online() { hub agents --json 2>/dev/null | grep -q '"presence":"online"'; }
 pid_of() { limpet status --json 2>/dev/null | sed -n "s/.*\"$1\":{[^}]*\"pid\":\([0-9]*\).*/\1/p"; }
 runs() { limpet status --json 2>/dev/null | grep -q '"state":"connected"'; }
 version_of() { limpet status --json 2>/dev/null | sed -n 's/.*"release":{"version":"\([^"]*\)".*/\1/p'; }
-# settled VERSION: that core runs, has committed, and no other is on its way.
-settled() { [ "$(version_of)" = "$1" ] && limpet status --json | grep -q '"phase":"idle"' && ! limpet history | tail -n 1 | grep -qv commit; }
+# settled VERSION: that core is good, and nothing is on its way.
+settled() { [ "$(version_of)" = "$1" ] && limpet status --json | grep -q '"role":"good".*"phase":"idle"'; }
 events() { hub events --limit 1000 --json | tr '{' '\n'; }
 bad_events() { events | grep -c '"kind":"\(gap\|lost-run\|left\)"'; }
 release() { /srv/next/limpet-release publish --channel stable --version "$1" --soak 3s --dir /srv/release --keys /srv/keys "${@:2}" >/dev/null; }
@@ -56,16 +56,17 @@ case $stage in
 	until_true 5 "hub shows it online" online
 	systemctl show limpet -p Delegate -p KillMode -p Type -p WatchdogUSec -p Restart
 	cat /etc/limpet/agent.finger >/srv/finger
+	release 0.2.0 --codec zstd --core "$platform=/srv/next/limpet-core" || give_up "0.2.0 could not be published"
 	echo 2 >/srv/stage
 	systemctl reboot
 	;;
 2)
 	until_true 20 "limpet is back after a reboot" runs
-	until_true 20 "hub shows it online" online
 	core=$(pid_of process) stub=$(pid_of stub)
+	[ "$(version_of)" = 0.1.0 ] || give_up "it runs $(version_of) already"
 	bad=$(bad_events) unit=$(systemctl show limpet -p NRestarts -p InvocationID)
-	release 0.2.0 --codec zstd --core "$platform=/srv/next/limpet-core" || give_up "0.2.0 could not be published"
-	until_true 120 "from the hub's repository to the newer core, committed, unasked" settled 0.2.0
+	until_true 20 "hub shows it online" online
+	until_true 120 "the newer core has replaced it, unasked" settled 0.2.0
 	until_true 10 "hub shows it online" online
 	[ "$(pid_of process)" != "$core" ] || give_up "the core is the same process"
 	[ "$(pid_of stub)" = "$stub" ] || give_up "the stub is another"
