@@ -181,6 +181,26 @@ func TestUpgradeStubRefuses(t *testing.T) {
 	}
 }
 
+// Without an installer it brings them itself, of its own version only.
+func TestBootstrapBringsThePair(t *testing.T) {
+	one, oneFetch := pairOf(t, "1.0.0")
+	p := newPublisher(t).publish("1.0.0", randomCore(5000), time.Now()).stubs("1.0.0", one, oneFetch)
+	h, b := newHub(t, p), newBox(t)
+	b.bootstrap(h, h.token()).expect(t, 0, "note: limpet and limpet-fetch are not placed: limpet dev is not listed")
+	own, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limpet, _ := pairOf(t, "dev")
+	p.stubs("dev", limpet, own)
+	b.bootstrap(h, h.token()).expect(t, 0, "limpet and limpet-fetch dev verified and placed")
+	b.runs("dev")
+	before, asked := b.tree(), len(h.requests())
+	if out := b.bootstrap(h, ""); strings.Contains(out.out, "limpet") || fmt.Sprint(b.tree()) != fmt.Sprint(before) || strings.Contains(h.requests()[asked:], "targets/") {
+		t.Errorf("a second time it says %s and asks for %s", out.out, h.requests()[asked:])
+	}
+}
+
 // scripts are a pair of programs that only say who they are, and their source.
 func scripts(version string) (tuf.Pair, source) {
 	text := map[string]string{"limpet": "#!/bin/sh\necho limpet " + version + "\n", "limpet-fetch": "#!/bin/sh\necho limpet-fetch " + version + " here\n"}

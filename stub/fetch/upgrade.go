@@ -182,12 +182,14 @@ func (b *box) programs(ctx context.Context, m *fetch.Mirror, set *tuf.Set) error
 		return nil // a package's, or somebody's who builds them
 	}
 	pair, err := listedPair(set, version)
-	if err != nil {
-		if b.programsFrom != "" {
-			return err
+	if err != nil && b.programsFrom == "" {
+		if _, others := listedPair(set, ""); others == nil {
+			fmt.Fprintf(b.out, "note: limpet and limpet-fetch are not placed: %v\n", err)
 		}
-		fmt.Fprintf(b.out, "limpet and limpet-fetch are not placed: %v\n", err)
-		return nil
+		return nil // somebody places them who builds them
+	}
+	if err != nil {
+		return err
 	}
 	name, err := to.prepare(pair, download(ctx, b.layout, []*fetch.Mirror{m}).orFrom(b.programsFrom))
 	if err != nil {
