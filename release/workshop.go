@@ -58,7 +58,7 @@ const fetchTags = "nethttpomithttp2"
 func (w *workshop) build(ctx context.Context, platform, pkg, version string) ([]byte, error) {
 	goos, goarch, _ := strings.Cut(platform, "-")
 	out := filepath.Join(filepath.Dir(w.dir), "program")
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version="+version+" -X main.built="+w.built, "-o", out}
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version=" + version + " -X main.built=" + w.built, "-o", out}
 	if pkg == "./stub/fetch" {
 		args = append(args, "-tags", fetchTags)
 	}
