@@ -362,6 +362,7 @@ func (s *supervisor) verified(v verdict) {
 	for _, w := range s.alarms.replace(metadataWords, v.alarms(s.record.TimeFloor)) {
 		s.log.warn("metadata: "+w.word, "text", w.text)
 	}
+	s.sayUnconfined(v.unconfined)
 	switch {
 	case !s.found:
 		s.adopt(v)
@@ -378,6 +379,15 @@ func (s *supervisor) verified(v verdict) {
 		s.lookSoon(lookFirstDev)
 	}
 	s.tellAll()
+}
+
+// sayUnconfined logs, once, what this system cannot take away from limpet-fetch and the others. It is no
+// warning of the status: nobody can do anything about it but with another kernel.
+func (s *supervisor) sayUnconfined(what string) {
+	if what != s.looking.unconfined {
+		s.looking.unconfined = what
+		s.log.warn("what reads metadata and downloads is not wholly confined", "missing", what)
+	}
 }
 
 // adopt makes the first record of a box, or a fresh one where it was lost.

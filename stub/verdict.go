@@ -21,6 +21,7 @@ type verdict struct {
 	warnings    []warning
 	development bool
 	refused     string // why nothing was verified, "" when it was
+	unconfined  string // what this system could not take away from our children, "" for nothing
 	changes     []change
 }
 
@@ -80,8 +81,10 @@ func parseVerdict(text string) verdict {
 			}
 		case "development":
 			v.development = true
+		case "unconfined":
+			v.unconfined = rest
 		case "refused":
-			return verdict{refused: rest, changes: v.changes}
+			return verdict{refused: rest, changes: v.changes, unconfined: v.unconfined}
 		case "verdict":
 			whole = rest == "1"
 		}
@@ -156,7 +159,7 @@ func askVerifier(family *platforms.Family, l platforms.Layout, now time.Time, mo
 		Dir:      string(os.PathSeparator),
 		Files:    [3]*os.File{1: in},
 		Confined: true,
-		User:     fetcher(l),
+		User:     platforms.Fetcher(l),
 	})
 	in.Close()
 	if err != nil {
@@ -177,16 +180,6 @@ func readVerdict(child *platforms.Child, out *os.File) verdict {
 	_, _ = child.Wait() // the last line says whether it got to its end
 	overdue.Stop()
 	return parseVerdict(string(text))
-}
-
-// fetcher is the user with few rights that some installations have. Below --root nobody else's
-// rights are used: that user might not even reach the folder.
-func fetcher(l platforms.Layout) *platforms.User {
-	if l.Root != "" {
-		return nil
-	}
-	u, _ := platforms.LookUpUser("limpet-fetch")
-	return u
 }
 
 // self is this very program, even when its file was replaced meanwhile.
