@@ -203,31 +203,37 @@ func (c *Coder) learn(a, b *weights, errA, errB int32, bit uint32) {
 	b.x[n] += (256*errB + 1<<17) >> 18
 }
 
-// code1 narrows the range by one bit whose chance to be 1 is p/65536.
+// code1 narrows the range by one bit whose chance to be 1 is p/65536. A decoder learns the bit from a jump, not from a
+// computation: what comes next may begin before the bit is certain.
 func (c *Coder) code1(bit, p uint32) uint32 {
 	r := c.high - c.low
 	mid := c.low + r>>16*p + (r&0xFFFF)*p>>16
+	one := bit != 0
 	if c.in != nil {
-		bit = 0
-		if c.code <= mid {
-			bit = 1
-		}
+		one = c.code <= mid
 	}
-	if bit != 0 {
+	if one {
 		c.high = mid
+		bit = 1
 	} else {
 		c.low = mid + 1
+		bit = 0
 	}
 	for (c.low^c.high)>>24 == 0 {
-		if c.in != nil {
-			c.code = c.code<<8 | uint32(c.next())
-		} else {
-			c.out = append(c.out, byte(c.high>>24))
-		}
-		c.low <<= 8
-		c.high = c.high<<8 | 0xFF
+		c.shift()
 	}
 	return bit
+}
+
+// shift moves on by a byte.
+func (c *Coder) shift() {
+	if c.in != nil {
+		c.code = c.code<<8 | uint32(c.next())
+	} else {
+		c.out = append(c.out, byte(c.high>>24))
+	}
+	c.low <<= 8
+	c.high = c.high<<8 | 0xFF
 }
 
 // raw codes a bit of which nothing is known.
