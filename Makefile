@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help build run demo-update demo-bad-update test test-systemd test-delta check bench bench-delta fuzz proto clean deps
+.PHONY: help build run demo-update demo-bad-update test test-systemd test-delta test-delta-platforms check bench bench-delta fuzz proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,6 +38,9 @@ test-systemd: build ## the installer in a Debian container with systemd: install
 
 test-delta: ## the slow tests of the delta codec, without the race detector (about 2 minutes)
 	$(GO) test ./updater/delta/... && $(GO) test ./updater/delta -run Flipped -every-byte
+
+test-delta-platforms: ## patches made and applied on amd64, 386, arm64 and s390x, the last two under qemu (about 5 minutes; root installs qemu)
+	./scripts/delta-platforms.sh
 
 check: ## gofmt, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
