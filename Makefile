@@ -47,11 +47,12 @@ check: ## gofmt, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-bench: deps build ## the measures of docs/performance.md (about 15 minutes; QUICK=1 takes two)
-	. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick)
+bench: deps build ## the measures of docs/performance.md (about 30 minutes; QUICK=1 takes five)
+	@. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick); line=$$?; \
+	echo; $(GO) build -o .cache/deltabench-run ./e2e/deltabench && ./.cache/deltabench-run $(if $(QUICK),-quick) && exit $$line
 
-bench-delta: ## PAIRS="OLD:NEW ..." against bsdiff, xz, zstd
-	$(GO) run ./e2e/deltabench $(PAIRS)
+bench-delta: ## the delta's measures alone; PAIRS="OLD:NEW ..." for other files (needs bsdiff, xz, zstd)
+	@$(GO) build -o .cache/deltabench-run ./e2e/deltabench && ./.cache/deltabench-run $(if $(QUICK),-quick) $(PAIRS)
 
 fuzz: ## every fuzz target for FUZZTIME (default 30s) each
 	./scripts/fuzz.sh $(or $(FUZZTIME),30s)
