@@ -47,7 +47,7 @@ check: ## gofmt, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-bench: deps build ## the measures of docs/performance.md (about 30 minutes; QUICK=1 takes five)
+bench: deps build ## the measures of docs/performance.md (about 40 minutes; QUICK=1 takes five)
 	@. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick); line=$$?; \
 	echo; $(GO) build -o .cache/deltabench-run ./e2e/deltabench && ./.cache/deltabench-run $(if $(QUICK),-quick) && exit $$line
 
