@@ -47,9 +47,9 @@ check: ## gofmt, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-bench: deps build ## the measures of docs/performance.md (about 40 minutes; QUICK=1 takes five)
-	@. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick); line=$$?; \
-	echo; $(GO) build -o .cache/deltabench-run ./e2e/deltabench && ./.cache/deltabench-run $(if $(QUICK),-quick) && exit $$line
+bench: deps build ## the measures of docs/performance.md (about 40 minutes; QUICK=1 takes five, ONLY=rest only what an agent takes at rest)
+	@. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY)); line=$$?; \
+	[ -n "$(ONLY)" ] || $(MAKE) --no-print-directory bench-delta && exit $$line
 
 bench-delta: ## the delta's measures alone; PAIRS="OLD:NEW ..." for other files (needs bsdiff, xz, zstd)
 	@$(GO) build -o .cache/deltabench-run ./e2e/deltabench && ./.cache/deltabench-run $(if $(QUICK),-quick) $(PAIRS)
