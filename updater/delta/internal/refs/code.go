@@ -19,7 +19,7 @@ type code struct {
 	refs   []Ref
 	class  []uint8 // of each byte of it, once they were asked for
 	isCode bool
-	limit  uint32  // end of memory
+	limit  uint32 // end of memory
 }
 
 func (c *code) init(s *Source) {
