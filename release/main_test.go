@@ -14,14 +14,10 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/limpet-monitoring/limpet/platforms/fsys"
-	"github.com/limpet-monitoring/limpet/signing"
-	"github.com/limpet-monitoring/limpet/signing/repo"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"limpet-release": main, "production-repo": productionRepo})
+	testscript.Main(m, map[string]func(){"limpet-release": main})
 }
 
 func TestScripts(t *testing.T) {
@@ -85,31 +81,6 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	data[len(data)/2]++
 	ts.Check(os.WriteFile(names[0], data, 0o644))
-}
-
-// productionRepo makes a repository that is not marked for development, as the key
-// ceremony will: production-repo DIR KEYDIR.
-func productionRepo() {
-	dir, keys := os.Args[1], keyDir(os.Args[2])
-	if err := os.MkdirAll(string(keys), 0o700); err != nil {
-		panic(err)
-	}
-	for _, role := range append(topRoles, "stable-linux-amd64") {
-		key, err := signing.Generate(false)
-		if err != nil {
-			panic(err)
-		}
-		if err := key.Save(keys.file(role)); err != nil {
-			panic(err)
-		}
-	}
-	r, err := repo.Create(fsys.Disk{}, dir, keys.production, false)
-	if err != nil {
-		panic(err)
-	}
-	if _, err := r.Commit(time.Now()); err != nil {
-		panic(err)
-	}
 }
 
 // tool runs commands in a folder of its own.
@@ -216,7 +187,7 @@ func TestExitCodes(t *testing.T) {
 	r.run(exitUsage, "list", "--dir", "$repo", "more")
 	r.run(exitUsage, "publish", "--soak", "fast")
 	r.run(exitFailed, "list", "--dir", "$repo")
-	r.run(exitFailed, "init", "--dir", "$repo", "--keys", "$keys")
+	r.run(exitUsage, "init", "--dir", "$repo", "--keys", "$keys")
 	r.run(exitUsage, "cut", "--out", "$cut")
 	r.run(exitUsage, "cut", "--version", "1.0.0")
 	r.run(exitUsage, "cut", "--version", "1/0", "--out", "$cut")

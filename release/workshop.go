@@ -66,7 +66,7 @@ func (w *workshop) compiler(ctx context.Context) (string, error) {
 func (w *workshop) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOARM=6", "GO386=sse2", "GOPPC64=power8", "GORISCV64=rva20u64")
 	if w.cache != "" {
 		cmd.Env = append(cmd.Env, "GOCACHE="+w.cache)
 	}

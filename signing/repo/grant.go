@@ -59,6 +59,9 @@ func (r *Repo) Grant(role string, g Grant, platforms []string) (bool, error) {
 	if err := g.check(role); err != nil {
 		return false, err
 	}
+	if g.Development && !r.development() {
+		return false, fmt.Errorf("%s: one of its keys is a development key, and this is not a development repository", role)
+	}
 	if top := r.root.Signed.Roles[role]; top != nil {
 		return r.grantTop(role, top, g)
 	}
@@ -199,20 +202,20 @@ func (r *Repo) delegate(role, channel, platform string) error {
 	return err
 }
 
-// sisters is who signs for the other platforms of a channel. Where each role has one
-// key, it is that key, which may be new.
+// sisters is who signs for the other platforms of a channel; or the key that a Maker
+// has.
 func (r *Repo) sisters(role, channel string) (Grant, error) {
-	if keys, ok := r.ring.(Keys); ok {
-		key, err := keys(role)
+	if m, ok := r.ring.(Maker); ok {
+		key, err := m.Make(role)
 		if err != nil {
 			return Grant{}, err
 		}
-		return Grant{[]ed25519.PublicKey{key.Public()}, 1}, nil
+		return Grant{[]ed25519.PublicKey{key.Public()}, 1, key.Development()}, nil
 	}
 	for _, other := range r.Roles() {
 		if c, _, _ := strings.Cut(other, "-"); c == channel {
 			v := r.grantOf(other)
-			return Grant{slices.Collect(maps.Values(v.keys)), v.threshold}, nil
+			return Grant{Keys: slices.Collect(maps.Values(v.keys)), Threshold: v.threshold}, nil
 		}
 	}
 	return Grant{}, fmt.Errorf("nobody signs for channel %s yet; limpet-release rotate --role %s=N:FILE.pub,... names them", channel, channel)

@@ -33,10 +33,20 @@ func (k Keys) Signers(role string, _ []string) ([]signing.Signer, error) {
 	return []signing.Signer{key}, err
 }
 
+// Make is the key of a role that is new.
+func (k Keys) Make(role string) (signing.Key, error) { return k(role) }
+
+// Maker is a Ring that has a key for every new role: nobody else has to be asked who
+// is to sign it.
+type Maker interface {
+	Make(role string) (signing.Key, error)
+}
+
 // Grant is who may sign a role: any Threshold of the keys.
 type Grant struct {
-	Keys      []ed25519.PublicKey
-	Threshold int
+	Keys        []ed25519.PublicKey
+	Threshold   int
+	Development bool // one of the keys is for development only
 }
 
 // voters is a Grant in the words of metadata, by key id.

@@ -73,7 +73,7 @@ func Create(disk fsys.FS, dir string, keys Keys, development bool) (*Repo, error
 		if err != nil {
 			return nil, fmt.Errorf("create repository %s: key of %s: %w", dir, role, err)
 		}
-		plan.Roles[role] = Grant{[]ed25519.PublicKey{key.Public()}, 1}
+		plan.Roles[role] = Grant{[]ed25519.PublicKey{key.Public()}, 1, key.Development()}
 	}
 	return Found(disk, dir, keys, plan)
 }

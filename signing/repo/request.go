@@ -69,7 +69,7 @@ type Request struct {
 // WriteRequest writes what is to be signed into a new folder, with the signatures of
 // the keys at hand, instead of committing it. now is when it counts from. The
 // repository in memory is of no use afterwards.
-func (r *Repo) WriteRequest(dir, purpose string, now time.Time) error {
+func (r *Repo) WriteRequest(disk fsys.FS, dir, purpose string, now time.Time) error {
 	now = now.UTC().Truncate(time.Second)
 	papers, err := r.papers(now)
 	if err != nil {
@@ -78,17 +78,17 @@ func (r *Repo) WriteRequest(dir, purpose string, now time.Time) error {
 	if len(papers) == 0 {
 		return errors.New("nothing in it is for people to sign; no request is needed")
 	}
-	if err := r.writeRequest(dir, purpose, now, papers); err != nil {
+	if err := r.writeRequest(&Repo{disk: disk, dir: dir}, purpose, now, papers); err != nil {
 		return fmt.Errorf("write request %s: %w", dir, err)
 	}
 	return nil
 }
 
-func (r *Repo) writeRequest(dir, purpose string, now time.Time, papers []*paper) error {
-	if names, err := r.disk.ReadDir(dir); err == nil && len(names) > 0 {
+// writeRequest lends out's way of writing, which is a repository's, to a request.
+func (r *Repo) writeRequest(out *Repo, purpose string, now time.Time, papers []*paper) error {
+	if names, err := out.disk.ReadDir(out.dir); err == nil && len(names) > 0 {
 		return errors.New("the folder is not empty; take another, or collect what is in it")
 	}
-	out := &Repo{disk: r.disk, dir: dir} // its way of writing, elsewhere
 	head := requestHead{Format: requestFormat, Made: now.Format(time.RFC3339), Purpose: purpose, Targets: map[string]string{}}
 	for _, name := range slices.Sorted(maps.Keys(r.files)) {
 		sum := sha256.Sum256(r.files[name])
@@ -471,4 +471,34 @@ func (r *Repo) adoptFiles(q *Request) error {
 		r.files["targets/"+name] = data
 	}
 	return nil
+}
+
+// CopySignatures copies the signature files of one folder of a request, or of a folder
+// that holds nothing else, to another of the same request, and returns how many there
+// were. Whether they count is for OpenRequest to say.
+func CopySignatures(disk fsys.FS, from, to string) (int, error) {
+	dir := filepath.Join(from, signaturesDir)
+	names, err := disk.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		dir = from
+		names, err = disk.ReadDir(dir)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read signatures: %w", err)
+	}
+	n := 0
+	for _, name := range names {
+		if !strings.HasSuffix(name, ".json") {
+			continue
+		}
+		data, err := fsys.Read(disk, filepath.Join(dir, name), maxSignature)
+		if err == nil {
+			err = fsys.WriteNew(disk, filepath.Join(to, signaturesDir, name), data, 0o644)
+		}
+		if err != nil {
+			return n, fmt.Errorf("copy signature: %w", err)
+		}
+		n++
+	}
+	return n, nil
 }

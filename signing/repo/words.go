@@ -48,7 +48,11 @@ func (q *Request) Sheets() []Sheet {
 		default:
 			s.Expires, s.Words = q.after.targets[p.role].Signed.Expires, q.coreWords(p.role)
 		}
-		if len(s.Words) == 0 {
+		switch {
+		case len(s.Words) > 0:
+		case p.version == 1:
+			s.Words = []string{"it lists nothing yet"}
+		default:
 			s.Words = []string{"nothing changes but the version and the expiry"}
 		}
 		out = append(out, s)
@@ -114,14 +118,9 @@ func grantWords(role string, was, is voters) []string {
 }
 
 func (q *Request) targetsWords() []string {
-	var out []string
+	out := q.delegationWords()
 	for _, role := range q.after.delegated() {
-		was := voters{}
-		if q.base != nil && q.base.delegation(role) != nil {
-			was = q.base.grantOf(role)
-		}
-		out = append(out, grantWords(role, was, q.after.grantOf(role))...)
-		if d := q.after.delegation(role); !q.plainDelegation(role, d) {
+		if d := q.after.delegation(role); !plainDelegation(role, d) {
 			out = append(out, fmt.Sprintf("! %s speaks for %q, which is not its own folder alone", role, d.Paths))
 		}
 	}
@@ -138,6 +137,47 @@ func (q *Request) targetsWords() []string {
 	})...)
 }
 
+// delegationWords says who signs for which channel; platforms that change in the same
+// way are told together, or nobody would read it.
+func (q *Request) delegationWords() []string {
+	const name = "\x00"
+	together := map[string][]string{} // words without the role's name → roles
+	var order []string
+	for _, role := range q.after.delegated() {
+		was := voters{}
+		if q.base != nil && q.base.delegation(role) != nil {
+			was = q.base.grantOf(role)
+		}
+		text := strings.Join(grantWords(name, was, q.after.grantOf(role)), "\n")
+		if text == "" {
+			continue
+		}
+		if together[text] == nil {
+			order = append(order, text)
+		}
+		together[text] = append(together[text], role)
+	}
+	var out []string
+	for _, text := range order {
+		roles := together[text]
+		lines := strings.Split(text, "\n")
+		if len(roles) > 1 {
+			out = append(out, "each of "+strings.Join(roles, ", ")+":")
+		}
+		for _, line := range lines {
+			out = append(out, strings.ReplaceAll(line, name, roleOr(roles)))
+		}
+	}
+	return out
+}
+
+func roleOr(roles []string) string {
+	if len(roles) > 1 {
+		return "it"
+	}
+	return roles[0]
+}
+
 // delegated lists the delegated roles, whether or not they have been signed yet.
 func (r *Repo) delegated() []string {
 	top := r.targets[metadata.TARGETS]
@@ -152,7 +192,7 @@ func (r *Repo) delegated() []string {
 }
 
 // plainDelegation reports whether a role speaks for its own channel and platform only.
-func (q *Request) plainDelegation(role string, d *metadata.DelegatedRole) bool {
+func plainDelegation(role string, d *metadata.DelegatedRole) bool {
 	channel, platform, _ := strings.Cut(role, "-")
 	return d.Terminating && len(d.PathHashPrefixes) == 0 && slices.Equal(d.Paths, []string{tuf.CorePath(channel, platform, "*")})
 }

@@ -38,3 +38,17 @@ func Open(waves []Wave, now time.Time) int {
 
 // Within reports whether a cohort is in a share of so many percent.
 func Within(cohort, percent int) bool { return cohort < percent*(Cohorts/100) }
+
+// OpensTo is when the first wave opens that a cohort is in; false when there is none.
+// Without waves it always was.
+func OpensTo(waves []Wave, cohort int) (time.Time, bool) {
+	if len(waves) == 0 {
+		return time.Time{}, true
+	}
+	for _, w := range waves {
+		if Within(cohort, w.Percent) {
+			return w.From, true
+		}
+	}
+	return time.Time{}, false
+}
