@@ -37,6 +37,9 @@ func TestScripts(t *testing.T) {
 			"oneline": oneLine,
 			"blob":    blob,
 			"damage":  damage,
+			"copy-tree": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[0]))))
+			},
 		},
 	})
 }
