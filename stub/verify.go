@@ -175,7 +175,7 @@ func describe(b *strings.Builder, set *tuf.Set, channels, held []string, platfor
 					hold = 1
 				}
 				fmt.Fprintf(b, "target %s %d %d %s %s %d %d %d\n", hash, c.Length, c.Counter, word(c.Version), word(channel),
-					c.Soak/time.Second, open100(c.Waves, now), hold)
+					c.Soak/time.Second, tuf.Open(c.Waves, now), hold)
 			}
 		}
 		if len(skipped) > 0 {
@@ -193,20 +193,6 @@ func describe(b *strings.Builder, set *tuf.Set, channels, held []string, platfor
 		b.WriteString("development\n")
 	}
 	b.WriteString("verdict 1\n")
-}
-
-// open100 is the share of the fleet, in percent, that a release is open to.
-func open100(waves []tuf.Wave, now time.Time) int {
-	if len(waves) == 0 {
-		return 100
-	}
-	percent := 0
-	for _, w := range waves {
-		if !w.From.After(now) {
-			percent = w.Percent
-		}
-	}
-	return percent
 }
 
 // kindOf is the word for a warning. Timestamp and snapshot are signed anew all the time: one that
