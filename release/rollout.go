@@ -19,6 +19,7 @@ type promotion struct {
 	*schedule
 	ways              *ways
 	version, from, to string
+	plain             bool
 }
 
 func promoteCommand(f *flag.FlagSet) action {
@@ -27,6 +28,7 @@ func promoteCommand(f *flag.FlagSet) action {
 	f.StringVar(&m.version, "version", "", "`version` to promote")
 	f.StringVar(&m.from, "from", "beta", "`channel` that lists it")
 	f.StringVar(&m.to, "channel", "stable", "`channel` to list it in; one that lists it already gets the waves")
+	f.BoolVar(&m.plain, "plain", false, "make no deltas; limpet-release delta adds them later")
 	return func(ctx context.Context, out output) error {
 		if m.version == "" {
 			return usageError("--version is missing")
@@ -55,8 +57,10 @@ func (m *promotion) promote(ctx context.Context, r *repo.Repo, out output, waves
 			return err
 		}
 	}
-	if err := m.ways.add(ctx, r, m.to, m.version, out); err != nil {
-		return err
+	if !m.plain {
+		if err := m.ways.add(ctx, r, m.to, m.version, out); err != nil {
+			return err
+		}
 	}
 	text := fmt.Sprintf("promoted %s from %s to %s for %s", m.version, m.from, m.to, strings.Join(platforms, ", "))
 	if len(platforms) == 0 {
