@@ -3,6 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -17,7 +22,35 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"limpet-release": main})
+	testscript.Main(m, map[string]func(){"limpet-release": main, "token": token})
+}
+
+// token is hardware with one key: token new SECRET PUBLIC, token sign SECRET <MESSAGE >SIGNATURE.
+func token() {
+	switch os.Args[1] {
+	case "new":
+		public, private, err := ed25519.GenerateKey(nil)
+		check(err)
+		der, err := x509.MarshalPKIXPublicKey(public)
+		check(err)
+		check(os.WriteFile(os.Args[2], private.Seed(), 0o600))
+		check(os.WriteFile(os.Args[3], pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644))
+	case "sign":
+		seed, err := os.ReadFile(os.Args[2])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "no token in the slot")
+			os.Exit(1)
+		}
+		message, err := io.ReadAll(os.Stdin)
+		check(err)
+		os.Stdout.Write(ed25519.Sign(ed25519.NewKeyFromSeed(seed), message))
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
 }
 
 func TestScripts(t *testing.T) {
