@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -48,7 +50,8 @@ func (w *workshop) close() { os.RemoveAll(filepath.Dir(w.dir)) }
 func (w *workshop) build(ctx context.Context, platform, pkg, version string) ([]byte, error) {
 	goos, goarch, _ := strings.Cut(platform, "-")
 	out := filepath.Join(filepath.Dir(w.dir), "program")
-	cmd := w.command(ctx, "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version="+version, "-o", out, pkg)
+	args := append(append([]string{"build"}, buildFlags...), "-ldflags", "-s -w -buildid= -X main.version="+version, "-o", out, pkg)
+	cmd := w.command(ctx, args...)
 	cmd.Env = append(cmd.Env, "GOOS="+goos, "GOARCH="+goarch)
 	if _, err := execute(ctx, cmd); err != nil {
 		return nil, err
@@ -66,7 +69,8 @@ func (w *workshop) compiler(ctx context.Context) (string, error) {
 func (w *workshop) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0", "GOARM=6", "GO386=sse2", "GOPPC64=power8", "GORISCV64=rva20u64")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
+	cmd.Env = append(cmd.Env, slices.Collect(maps.Values(processors))...)
 	if w.cache != "" {
 		cmd.Env = append(cmd.Env, "GOCACHE="+w.cache)
 	}
