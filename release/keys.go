@@ -59,6 +59,14 @@ func (d keyDir) signers(ask signing.Ask) (map[string]signing.Signer, error) {
 	if d == "" {
 		return out, nil
 	}
+	if info, err := os.Stat(string(d)); err == nil && info.Mode().IsRegular() { // one key alone
+		s, err := signing.Open(string(d), ask)
+		if err != nil {
+			return nil, err
+		}
+		out[signing.KeyID(s.Public())] = s
+		return out, nil
+	}
 	entries, err := os.ReadDir(string(d))
 	if err != nil {
 		return nil, fmt.Errorf("read key folder: %w", err)

@@ -34,7 +34,7 @@ type place struct {
 func placeFlags(f *flag.FlagSet) *place {
 	p := &place{secrets: secretFlags(f)}
 	f.StringVar(&p.dir, "dir", "", "`folder` of the repository")
-	f.StringVar(&p.keys, "keys", "", "`folder` of the key files that are on this machine")
+	f.StringVar(&p.keys, "keys", "", "`folder` of the key files that are on this machine, or one such file")
 	f.BoolVar(&p.dry, "dry-run", false, "say what would be done, and write nothing")
 	return p
 }
@@ -127,14 +127,11 @@ func (p *place) finish(ctx context.Context, r *repo.Repo, out output, s said) er
 	if p.request != "" {
 		return p.hand(ctx, r, out, s.done, now)
 	}
-	if r.Set() != nil && r.Set().Development() {
-		r.Refresh(now)
-	} else {
-		r.RefreshOnline()
-	}
+	left := r.Refresh(now)
 	if err := p.commit(ctx, r, now); err != nil {
 		return err
 	}
+	p.warnDue(out, left)
 	out.printf("%s\n%s\n", s.done, next)
 	return nil
 }
@@ -163,8 +160,8 @@ func refreshCommand(f *flag.FlagSet) action {
 	}
 }
 
-// refresh signs snapshot and timestamp, and all that is due where this repository's
-// every key is here. For the rest there is --request.
+// refresh signs snapshot and timestamp, and what is due where its keys are here. For
+// the rest there is --request.
 func (p *place) refresh(ctx context.Context, r *repo.Repo, out output) error {
 	now := time.Now()
 	due := r.Due(now)
@@ -173,17 +170,13 @@ func (p *place) refresh(ctx context.Context, r *repo.Repo, out output) error {
 		out.printf("nothing is due: no role that people sign expires within 14 days\nnext: limpet-release refresh --dir %s --keys KEYDIR\n", p.dir)
 		return nil
 	case p.request != "":
-		r.Refresh(now)
+		r.RenewDue(now)
 		return p.finish(ctx, r, out, said{done: "signs anew " + strings.Join(due, ", ")})
 	case p.dry:
 		out.printf("dry run, nothing was written; else: snapshot and timestamp signed anew%s\nnext: the same without --dry-run\n", andDue(due))
 		return nil
-	case r.Set().Development():
-		r.Refresh(now)
-		due = nil
-	default:
-		r.RefreshOnline()
 	}
+	left := r.Refresh(now)
 	if err := p.commit(ctx, r, now); err != nil {
 		return err
 	}
@@ -194,13 +187,20 @@ func (p *place) refresh(ctx context.Context, r *repo.Repo, out output) error {
 		}
 	}
 	out.printf("signed anew; %s expires first, at %s\n", first.Role, stamp(first.Expires))
-	if len(due) > 0 {
-		out.note("warning: %s: due within 14 days, and people sign it", strings.Join(due, ", "))
+	if p.warnDue(out, left) {
 		out.printf("next: limpet-release refresh --dir %s --request DIR\n", p.dir)
 		return nil
 	}
 	out.printf("next: limpet-release refresh again before %s\n", stamp(first.Warn))
 	return nil
+}
+
+// warnDue says what will expire unless people who are not here sign it.
+func (p *place) warnDue(out output, left []string) bool {
+	if len(left) > 0 {
+		out.note("warning: due within 14 days, and its keys are not here: %s; limpet-release refresh --request DIR asks for it", strings.Join(left, ", "))
+	}
+	return len(left) > 0
 }
 
 func andDue(due []string) string {

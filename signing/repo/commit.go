@@ -26,17 +26,47 @@ const warnAhead = 14 * 24 * time.Hour
 // clockSlack is how far a clock may have been set back since the last signing.
 const clockSlack = time.Hour
 
-// Refresh marks for signing what should not wait: snapshot and timestamp always,
-// the others within 14 days of their expiry or after it.
-func (r *Repo) Refresh(now time.Time) {
+// Refresh marks for signing what should not wait: snapshot and timestamp always, and
+// what is due of the others where enough of its keys are at hand. It returns what is
+// due and needs people who are not here.
+func (r *Repo) Refresh(now time.Time) (left []string) {
+	for _, role := range r.Due(now) {
+		if r.atHand(role) {
+			r.renew(role)
+		} else {
+			left = append(left, role)
+		}
+	}
+	r.stale[metadata.SNAPSHOT] = true
+	return left
+}
+
+// RenewDue marks for signing all that is due, for a request.
+func (r *Repo) RenewDue(now time.Time) {
 	for _, role := range r.Due(now) {
 		r.renew(role)
 	}
-	r.RefreshOnline()
 }
 
-// RefreshOnline marks snapshot and timestamp alone for signing.
-func (r *Repo) RefreshOnline() { r.stale[metadata.SNAPSHOT] = true }
+// atHand reports whether the keys here are enough for a role. Where that cannot be
+// told they count as enough: signing then says what is wrong with them.
+func (r *Repo) atHand(role string) bool {
+	if r.ring == nil {
+		return false
+	}
+	v := r.grantOf(role)
+	signers, err := r.ring.Signers(role, slices.Sorted(maps.Keys(v.keys)))
+	if err != nil {
+		return true
+	}
+	here := map[string]bool{}
+	for _, s := range signers {
+		if id := signing.KeyID(s.Public()); v.keys[id] != nil {
+			here[id] = true
+		}
+	}
+	return len(here) >= v.threshold
+}
 
 // Due lists the roles, beside snapshot and timestamp, that are within 14 days of
 // their expiry or past it.

@@ -168,7 +168,7 @@ func TestAfterATheftOfTheOnlineKeyBoxesComeBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n := range 50 { // he signs on and on, so that his versions are higher than any of ours
-		thief.RefreshOnline()
+		thief.Refresh(noon)
 		commit(t, thief, noon.Add(time.Duration(n)*time.Minute))
 	}
 	box, _, err := seen(thief, mustRead(t, filepath.Join(dir, "1.root.json")), noon.Add(time.Hour))
@@ -188,7 +188,7 @@ func TestAfterATheftOfTheOnlineKeyBoxesComeBack(t *testing.T) {
 	if _, _, err := tuf.Refresh(box, r.Read, noon.Add(2*time.Hour), tuf.CoreDir("stable", "linux-amd64")); err != nil {
 		t.Errorf("a box that saw the thief's versions: %v", err)
 	}
-	thief.RefreshOnline()
+	thief.Refresh(noon)
 	commit(t, thief, noon.Add(3*time.Hour))
 	mix := func(name string, limit int64) ([]byte, error) { // his timestamp beside our root
 		if name == "2.root.json" {
