@@ -25,7 +25,7 @@ func TestGoreleaserBuildsTheSame(t *testing.T) {
 	if !slices.Equal(listed, releasePlatforms) {
 		t.Errorf("goreleaser.yaml builds for\n%v, a release is for\n%v", listed, releasePlatforms)
 	}
-	for _, flag := range append([]string{"-s -w -buildid= -X main.version={{ .Version }}"}, buildFlags...) {
+	for _, flag := range append([]string{"-s -w -buildid= -X main.version={{ .Version }} -X main.built={{ .CommitTimestamp }}"}, buildFlags...) {
 		if !strings.Contains(string(text), flag) {
 			t.Errorf("goreleaser.yaml does not build with %s", flag)
 		}
