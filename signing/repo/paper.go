@@ -173,7 +173,7 @@ func (p *paper) sign(ring Ring) error {
 
 // file is the metadata with the signatures it has.
 func (p *paper) file() ([]byte, error) {
-	var all []metadata.Signature
+	all := []metadata.Signature{}
 	for _, id := range slices.Sorted(maps.Keys(p.signatures)) {
 		all = append(all, metadata.Signature{KeyID: id, Signature: p.signatures[id]})
 	}
@@ -301,7 +301,7 @@ func votersOf(ids []string, keys map[string]*metadata.Key, threshold int) voters
 	for _, id := range ids {
 		if k := keys[id]; k != nil {
 			if public, err := k.ToPublicKey(); err == nil {
-				if key, ok := public.(ed25519.PublicKey); ok {
+				if key, ok := public.(ed25519.PublicKey); ok && len(key) == ed25519.PublicKeySize {
 					v.keys[id] = key
 				}
 			}

@@ -1,17 +1,13 @@
 package repo
 
 import (
-	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,7 +15,6 @@ import (
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/signing"
-	"github.com/limpet-monitoring/limpet/signing/tuf"
 )
 
 // A request is a folder that goes from machine to machine until enough people have
@@ -66,101 +61,6 @@ type Request struct {
 	papers []*paper
 }
 
-// WriteRequest writes what is to be signed into a new folder, with the signatures of
-// the keys at hand, instead of committing it. now is when it counts from. The
-// repository in memory is of no use afterwards.
-func (r *Repo) WriteRequest(disk fsys.FS, dir, purpose string, now time.Time) error {
-	now = now.UTC().Truncate(time.Second)
-	papers, err := r.papers(now)
-	if err != nil {
-		return err
-	}
-	if len(papers) == 0 {
-		return errors.New("nothing in it is for people to sign; no request is needed")
-	}
-	if err := r.writeRequest(&Repo{disk: disk, dir: dir}, purpose, now, papers); err != nil {
-		return fmt.Errorf("write request %s: %w", dir, err)
-	}
-	return nil
-}
-
-// writeRequest lends out's way of writing, which is a repository's, to a request.
-func (r *Repo) writeRequest(out *Repo, purpose string, now time.Time, papers []*paper) error {
-	if names, err := out.disk.ReadDir(out.dir); err == nil && len(names) > 0 {
-		return errors.New("the folder is not empty; take another, or collect what is in it")
-	}
-	head := requestHead{Format: requestFormat, Made: now.Format(time.RFC3339), Purpose: purpose, Targets: map[string]string{}}
-	for _, name := range slices.Sorted(maps.Keys(r.files)) {
-		sum := sha256.Sum256(r.files[name])
-		head.Targets[strings.TrimPrefix(name, "targets/")] = hex.EncodeToString(sum[:])
-		if err := out.writeTarget(name, r.files[name]); err != nil {
-			return err
-		}
-	}
-	if r.set != nil {
-		if err := r.copyBase(out); err != nil {
-			return err
-		}
-	}
-	for _, p := range papers {
-		data, err := p.file()
-		if err != nil {
-			return err
-		}
-		head.Papers = append(head.Papers, p.name())
-		if err := out.writeTarget(path.Join(papersDir, p.name()), data); err != nil {
-			return err
-		}
-	}
-	if err := out.makeFolders(signaturesDir); err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(head, "", "  ")
-	if err != nil {
-		return err
-	}
-	return out.writeTarget(requestFile, append(text, '\n'))
-}
-
-// copyBase copies the metadata that clients see today, so that a keyholder without
-// the repository can tell what changes.
-func (r *Repo) copyBase(out *Repo) error {
-	names := []string{"timestamp.json", versioned(r.timestamp.Signed.Meta, metadata.SNAPSHOT)}
-	for name := range r.snapshot.Signed.Meta {
-		role := strings.TrimSuffix(name, ".json")
-		if r.set != nil && r.published(role) {
-			names = append(names, strconv.FormatInt(r.publishedVersion(role), 10)+"."+role+".json")
-		}
-	}
-	newest, err := newestRoot(r.disk, r.dir)
-	if err != nil {
-		return err
-	}
-	for n := int64(1); n <= newest; n++ {
-		names = append(names, strconv.FormatInt(n, 10)+".root.json")
-	}
-	for _, name := range names {
-		data, err := r.Read(name, tuf.MaxTargets)
-		if err != nil {
-			return err
-		}
-		if err := out.writeTarget(path.Join(baseDir, name), data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// published reports whether a role is in what clients see today.
-func (r *Repo) published(role string) bool { return r.publishedVersion(role) > 0 }
-
-func (r *Repo) publishedVersion(role string) int64 {
-	if m := r.snapshot.Signed.Meta[role+".json"]; m != nil {
-		return m.Version
-	}
-	return 0
-}
-
 // OpenRequest reads a request, verifies the repository it changes, and takes those of
 // its signatures that count. What is in it beyond that is for Words to say and for
 // people to judge. A folder without one is fs.ErrNotExist.
@@ -195,6 +95,9 @@ func (q *Request) load() error {
 			return err
 		}
 	}
+	if q.after.root == nil || q.after.targets[metadata.TARGETS] == nil {
+		return errors.New("it begins a repository without a root and targets")
+	}
 	if q.papers, err = q.after.papers(q.Made); err != nil {
 		return err
 	}
@@ -215,84 +118,6 @@ func (q *Request) loadBase() error {
 		return nil
 	}
 	return err
-}
-
-// beginning is a repository that has nothing yet, to be filled from a request.
-func beginning(disk fsys.FS, dir string, ring Ring) *Repo {
-	r := empty(disk, dir, ring)
-	r.timestamp, r.snapshot = metadata.Timestamp(), metadata.Snapshot()
-	r.snapshot.Signed.Meta = map[string]*metadata.MetaFiles{}
-	r.targets = map[string]*metadata.Metadata[metadata.TargetsType]{}
-	return r
-}
-
-// takePaper puts one file of metadata, signed or not, in the place of what r has of
-// that role. It has to be the very next version.
-func (r *Repo) takePaper(disk fsys.FS, dir, name string) error {
-	number, rest, _ := strings.Cut(name, ".")
-	role, ok := strings.CutSuffix(rest, ".json")
-	version, err := strconv.ParseInt(number, 10, 64)
-	if !ok || err != nil || role == "" || strings.ContainsAny(role, `/\:`) || role == metadata.SNAPSHOT || role == metadata.TIMESTAMP {
-		return fmt.Errorf("%q is no metadata that people sign", name)
-	}
-	data, err := fsys.Read(disk, filepath.Join(dir, name), tuf.MaxTargets)
-	if err != nil {
-		return err
-	}
-	if role == metadata.ROOT {
-		err = r.takeRoot(data, version)
-	} else {
-		err = r.takeTargets(role, data, version)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
-	}
-	r.stale[role], r.fixed[role], r.stale[metadata.SNAPSHOT] = true, true, true
-	return nil
-}
-
-func (r *Repo) takeRoot(data []byte, version int64) error {
-	next, err := metadata.Root().FromBytes(data)
-	if err != nil {
-		return err
-	}
-	was := int64(0)
-	if r.root != nil {
-		was = r.root.Signed.Version
-		before := r.grantOf(metadata.ROOT)
-		r.rootBefore = &before
-	}
-	if next.Signed.Version != version || version != was+1 {
-		return &Outdated{metadata.ROOT, version, was}
-	}
-	r.root = next
-	return nil
-}
-
-func (r *Repo) takeTargets(role string, data []byte, version int64) error {
-	next, err := metadata.Targets().FromBytes(data)
-	if err != nil {
-		return err
-	}
-	was := int64(0)
-	if r.set != nil {
-		was = r.publishedVersion(role)
-	}
-	if next.Signed.Version != version || version != was+1 {
-		return &Outdated{role, version, was}
-	}
-	r.targets[role] = next
-	return nil
-}
-
-// Outdated is the error of a request that does not follow what is published.
-type Outdated struct {
-	Role         string
-	Version, Now int64
-}
-
-func (o *Outdated) Error() string {
-	return fmt.Sprintf("the request has version %d of %s, and version %d is published; make the request anew", o.Version, o.Role, o.Now)
 }
 
 // loadSignatures takes what keyholders have added. A signature that does not count is
@@ -398,79 +223,6 @@ func (q *Request) Sign(s signing.Signer) ([]string, error) {
 // development reports whether the root says so.
 func (r *Repo) development() bool {
 	return r.root != nil && r.root.Signed.UnrecognizedFields[developmentMark] == true
-}
-
-// Begin is a new repository in dir, made of a request that began from nothing.
-func Begin(disk fsys.FS, dir string, ring Ring) (*Repo, error) {
-	if _, err := newestRoot(disk, dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("create repository %s: %w", dir, errors.Join(err, fs.ErrExist))
-	}
-	return beginning(disk, dir, ring), nil
-}
-
-// Adopt takes over what a request changes, with its signatures and files; Commit then
-// publishes it. Done means that exactly this is published already.
-func (r *Repo) Adopt(q *Request) (done bool, err error) {
-	if r.holds(q) {
-		return true, nil
-	}
-	for _, p := range q.papers {
-		data, err := p.file()
-		if err != nil {
-			return false, err
-		}
-		if p.role == metadata.ROOT {
-			err = r.takeRoot(data, p.version)
-		} else {
-			err = r.takeTargets(p.role, data, p.version)
-		}
-		if err != nil {
-			return false, fmt.Errorf("adopt request %s: %w", q.dir, err)
-		}
-		r.stale[p.role], r.fixed[p.role], r.stale[metadata.SNAPSHOT] = true, true, true
-	}
-	return false, r.adoptFiles(q)
-}
-
-// holds reports whether the request's papers are what is published.
-func (r *Repo) holds(q *Request) bool {
-	if r.set == nil {
-		return false
-	}
-	for _, p := range q.papers {
-		switch {
-		case p.role == metadata.ROOT && r.root.Signed.Version < p.version,
-			p.role != metadata.ROOT && r.publishedVersion(p.role) < p.version:
-			return false
-		}
-		data, err := r.Read(p.name(), tuf.MaxTargets)
-		if err != nil {
-			return false
-		}
-		if payload, err := payloadOf(p.role, data); err != nil || string(payload) != string(p.payload) {
-			return false
-		}
-	}
-	return true
-}
-
-// adoptFiles reads the request's target files; each has to be what its head says, and
-// what was signed names them by their hash.
-func (r *Repo) adoptFiles(q *Request) error {
-	for name, sum := range q.head.Targets {
-		if !filepath.IsLocal(filepath.FromSlash(name)) || strings.ContainsAny(name, `\:`) || !strings.Contains(path.Base(name), sum) {
-			return fmt.Errorf("adopt request %s: %q is no name of a target's file", q.dir, name)
-		}
-		data, err := fsys.Read(q.disk, filepath.Join(q.dir, "targets", filepath.FromSlash(name)), maxTarget)
-		if err != nil {
-			return fmt.Errorf("adopt request %s: %w", q.dir, err)
-		}
-		if got := sha256.Sum256(data); hex.EncodeToString(got[:]) != sum {
-			return fmt.Errorf("adopt request %s: targets/%s was changed since", q.dir, name)
-		}
-		r.files["targets/"+name] = data
-	}
-	return nil
 }
 
 // CopySignatures copies the signature files of one folder of a request, or of a folder

@@ -2,6 +2,7 @@ package repo_test
 
 import (
 	"crypto/ed25519"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -322,6 +323,42 @@ func TestARequestSaysWhatItIs(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := repo.OpenRequest(fsys.Disk{}, folder); err == nil || !strings.Contains(err.Error(), "make the request anew") {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("a key of another length", func(t *testing.T) { // go-tuf would hand it on, and Ed25519 panics
+		folder := ask(t, usurp)
+		name := filepath.Join(folder, "sign", "2.stable-linux-amd64.json")
+		top := filepath.Join(folder, "sign", "2.targets.json")
+		public := hex.EncodeToString(people[5].Public())
+		if err := os.WriteFile(top, []byte(strings.Replace(string(mustRead(t, top)), public, public[2:], 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Replace(string(mustRead(t, name)), `"signatures":[]`, `"signatures":[{"keyid":"`+people[5].ID()+`","sig":"`+strings.Repeat("00", 64)+`"}]`, 1)
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		q, err := repo.OpenRequest(fsys.Disk{}, folder)
+		if err == nil && len(q.Lacks()) != 2 {
+			t.Errorf("lacks %v", q.Lacks())
+		}
+	})
+	t.Run("a beginning without a root", func(t *testing.T) {
+		folder := ask(t, usurp)
+		if err := os.RemoveAll(filepath.Join(folder, "base")); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"2.targets.json", "2.stable-linux-amd64.json"} {
+			text := strings.Replace(string(mustRead(t, filepath.Join(folder, "sign", name))), `"version":2`, `"version":1`, 1)
+			if err := os.WriteFile(filepath.Join(folder, "sign", "1"+name[1:]), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		head := filepath.Join(folder, "request.json")
+		if err := os.WriteFile(head, []byte(strings.ReplaceAll(string(mustRead(t, head)), `"2.`, `"1.`)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := repo.OpenRequest(fsys.Disk{}, folder); err == nil || !strings.Contains(err.Error(), "without a root") {
 			t.Errorf("%v", err)
 		}
 	})
