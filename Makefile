@@ -44,8 +44,8 @@ check: ## gofmt, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-bench: deps build ## the measures of docs/performance.md (about 15 minutes; QUICK=1 takes two)
-	. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick)
+bench: deps build ## the measures of docs/performance.md (about 15 minutes; QUICK=1 takes two, ONLY=rest only what an agent takes at rest)
+	. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
 
 bench-delta: ## PAIRS="OLD:NEW ..." against bsdiff, xz, zstd
 	$(GO) run ./e2e/deltabench $(PAIRS)

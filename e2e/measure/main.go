@@ -21,11 +21,12 @@ import (
 func main() {
 	quick := flag.Bool("quick", false, "one minute at rest instead of ten: a look, not a measure")
 	keep := flag.String("keep", "", "leave everything in this folder")
+	only := flag.String("only", "", "take this part alone: programs, first, now or rest")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	t := &table{}
-	err := run(ctx, t, *quick, *keep)
+	err := run(ctx, t, *quick, *keep, *only)
 	t.print()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -35,7 +36,7 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, t *table, quick bool, keep string) error {
+func run(ctx context.Context, t *table, quick bool, keep, only string) error {
 	dir := keep
 	if dir == "" {
 		temp, err := os.MkdirTemp("", "limpet-measure-")
@@ -50,9 +51,6 @@ func run(ctx context.Context, t *table, quick bool, keep string) error {
 		return err
 	}
 	if err := rig.Build(bin); err != nil {
-		return err
-	}
-	if err := programs(t, bin); err != nil {
 		return err
 	}
 	r := &rig.Rig{Bin: bin, Dir: dir}
@@ -71,14 +69,26 @@ func run(ctx context.Context, t *table, quick bool, keep string) error {
 	if quick {
 		rest = time.Minute
 	}
-	for _, measure := range []func() error{
-		func() error { return firstResult(ctx, t, r, hub) },
-		func() error { return runNow(ctx, t, r, hub) },
-		func() error { return atRest(ctx, t, r, hub, rest) },
+	known := false
+	for _, part := range []struct {
+		name    string
+		measure func() error
+	}{
+		{"programs", func() error { return programs(t, bin) }},
+		{"first", func() error { return firstResult(ctx, t, r, hub) }},
+		{"now", func() error { return runNow(ctx, t, r, hub) }},
+		{"rest", func() error { return atRest(ctx, t, r, hub, rest) }},
 	} {
-		if err := measure(); err != nil {
+		if only != "" && only != part.name {
+			continue
+		}
+		known = true
+		if err := part.measure(); err != nil {
 			return err
 		}
+	}
+	if !known {
+		return fmt.Errorf("-only %s: there is no such part", only)
 	}
 	return nil
 }
