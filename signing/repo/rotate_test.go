@@ -81,9 +81,9 @@ func company(t testing.TB, dir string, people []signing.Key, online signing.Key)
 // From every root that was ever shipped a client follows to the newest one, whose
 // people have all changed twice on the way, and so has the online key.
 func TestEveryRootEverShippedLeadsToTheNewest(t *testing.T) {
-	const turns = 12
+	const turns = 8
 	dir := t.TempDir()
-	people, online := draw(t, 3+turns), draw(t, turns+1)
+	people, online := draw(t, 3+turns), draw(t, 1+turns)
 	company(t, dir, people, online[0])
 	for n := range turns {
 		all := hands{}.and(people...).and(online...)
@@ -168,7 +168,7 @@ func TestAfterATheftOfTheOnlineKeyBoxesComeBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range 50 { // he signs on and on, so that his versions are higher than any of ours
+	for n := range 10 { // he signs on and on, so that his versions are higher than any of ours
 		thief.Refresh(noon)
 		commit(t, thief, noon.Add(time.Duration(n)*time.Minute))
 	}
