@@ -16,7 +16,7 @@ help: ## list the targets
 
 build: ## build the five programs into bin/
 	$(BUILD) -o $(BIN)/limpet ./stub
-	$(BUILD) -o $(BIN)/limpet-fetch ./stub/fetch
+	$(BUILD) -tags nethttpomithttp2 -o $(BIN)/limpet-fetch ./stub/fetch # HTTP/2 would be 0.4 MB of its 7
 	$(BUILD) -o $(BIN)/limpet-core ./core
 	$(BUILD) -o $(BIN)/limpet-hub ./hub
 	$(BUILD) -o $(BIN)/limpet-release ./release
@@ -33,7 +33,8 @@ demo-bad-update: build ## publish three broken cores, watch each go back; then a
 test: deps build ## every test, race detector on
 	. ./.cache/env && $(GO) test -race -shuffle=on -timeout 9m ./...
 
-test-systemd: build ## the installer in a Debian container with systemd: install, reboot, kill -9, uninstall (root)
+test-systemd: build ## a box's life in a Debian container with systemd: install, reboot, update, kill -9, uninstall (root)
+	$(MAKE) --no-print-directory build VERSION=0.2.0 BIN=.cache/systemd/next
 	./e2e/systemd/run.sh
 
 test-delta: ## the slow tests of the delta codec, without the race detector (about 2 minutes)
@@ -44,8 +45,8 @@ check: ## gofmt, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-bench: deps build ## the measures of docs/performance.md (about 15 minutes; QUICK=1 takes two, ONLY=rest only what an agent takes at rest)
-	. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
+bench: deps build ## the measures of docs/performance.md (about 45 minutes; QUICK=1 takes ten, ONLY=swaps SWAPS=N a part)
+	. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY)) $(if $(SWAPS),-swaps $(SWAPS))
 
 bench-delta: ## PAIRS="OLD:NEW ..." against bsdiff, xz, zstd
 	$(GO) run ./e2e/deltabench $(PAIRS)

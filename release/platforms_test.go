@@ -30,6 +30,9 @@ func TestGoreleaserBuildsTheSame(t *testing.T) {
 			t.Errorf("goreleaser.yaml does not build with %s", flag)
 		}
 	}
+	if !strings.Contains(string(text), "binary: limpet-fetch\n    tags: ["+fetchTags+"]\n") {
+		t.Errorf("goreleaser.yaml does not build limpet-fetch with %s", fetchTags)
+	}
 	for _, p := range programs {
 		if !strings.Contains(string(text), "main: "+p.pkg+"\n") || !strings.Contains(string(text), "binary: "+p.name+"\n") {
 			t.Errorf("goreleaser.yaml does not build %s from %s", p.name, p.pkg)

@@ -111,6 +111,7 @@ type supervisor struct {
 	swap     swap
 	looking  looking
 	bootID   string
+	worked   bool // something that is shown has changed since memory was last given back
 	watchdog time.Duration
 	patted   time.Duration
 }
