@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help build run demo-update demo-bad-update test test-systemd test-delta test-delta-platforms check bench bench-delta fuzz proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-systemd test-delta test-delta-platforms check bench bench-delta fuzz proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -64,6 +64,18 @@ proto: ## generate core/wire/wire.pb.go anew (needs protoc)
 
 deps: ## fetch what the tests need beyond Go, make and git
 	@./scripts/deps.sh
+
+# Where a release goes. Without them it goes, with keys that protect nobody, below dist/, to look at.
+REPO ?= dist/release
+KEYS ?= dist/keys
+CHANNEL ?= beta
+
+release: ## build every platform twice, sign and verify: VERSION= REPO= KEYS= CHANNEL= REQUEST= WAVES= (about 30 minutes)
+	VERSION='$(VERSION)' REPO='$(REPO)' KEYS='$(KEYS)' CHANNEL='$(CHANNEL)' REQUEST='$(REQUEST)' WAVES='$(WAVES)' PLATFORMS='$(PLATFORMS)' ./scripts/release.sh
+
+release-check: ## hold goreleaser.yaml against goreleaser itself (builds it once, about 8 minutes)
+	@[ -x .cache/goreleaser ] || GOBIN=$(CURDIR)/.cache $(GO) install github.com/goreleaser/goreleaser/v2@v2.16.0
+	.cache/goreleaser check
 
 clean: ## remove what was built, not .run/
 	rm -rf $(BIN) dist

@@ -139,7 +139,7 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 			program = filepath.Join(bin, program)
 		}
 		cmd := exec.CommandContext(ctx, program, args[3:]...)
-		cmd.Dir = ts.MkAbs(".")
+		cmd.Dir, cmd.Env = ts.MkAbs("."), append(os.Environ(), "PATH="+ts.Getenv("PATH"))
 		last, _ = cmd.CombinedOutput()
 		return pattern.Match(last), nil
 	})

@@ -20,8 +20,12 @@ import (
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
 
-// cutFile says what a folder of built programs is; it is written last.
-const cutFile = "cut.json"
+// cutFile says what a folder of built programs is; it is written last. billFile says
+// what they are made of.
+const (
+	cutFile  = "cut.json"
+	billFile = "sbom.cdx.json"
+)
 
 // maxCutFile is the longest cut.json taken, in bytes.
 const maxCutFile = 1 << 20
@@ -90,7 +94,7 @@ func readCut(dir string) (cut, error) {
 type order struct {
 	source, commit, out, version string
 	platforms                    words
-	coreOnly                     bool
+	all, coreOnly, dry           bool
 }
 
 func cutCommand(f *flag.FlagSet) action {
@@ -100,6 +104,8 @@ func cutCommand(f *flag.FlagSet) action {
 	f.StringVar(&o.out, "out", "", "`folder` for the programs")
 	f.StringVar(&o.version, "version", "", "`version` to build in")
 	f.Var(&o.platforms, "platform", "`GOOS-GOARCH` to build for; may be repeated (default: this machine's)")
+	f.BoolVar(&o.all, "all", false, "build for every platform of a release: "+strings.Join(releasePlatforms, " "))
+	f.BoolVar(&o.dry, "dry-run", false, "say what would be built, and build nothing")
 	f.BoolVar(&o.coreOnly, "core-only", false, "build limpet-core alone, not limpet and limpet-fetch")
 	return func(ctx context.Context, out output) error {
 		if err := o.check(); err != nil {
@@ -117,6 +123,12 @@ func (o *order) check() error {
 		return usageError("--version is missing")
 	case !cutVersion.MatchString(o.version):
 		return usageError(fmt.Sprintf("version %q: use letters, digits, dots, dashes, at most 64", o.version))
+	}
+	if o.all && o.platforms != nil {
+		return usageError("--all is every platform; give it without --platform")
+	}
+	if o.all {
+		o.platforms = slices.Clone(releasePlatforms)
 	}
 	if o.platforms == nil {
 		o.platforms = words{runtime.GOOS + "-" + runtime.GOARCH}
@@ -141,6 +153,11 @@ func (o *order) cut(ctx context.Context, out output) error {
 		return err
 	} else if there {
 		out.printf("nothing to build: %s is a cut of %s already\n%s", o.out, o.version, next)
+		return nil
+	}
+	if o.dry {
+		out.printf("dry run, nothing was built; else: %s of %s from %.12s, for %s\nnext: the same without --dry-run\n",
+			count(len(o.programs()), "program"), o.version, commit, strings.Join(o.platforms, ", "))
 		return nil
 	}
 	if changed(ctx, o.source) {
@@ -206,6 +223,7 @@ func (o *order) build(ctx context.Context, commit string, out output) (cut, erro
 	if made.Go, err = one.compiler(ctx); err != nil {
 		return cut{}, err
 	}
+	bill := newBill(o.version)
 	bar := out.progress(2 * len(o.platforms) * len(o.programs()))
 	defer bar.close()
 	for _, platform := range o.platforms {
@@ -219,10 +237,27 @@ func (o *order) build(ctx context.Context, commit string, out output) (cut, erro
 			if err := writeProgram(f.path(o.out), data); err != nil {
 				return cut{}, err
 			}
+			if err := bill.add(platform+"/"+p.name, data); err != nil {
+				return cut{}, err
+			}
 			made.Files = append(made.Files, f)
 		}
 	}
+	text, err := bill.text()
+	if err != nil {
+		return cut{}, err
+	}
+	if err := fsys.WriteNew(fsys.Disk{}, filepath.Join(o.out, billFile), text, 0o644); err != nil {
+		return cut{}, err
+	}
 	return made, made.write(o.out)
+}
+
+func count(n int, word string) string {
+	if n != 1 {
+		word += "s"
+	}
+	return fmt.Sprintf("%d %s", n, word)
 }
 
 // twice builds one program in both places.

@@ -3,9 +3,11 @@
 // stub in it with all that makes them travel lightly, keeps its signatures fresh,
 // and verifies it as a stranger would.
 //
-// It works on a folder of plain files and a folder of keys, both on this machine;
-// putting the files on a server is for whoever runs that server. The format is
-// docs/release-format.md. Every command may be run again.
+// It works on a folder of plain files and a folder of keys. Where keys are on other
+// machines, a change becomes a request: a folder that goes from keyholder to
+// keyholder and comes back. Putting the files on a server is for whoever runs that
+// server; mirror says in which order. The formats are docs/release-format.md. Every
+// command may be run again, and those that write have --dry-run.
 package main
 
 import (
@@ -40,6 +42,7 @@ type command struct {
 	args    string
 	summary string
 	setup   func(f *flag.FlagSet) action
+	words   int // how many words that are no flags it takes, first or last
 }
 
 // action does the work once flags are parsed. A usageError means exitUsage.
@@ -59,14 +62,26 @@ type usageError string
 func (e usageError) Error() string { return string(e) }
 
 var commands = []command{
-	{"init", "--dir REPO --keys KEYDIR --development", "make a repository and its keys", initCommand},
-	{"cut", "--version V --out DIR [--platform GOOS-GOARCH]...", "build a release twice and compare", cutCommand},
-	{"publish", "--dir REPO --keys KEYDIR --cut DIR", "list a release, with its deltas", publishCommand},
-	{"delta", "--dir REPO --keys KEYDIR [--version V] [--base V]...", "list more deltas for a release", deltaCommand},
-	{"promote", "--dir REPO --keys KEYDIR --version V --from CHANNEL --channel CHANNEL", "list a release in another channel", promoteCommand},
-	{"refresh", "--dir REPO --keys KEYDIR", "sign anew what expires", refreshCommand},
-	{"verify", "--dir REPO [--root FILE]", "check a repository as a stranger would", verifyCommand},
-	{"list", "--dir REPO", "show what is published", listCommand},
+	{"key", "--out NAME.key [--no-passphrase]", "make a key, on its keyholder's machine", keyCommand, 0},
+	{"init", "--dir REPO --request DIR --role ROLE=N:FILE.pub,... | --keys KEYDIR --development", "make a repository", initCommand, 0},
+	{"sign", "--request DIR --key FILE", "show what a request changes, and sign it", signCommand, 0},
+	{"collect", "--dir REPO --keys KEYDIR --request DIR", "publish a request that enough have signed", collectCommand, 0},
+	{"cut", "--version V --out DIR [--all | --platform GOOS-GOARCH...]", "build a release twice and compare", cutCommand, 0},
+	{"publish", "--dir REPO --keys KEYDIR --cut DIR [--waves SHARES]", "list a release, with its deltas", publishCommand, 0},
+	{"delta", "--dir REPO --keys KEYDIR [--version V] [--base V]...", "list more deltas for a release", deltaCommand, 0},
+	{"promote", "--dir REPO --keys KEYDIR --version V --from CHANNEL --channel CHANNEL [--waves SHARES]", "list a release in another channel", promoteCommand, 0},
+	{"waves", "VERSION --dir REPO [--fingerprint HEX]", "show who gets a release when", wavesCommand, 1},
+	{"pause", "VERSION --dir REPO --keys KEYDIR", "close a release to those who do not have it yet", pauseCommand, 1},
+	{"resume", "VERSION --dir REPO --keys KEYDIR", "let a paused release go on", resumeCommand, 1},
+	{"withdraw", "VERSION --dir REPO --keys KEYDIR", "do not offer a release any more", withdrawCommand, 1},
+	{"floor", "VERSION --dir REPO --keys KEYDIR", "let nothing older be installed any more", floorCommand, 1},
+	{"rotate", "--dir REPO --request DIR --role ROLE=N:FILE.pub,...", "change who signs a role", rotateCommand, 0},
+	{"refresh", "--dir REPO --keys KEYDIR", "sign anew what expires; for a timer", refreshCommand, 0},
+	{"verify", "--dir REPO [--root FILE]", "check a repository as a stranger would", verifyCommand, 0},
+	{"list", "--dir REPO", "show what is published", listCommand, 0},
+	{"mirror", "--dir REPO --to DIR | --list", "copy a repository, or say in which order to", mirrorCommand, 0},
+	{"serve", "--dir REPO [--listen ADDRESS]", "hand a repository out over HTTP", serveCommand, 0},
+	{"sbom", "--version V PROGRAM...", "say what programs are made of, as CycloneDX", sbomCommand, 1 << 10},
 }
 
 // run is the program without the process around it; it returns the exit code.
@@ -93,6 +108,9 @@ func (c command) execute(ctx context.Context, args []string, out output) int {
 	flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	act := c.setup(flags)
+	if c.words > 0 && len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		args = append(args[1:len(args):len(args)], args[0])
+	}
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -102,8 +120,8 @@ func (c command) execute(ctx context.Context, args []string, out output) int {
 		return exitOK
 	case err != nil:
 		err = usageError(err.Error())
-	case flags.NArg() > 0:
-		err = usageError(fmt.Sprintf("%q is one word too many", flags.Arg(0)))
+	case flags.NArg() > c.words:
+		err = usageError(fmt.Sprintf("%q is one word too many", flags.Arg(c.words)))
 	default:
 		err = act(ctx, out)
 	}

@@ -3,6 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -14,14 +19,38 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/limpet-monitoring/limpet/platforms/fsys"
-	"github.com/limpet-monitoring/limpet/signing"
-	"github.com/limpet-monitoring/limpet/signing/repo"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"limpet-release": main, "production-repo": productionRepo})
+	testscript.Main(m, map[string]func(){"limpet-release": main, "token": token})
+}
+
+// token is hardware with one key: token new SECRET PUBLIC, token sign SECRET <MESSAGE >SIGNATURE.
+func token() {
+	switch os.Args[1] {
+	case "new":
+		public, private, err := ed25519.GenerateKey(nil)
+		check(err)
+		der, err := x509.MarshalPKIXPublicKey(public)
+		check(err)
+		check(os.WriteFile(os.Args[2], private.Seed(), 0o600))
+		check(os.WriteFile(os.Args[3], pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), 0o644))
+	case "sign":
+		seed, err := os.ReadFile(os.Args[2])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "no token in the slot")
+			os.Exit(1)
+		}
+		message, err := io.ReadAll(os.Stdin)
+		check(err)
+		os.Stdout.Write(ed25519.Sign(ed25519.NewKeyFromSeed(seed), message))
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
 }
 
 func TestScripts(t *testing.T) {
@@ -41,6 +70,9 @@ func TestScripts(t *testing.T) {
 			"oneline": oneLine,
 			"blob":    blob,
 			"damage":  damage,
+			"copy-tree": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(ts.MkAbs(args[0]))))
+			},
 		},
 	})
 }
@@ -85,31 +117,6 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	data[len(data)/2]++
 	ts.Check(os.WriteFile(names[0], data, 0o644))
-}
-
-// productionRepo makes a repository that is not marked for development, as the key
-// ceremony will: production-repo DIR KEYDIR.
-func productionRepo() {
-	dir, keys := os.Args[1], keyDir(os.Args[2])
-	if err := os.MkdirAll(string(keys), 0o700); err != nil {
-		panic(err)
-	}
-	for _, role := range append(topRoles, "stable-linux-amd64") {
-		key, err := signing.Generate(false)
-		if err != nil {
-			panic(err)
-		}
-		if err := key.Save(keys.file(role)); err != nil {
-			panic(err)
-		}
-	}
-	r, err := repo.Create(fsys.Disk{}, dir, keys.production, false)
-	if err != nil {
-		panic(err)
-	}
-	if _, err := r.Commit(time.Now()); err != nil {
-		panic(err)
-	}
 }
 
 // tool runs commands in a folder of its own.
@@ -216,7 +223,7 @@ func TestExitCodes(t *testing.T) {
 	r.run(exitUsage, "list", "--dir", "$repo", "more")
 	r.run(exitUsage, "publish", "--soak", "fast")
 	r.run(exitFailed, "list", "--dir", "$repo")
-	r.run(exitFailed, "init", "--dir", "$repo", "--keys", "$keys")
+	r.run(exitUsage, "init", "--dir", "$repo", "--keys", "$keys")
 	r.run(exitUsage, "cut", "--out", "$cut")
 	r.run(exitUsage, "cut", "--version", "1.0.0")
 	r.run(exitUsage, "cut", "--version", "1/0", "--out", "$cut")

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/limpet-monitoring/limpet/signing/repo"
 	"github.com/limpet-monitoring/limpet/updater/delta"
@@ -22,11 +23,13 @@ type publication struct {
 	decodes words
 	plain   bool
 	ways    *ways
+	*schedule
 }
 
 func publishCommand(f *flag.FlagSet) action {
 	p := placeFlags(f)
-	pub := &publication{cores: files{}, stubs: files{}, fetches: files{}, ways: wayFlags(f)}
+	p.requestFlag(f)
+	pub := &publication{cores: files{}, stubs: files{}, fetches: files{}, ways: wayFlags(f), schedule: scheduleFlags(f)}
 	f.StringVar(&pub.cut, "cut", "", "`folder` that limpet-release cut made: brings version and files")
 	f.StringVar(&pub.Channel, "channel", "stable", "`channel` the cores go to")
 	f.StringVar(&pub.Version, "version", "", "`version` of all the files given; it never changes afterwards")
@@ -64,6 +67,10 @@ func (pub *publication) check() error {
 	}
 	if pub.Codecs = pub.decodes; pub.Codecs == nil {
 		pub.Codecs = delta.Codecs()
+	}
+	var err error
+	if pub.Waves, err = pub.schedule.waves(time.Now()); err != nil {
+		return err
 	}
 	return pub.ways.check()
 }
@@ -105,7 +112,7 @@ func (pub *publication) publish(ctx context.Context, r *repo.Repo, p *place, out
 	if len(added) == 0 {
 		done = fmt.Sprintf("%s was listed already; what travels for it is listed now", pub.Version)
 	}
-	return p.finish(ctx, r, out, fmt.Sprintf("nothing to publish: all of %s is listed already, with the same bytes", pub.Version), done)
+	return p.finish(ctx, r, out, said{fmt.Sprintf("nothing to publish: all of %s is listed already, with the same bytes", pub.Version), done})
 }
 
 // add lists all files and says which were new.

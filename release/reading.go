@@ -76,14 +76,14 @@ func printTargets(out output, r *repo.Repo) error {
 	}
 	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
 	if len(cores) > 0 {
-		fmt.Fprintln(table, "CHANNEL\tPLATFORM\tVERSION\tCOUNTER\tFLOOR\tSOAK\tCONTRACT\tBYTES\tPACKED\tDELTAS\tSHA-256")
+		fmt.Fprintln(table, "CHANNEL\tPLATFORM\tVERSION\tCOUNTER\tFLOOR\tSOAK\tCONTRACT\tBYTES\tOPEN\tPACKED\tDELTAS\tSHA-256")
 	}
 	for _, c := range cores {
 		packed := "-"
 		if c.Packed != nil {
 			packed = strconv.FormatInt(c.Packed.Length, 10)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%v\t%d\t%d\t%s\t%d\t%x\n", c.Channel, c.Platform, c.Version, c.Counter, c.Floor, c.Soak, c.Contract, c.Length, packed, len(c.Deltas), c.SHA256[:6])
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%v\t%d\t%d\t%s\t%s\t%d\t%x\n", c.Channel, c.Platform, c.Version, c.Counter, c.Floor, c.Soak, c.Contract, c.Length, openTo(r, c), packed, len(c.Deltas), c.SHA256[:6])
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -95,6 +95,14 @@ func printTargets(out output, r *repo.Repo) error {
 		fmt.Fprintf(table, "%s\t%d\t%x\n", strings.TrimPrefix(p.Path, "stub/"), p.Length, p.SHA256[:6])
 	}
 	return table.Flush()
+}
+
+// openTo is the share of the fleet that a release is open to now.
+func openTo(r *repo.Repo, c tuf.Core) string {
+	if !r.Paused(c).IsZero() {
+		return "paused"
+	}
+	return strconv.Itoa(tuf.Open(c.Waves, time.Now())) + " %"
 }
 
 func verifyCommand(f *flag.FlagSet) action {

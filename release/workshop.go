@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -58,7 +60,7 @@ const fetchTags = "nethttpomithttp2"
 func (w *workshop) build(ctx context.Context, platform, pkg, version string) ([]byte, error) {
 	goos, goarch, _ := strings.Cut(platform, "-")
 	out := filepath.Join(filepath.Dir(w.dir), "program")
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version=" + version + " -X main.built=" + w.built, "-o", out}
+	args := append(append([]string{"build"}, buildFlags...), "-ldflags", "-s -w -buildid= -X main.version="+version+" -X main.built="+w.built, "-o", out)
 	if pkg == "./stub/fetch" {
 		args = append(args, "-tags", fetchTags)
 	}
@@ -80,7 +82,8 @@ func (w *workshop) compiler(ctx context.Context) (string, error) {
 func (w *workshop) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off", "GOAMD64=v1", "GOARM64=v8.0")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
+	cmd.Env = append(cmd.Env, slices.Collect(maps.Values(processors))...)
 	if w.cache != "" {
 		cmd.Env = append(cmd.Env, "GOCACHE="+w.cache)
 	}

@@ -24,22 +24,31 @@ const defaultSoak = 5 * time.Minute
 
 // place is where the writing commands work.
 type place struct {
-	dir  string
-	keys string
+	dir     string
+	keys    string
+	request string // where to put what others have to sign; "" = sign with the keys here
+	dry     bool
+	*secrets
 }
 
 func placeFlags(f *flag.FlagSet) *place {
-	p := &place{}
+	p := &place{secrets: secretFlags(f)}
 	f.StringVar(&p.dir, "dir", "", "`folder` of the repository")
-	f.StringVar(&p.keys, "keys", "", "`folder` of the key files")
+	f.StringVar(&p.keys, "keys", "", "`folder` of the key files that are on this machine, or one such file")
+	f.BoolVar(&p.dry, "dry-run", false, "say what would be done, and write nothing")
 	return p
+}
+
+// requestFlag is for the commands whose change several people may have to sign.
+func (p *place) requestFlag(f *flag.FlagSet) {
+	f.StringVar(&p.request, "request", "", "new `folder` for what others have to sign, instead of publishing; see limpet-release sign")
 }
 
 func (p *place) check() error {
 	switch {
 	case p.dir == "":
 		return usageError("--dir is missing")
-	case p.keys == "":
+	case p.keys == "" && p.request == "":
 		return usageError("--keys is missing")
 	}
 	return nil
@@ -63,12 +72,20 @@ func (p *place) open(out output) (*repo.Repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := keyDir(p.keys).production
-	if look.Set().Development() {
-		keys = keyDir(p.keys).development
-		sayDevelopment(out)
+	ring, err := p.ring(look.Set().Development(), out)
+	if err != nil {
+		return nil, err
 	}
-	return repo.Open(fsys.Disk{}, p.dir, keys)
+	return repo.Open(fsys.Disk{}, p.dir, ring)
+}
+
+// ring is the keys of the key folder, for a repository of either kind.
+func (p *place) ring(development bool, out output) (repo.Ring, error) {
+	if development {
+		sayDevelopment(out)
+		return keyDir(p.keys).workbench()
+	}
+	return keyDir(p.keys).production(p.ask)
 }
 
 // write runs change on the opened repository, under its lock.
@@ -91,99 +108,106 @@ func (p *place) write(out output, change func(*repo.Repo) error) error {
 	return change(r)
 }
 
-func sayDevelopment(out output) {
-	out.note("note: this is a development repository; its keys protect nobody, use it for nothing but trying things out")
-}
+// said is what a command says of its change.
+type said struct{ nothing, done string }
 
-func initCommand(f *flag.FlagSet) action {
-	p := placeFlags(f)
-	development := f.Bool("development", false, "make development keys, which lie unprotected in the key folder")
-	return func(_ context.Context, out output) error {
-		if err := p.check(); err != nil {
-			return err
-		}
-		if !*development {
-			return errors.New("keys for real releases need a ceremony, which this version does not have yet; add --development to try things out")
-		}
-		if err := os.MkdirAll(p.dir, 0o755); err != nil {
-			return fmt.Errorf("make repository folder: %w", err)
-		}
-		lock, err := p.lock()
-		if err != nil {
-			return err
-		}
-		defer lock.Release()
-		return p.init(out)
-	}
-}
-
-func (p *place) init(out output) error {
-	keys := keyDir(p.keys)
-	r, err := repo.Open(fsys.Disk{}, p.dir, keys.development)
+// finish publishes what was collected, or writes it down for others to sign, or, in a
+// dry run, says what it would be.
+func (p *place) finish(ctx context.Context, r *repo.Repo, out output, s said) error {
+	next := "next: limpet-release verify --dir " + p.dir
 	switch {
-	case err == nil && !r.Set().Development():
-		return fmt.Errorf("%s holds a repository already, and not a development one; choose another folder", p.dir)
-	case err == nil:
-		for _, role := range topRoles {
-			if _, err := keys.development(role); err != nil {
-				return fmt.Errorf("the repository in %s is there, but not all of its keys: %w", p.dir, err)
-			}
-		}
-		sayDevelopment(out)
-		out.printf("%s is there already, nothing changed\nnext: limpet-release publish --dir %s --keys %s --version V --core GOOS-GOARCH=FILE\n", p.dir, p.dir, p.keys)
+	case !r.Changed():
+		out.printf("%s\n%s\n", s.nothing, next)
 		return nil
-	case !errors.Is(err, fs.ErrNotExist):
+	case p.dry:
+		out.printf("dry run, nothing was written; else: %s\nnext: the same without --dry-run\n", s.done)
+		return nil
+	}
+	now := time.Now()
+	if p.request != "" {
+		return p.hand(ctx, r, out, s.done, now)
+	}
+	left := r.Refresh(now)
+	if err := p.commit(ctx, r, now); err != nil {
 		return err
 	}
-	for _, role := range topRoles {
-		key, err := keys.ensure(role)
-		if err != nil {
-			return err
-		}
-		if !key.Development() {
-			return fmt.Errorf("%s is not a development key; choose another key folder", keys.file(role))
-		}
-	}
-	if r, err = repo.Create(fsys.Disk{}, p.dir, keys.development, true); err != nil {
-		return err
-	}
-	if _, err := r.Commit(time.Now()); err != nil {
-		return err
-	}
-	sayDevelopment(out)
-	out.printf("made a repository in %s, its keys are in %s\nnext: limpet-release publish --dir %s --keys %s --version V --core GOOS-GOARCH=FILE\n", p.dir, p.keys, p.dir, p.keys)
+	p.warnDue(out, left)
+	out.printf("%s\n%s\n", s.done, next)
 	return nil
 }
 
-func refreshCommand(f *flag.FlagSet) action {
-	p := placeFlags(f)
-	return func(ctx context.Context, out output) error {
-		return p.write(out, func(r *repo.Repo) error {
-			now := time.Now()
-			r.Refresh(now)
-			if err := commit(ctx, r, now); err != nil {
-				return err
-			}
-			out.printf("signed anew; ")
-			first := r.Set().Expiries()[1] // the timestamp's life is the shortest
-			for _, e := range r.Set().Expiries() {
-				if e.Expires.Before(first.Expires) {
-					first = e
-				}
-			}
-			out.printf("%s expires first, at %s\nnext: limpet-release refresh again before %s\n", first.Role, stamp(first.Expires), stamp(first.Warn))
-			return nil
-		})
-	}
-}
-
 // commit is the point of no return: an interrupt before it leaves all as it was.
-func commit(ctx context.Context, r *repo.Repo, now time.Time) error {
+func (p *place) commit(ctx context.Context, r *repo.Repo, now time.Time) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted; nothing was published")
 	}
 	_, err := r.Commit(now)
+	if lacks := (*repo.Unsigned)(nil); errors.As(err, &lacks) {
+		return fmt.Errorf("%w; nothing was published; --request DIR writes down what others have to sign", err)
+	}
 	return err
+}
+
+func sayDevelopment(out output) {
+	out.note("note: this is a development repository; its keys protect nobody, use it for nothing but trying things out")
+}
+
+func refreshCommand(f *flag.FlagSet) action {
+	p := placeFlags(f)
+	p.requestFlag(f)
+	return func(ctx context.Context, out output) error {
+		return p.write(out, func(r *repo.Repo) error { return p.refresh(ctx, r, out) })
+	}
+}
+
+// refresh signs snapshot and timestamp, and what is due where its keys are here. For
+// the rest there is --request.
+func (p *place) refresh(ctx context.Context, r *repo.Repo, out output) error {
+	now := time.Now()
+	due := r.Due(now)
+	switch {
+	case p.request != "" && len(due) == 0:
+		out.printf("nothing is due: no role that people sign expires within 14 days\nnext: limpet-release refresh --dir %s --keys KEYDIR\n", p.dir)
+		return nil
+	case p.request != "":
+		r.RenewDue(now)
+		return p.finish(ctx, r, out, said{done: "signs anew " + strings.Join(due, ", ")})
+	case p.dry:
+		out.printf("dry run, nothing was written; else: snapshot and timestamp signed anew%s\nnext: the same without --dry-run\n", andDue(due))
+		return nil
+	}
+	left := r.Refresh(now)
+	if err := p.commit(ctx, r, now); err != nil {
+		return err
+	}
+	first := r.Set().Expiries()[1]
+	for _, e := range r.Set().Expiries() {
+		if e.Expires.Before(first.Expires) {
+			first = e
+		}
+	}
+	out.printf("signed anew; %s expires first, at %s\n", first.Role, stamp(first.Expires))
+	if p.warnDue(out, left) {
+		out.printf("next: limpet-release refresh --dir %s --request DIR\n", p.dir)
+		return nil
+	}
+	out.printf("next: limpet-release refresh again before %s\n", stamp(first.Warn))
+	return nil
+}
+
+// warnDue says what will expire unless people who are not here sign it.
+func (p *place) warnDue(out output, left []string) bool {
+	if len(left) > 0 {
+		out.note("warning: due within 14 days, and its keys are not here: %s; limpet-release refresh --request DIR asks for it", strings.Join(left, ", "))
+	}
+	return len(left) > 0
+}
+
+func andDue(due []string) string {
+	if len(due) == 0 {
+		return ""
+	}
+	return "; due, too: " + strings.Join(due, ", ")
 }
 
 // files is a flag given as GOOS-GOARCH=FILE, as often as one likes.

@@ -1,6 +1,8 @@
 // Package signing holds the Ed25519 keys that sign releases and content: it makes
-// them, keeps them in files of their own, and signs with them. What is signed,
-// and which key may sign it, is for signing/repo and signing/tuf.
+// them, keeps them in files of their own, with a passphrase or without, or leaves
+// them in hardware behind a command, and signs with them. What is signed, and which
+// key may sign it, is for signing/repo and signing/tuf. The files are described in
+// docs/release-format.md.
 package signing
 
 import (
@@ -51,8 +53,8 @@ func (k Key) Development() bool { return k.development }
 // Public is the public half.
 func (k Key) Public() ed25519.PublicKey { return k.private.Public().(ed25519.PublicKey) }
 
-// Sign signs message.
-func (k Key) Sign(message []byte) []byte { return ed25519.Sign(k.private, message) }
+// Sign signs message. It never fails.
+func (k Key) Sign(message []byte) ([]byte, error) { return ed25519.Sign(k.private, message), nil }
 
 // String is ID: a key never prints its private half.
 func (k Key) String() string { return k.ID() }
@@ -73,19 +75,22 @@ func KeyID(public ed25519.PublicKey) string {
 // Save writes the key to a new file that only its owner may read, durably. It
 // never overwrites: an existing name is fs.ErrExist.
 func (k Key) Save(name string) error {
-	use := production
-	if k.development {
-		use = development
-	}
-	data := pem.EncodeToMemory(&pem.Block{Type: pemType, Headers: map[string]string{useHeader: use}, Bytes: k.private.Seed()})
-	if err := writeOnce(name, data); err != nil {
+	data := pem.EncodeToMemory(&pem.Block{Type: pemType, Headers: map[string]string{useHeader: useOf(k.development)}, Bytes: k.private.Seed()})
+	if err := writeOnce(name, data, 0o600); err != nil {
 		return fmt.Errorf("save key %s: %w", name, err)
 	}
 	return nil
 }
 
-func writeOnce(name string, data []byte) error {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func useOf(developmentOnly bool) string {
+	if developmentOnly {
+		return development
+	}
+	return production
+}
+
+func writeOnce(name string, data []byte, mode fs.FileMode) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err
 	}
@@ -122,17 +127,25 @@ func load(name string) (Key, error) {
 		return Key{}, err
 	}
 	block, rest := pem.Decode(data)
+	if block != nil && block.Type == lockedType {
+		return Key{}, errors.New("a passphrase protects it, and none can be asked for here")
+	}
 	if block == nil || block.Type != pemType || len(rest) > 0 {
 		return Key{}, errors.New("this is not a key file")
 	}
 	if len(block.Bytes) != ed25519.SeedSize {
 		return Key{}, fmt.Errorf("the key has %d bytes, not %d", len(block.Bytes), ed25519.SeedSize)
 	}
+	developmentOnly, err := readUse(block)
+	return Key{private: ed25519.NewKeyFromSeed(block.Bytes), development: developmentOnly}, err
+}
+
+func readUse(block *pem.Block) (developmentOnly bool, err error) {
 	use := block.Headers[useHeader]
 	if use != development && use != production {
-		return Key{}, fmt.Errorf("the key does not say whether it is for %s or %s", production, development)
+		return false, fmt.Errorf("the key does not say whether it is for %s or %s", production, development)
 	}
-	return Key{private: ed25519.NewKeyFromSeed(block.Bytes), development: use == development}, nil
+	return use == development, nil
 }
 
 func private(info fs.FileInfo) error {

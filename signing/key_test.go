@@ -37,8 +37,8 @@ func TestKeySurvivesItsFile(t *testing.T) {
 		if back.ID() != k.ID() || back.Development() != dev {
 			t.Errorf("came back as %s, development %v", back, back.Development())
 		}
-		if !ed25519.Verify(k.Public(), []byte("message"), back.Sign([]byte("message"))) {
-			t.Error("its signature does not verify")
+		if sig, err := back.Sign([]byte("message")); err != nil || !ed25519.Verify(k.Public(), []byte("message"), sig) {
+			t.Errorf("its signature does not verify (%v)", err)
 		}
 		text, err := os.ReadFile(name)
 		if err != nil {

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"slices"
 	"strconv"
 
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
+	"github.com/limpet-monitoring/limpet/signing/tuf"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
@@ -159,7 +158,7 @@ func (c *choice) follow(s situation, cores []*signed) {
 			c.no("held-by-mirror", "the mirror holds "+l.version+" back")
 		case why != "":
 			c.against(s, l, why)
-		case cohort(s.finger, l.version) >= l.open*100:
+		case !tuf.Within(tuf.Cohort(s.finger, l.version), l.open):
 			c.no("wave", l.version+" is not open to this box yet: its wave comes later")
 		default:
 			c.core, c.pick, c.pending = *l, true, !s.found
@@ -187,15 +186,6 @@ func (c *choice) against(s situation, l *signed, why boot.Why) {
 	default:
 		c.no(string(why), l.version+": "+string(why))
 	}
-}
-
-// cohort is the place of a box in a release's waves, from 0 to 9,999; without a fingerprint it is last.
-func cohort(finger, version string) int {
-	if finger == "" {
-		return 9999
-	}
-	sum := sha256.Sum256([]byte(finger + ":" + version))
-	return int(binary.BigEndian.Uint32(sum[:4]) % 10000)
 }
 
 // outdated says why a trial that was not activated yet is to be dropped, "" when it stays.

@@ -191,7 +191,7 @@ func describe(b *strings.Builder, set *tuf.Set, channels, held []string, platfor
 					hold = "1"
 				}
 				say(b, "target", hash, strconv.FormatInt(c.Length, 10), strconv.FormatUint(c.Counter, 10), word(c.Version), word(channel),
-					strconv.Itoa(int(c.Soak/time.Second)), strconv.Itoa(open100(c.Waves, now)), hold)
+					strconv.Itoa(int(c.Soak/time.Second)), strconv.Itoa(tuf.Open(c.Waves, now)), hold)
 			}
 		}
 		if len(skipped) > 0 {
@@ -209,20 +209,6 @@ func describe(b *strings.Builder, set *tuf.Set, channels, held []string, platfor
 		b.WriteString("development\n")
 	}
 	b.WriteString("verdict 1\n")
-}
-
-// open100 is the share of the fleet, in percent, that a release is open to.
-func open100(waves []tuf.Wave, now time.Time) int {
-	if len(waves) == 0 {
-		return 100
-	}
-	percent := 0
-	for _, w := range waves {
-		if !w.From.After(now) {
-			percent = w.Percent
-		}
-	}
-	return percent
 }
 
 // kindOf is the word for a warning. Timestamp and snapshot are signed anew all the time: one that

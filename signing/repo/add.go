@@ -32,6 +32,7 @@ type Release struct {
 	Soak     time.Duration // whole seconds
 	Contract uint64        // the lowest stub contract that can run it
 	Codecs   []string      // delta codecs it can decode
+	Waves    []tuf.Wave    // when it opens to which share of the fleet; none = to all at once
 }
 
 // custom is how a Release is written into a target.
@@ -42,9 +43,12 @@ type custom struct {
 	Soak     int64    `json:"soak"` // seconds
 	Contract uint64   `json:"contract"`
 	Codecs   []string `json:"codecs,omitempty"`
+	Waves    []wave   `json:"waves,omitempty"`
+	Paused   *paused  `json:"paused,omitempty"`
 }
 
-// NextCounter is the lowest counter a new release may have.
+// NextCounter is the lowest counter a new release may have: above those of every
+// release there is or was.
 func (r *Repo) NextCounter() (uint64, error) {
 	cores, err := r.Cores()
 	if err != nil {
@@ -53,6 +57,11 @@ func (r *Repo) NextCounter() (uint64, error) {
 	highest := uint64(0)
 	if len(cores) > 0 {
 		highest = cores[0].Counter
+	}
+	for role := range r.targets {
+		for _, w := range r.withdrawn(role) {
+			highest = max(highest, w.Counter)
+		}
 	}
 	return highest + 1, nil
 }
@@ -82,6 +91,9 @@ func (r *Repo) AddRelease(rel Release, cores map[string][]byte) ([]string, error
 			continue
 		}
 		if err := r.elsewhere(rel, platform, cores[platform]); err != nil {
+			return nil, err
+		}
+		if err := r.notWithdrawn(rel.Version, platform); err != nil {
 			return nil, err
 		}
 		if rel.Counter < next {
@@ -124,7 +136,7 @@ func (r *Repo) addCore(rel Release, platform string, data []byte) error {
 		return err
 	}
 	return r.add(role, tuf.CorePath(rel.Channel, platform, rel.Version), data, custom{
-		rel.Version, rel.Counter, rel.Floor, int64(rel.Soak / time.Second), rel.Contract, rel.Codecs,
+		rel.Version, rel.Counter, rel.Floor, int64(rel.Soak / time.Second), rel.Contract, rel.Codecs, wavesOf(rel.Waves), nil,
 	})
 }
 
@@ -189,38 +201,5 @@ func (r *Repo) add(role, name string, data []byte, about any) error {
 	}
 	r.stale[role] = true
 	r.files[fileOf(name, sum)] = data
-	return nil
-}
-
-// delegate makes the role of a channel and platform, unless there is one.
-func (r *Repo) delegate(role, channel, platform string) error {
-	if r.targets[role] != nil {
-		return nil
-	}
-	if r.keys == nil {
-		return fmt.Errorf("make role %s: the repository was opened for reading only", role)
-	}
-	key, err := tufKey(r.keys, role)
-	if err != nil {
-		return fmt.Errorf("make role %s: %w", role, err)
-	}
-	id, err := key.ID()
-	if err != nil {
-		return fmt.Errorf("make role %s: %w", role, err)
-	}
-	top := &r.targets[metadata.TARGETS].Signed
-	if top.Delegations == nil {
-		top.Delegations = &metadata.Delegations{Keys: map[string]*metadata.Key{}}
-	}
-	top.Delegations.Keys[id] = key
-	top.Delegations.Roles = append(top.Delegations.Roles, metadata.DelegatedRole{
-		Name:        role,
-		KeyIDs:      []string{id},
-		Threshold:   1,
-		Terminating: true,
-		Paths:       []string{tuf.CorePath(channel, platform, "*")},
-	})
-	r.targets[role] = metadata.Targets()
-	r.stale[role], r.stale[metadata.TARGETS] = true, true
 	return nil
 }

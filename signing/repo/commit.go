@@ -1,22 +1,17 @@
 package repo
 
 import (
-	"crypto"
-	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"path"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/sigstore/sigstore/pkg/signature"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -31,19 +26,70 @@ const warnAhead = 14 * 24 * time.Hour
 // clockSlack is how far a clock may have been set back since the last signing.
 const clockSlack = time.Hour
 
-// Refresh marks for signing what should not wait: snapshot and timestamp always,
-// the others within 14 days of their expiry or after it.
-func (r *Repo) Refresh(now time.Time) {
-	due := now.Add(warnAhead)
-	if !r.root.Signed.Expires.After(due) {
-		r.stale[metadata.ROOT] = true
-	}
-	for role, t := range r.targets {
-		if !t.Signed.Expires.After(due) {
-			r.stale[role] = true
+// Refresh marks for signing what should not wait: snapshot and timestamp always, and
+// what is due of the others where enough of its keys are at hand. It returns what is
+// due and needs people who are not here.
+func (r *Repo) Refresh(now time.Time) (left []string) {
+	for _, role := range r.Due(now) {
+		if r.atHand(role) {
+			r.renew(role)
+		} else {
+			left = append(left, role)
 		}
 	}
 	r.stale[metadata.SNAPSHOT] = true
+	return left
+}
+
+// RenewDue marks for signing all that is due, for a request.
+func (r *Repo) RenewDue(now time.Time) {
+	for _, role := range r.Due(now) {
+		r.renew(role)
+	}
+}
+
+// atHand reports whether the keys here are enough for a role. Where that cannot be
+// told they count as enough: signing then says what is wrong with them.
+func (r *Repo) atHand(role string) bool {
+	if r.ring == nil {
+		return false
+	}
+	v := r.grantOf(role)
+	signers, err := r.ring.Signers(role, slices.Sorted(maps.Keys(v.keys)))
+	if err != nil {
+		return true
+	}
+	here := map[string]bool{}
+	for _, s := range signers {
+		if id := signing.KeyID(s.Public()); v.keys[id] != nil {
+			here[id] = true
+		}
+	}
+	return len(here) >= v.threshold
+}
+
+// Due lists the roles, beside snapshot and timestamp, that are within 14 days of
+// their expiry or past it.
+func (r *Repo) Due(now time.Time) []string {
+	var out []string
+	due := now.Add(warnAhead)
+	if !r.root.Signed.Expires.After(due) {
+		out = append(out, metadata.ROOT)
+	}
+	for _, role := range slices.Sorted(maps.Keys(r.targets)) {
+		if !r.targets[role].Signed.Expires.After(due) {
+			out = append(out, role)
+		}
+	}
+	return out
+}
+
+// renew marks a role for signing. What came with a request keeps the request's
+// expiry.
+func (r *Repo) renew(role string) {
+	if !r.fixed[role] {
+		r.stale[role] = true
+	}
 }
 
 // Changed reports whether Commit has anything to do.
@@ -67,7 +113,11 @@ func (r *Repo) commit(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	out, err := r.signAll(issued)
+	papers, err := r.papers(issued)
+	if err != nil {
+		return err
+	}
+	out, err := r.signAll(papers, issued)
 	if err != nil {
 		return err
 	}
@@ -79,6 +129,7 @@ func (r *Repo) commit(now time.Time) error {
 		return err
 	}
 	r.set, r.stale, r.files = set, map[string]bool{}, map[string][]byte{}
+	r.fixed, r.rootBefore = map[string]bool{}, nil
 	return nil
 }
 
@@ -95,46 +146,6 @@ func (r *Repo) issued(now time.Time) (time.Time, error) {
 	return last, nil
 }
 
-// signAll signs the stale roles and all that lists them, and returns the files.
-func (r *Repo) signAll(now time.Time) (map[string][]byte, error) {
-	out := map[string][]byte{}
-	if r.stale[metadata.ROOT] {
-		if r.rootBytes != nil {
-			r.root.Signed.Version++
-		}
-		r.root.Signed.Expires = now.Add(rootLife)
-		data, err := sign(r.keys, metadata.ROOT, r.root)
-		if err != nil {
-			return nil, err
-		}
-		out[strconv.FormatInt(r.root.Signed.Version, 10)+".root.json"] = data
-		r.rootBytes = data
-	}
-	for _, role := range slices.Sorted(maps.Keys(r.targets)) {
-		if !r.stale[role] {
-			continue
-		}
-		t := r.targets[role]
-		t.Signed.Expires = now.Add(targetsLife)
-		if t.Signed.Version = 1; r.snapshotHas(role) {
-			t.Signed.Version = r.snapshot.Signed.Meta[role+".json"].Version + 1
-		}
-		data, err := sign(r.keys, role, t)
-		if err != nil {
-			return nil, err
-		}
-		r.snapshot.Signed.Meta[role+".json"] = listed(data, t.Signed.Version)
-		out[versioned(r.snapshot.Signed.Meta, role)] = data
-	}
-	return out, r.signOnline(now, out)
-}
-
-// snapshotHas reports whether a role was published before.
-func (r *Repo) snapshotHas(role string) bool {
-	_, ok := r.snapshot.Signed.Meta[role+".json"]
-	return ok && r.set != nil
-}
-
 // signOnline signs snapshot and timestamp, which every commit changes.
 func (r *Repo) signOnline(now time.Time, out map[string][]byte) error {
 	if r.set != nil {
@@ -143,14 +154,23 @@ func (r *Repo) signOnline(now time.Time, out map[string][]byte) error {
 	}
 	issued := map[string]any{"issued": now.Format(time.RFC3339)}
 	r.snapshot.Signed.Expires, r.snapshot.Signed.UnrecognizedFields = now.Add(snapshotLife), issued
-	data, err := sign(r.keys, metadata.SNAPSHOT, r.snapshot)
+	r.snapshot.ClearSignatures()
+	p, err := newPaper(metadata.SNAPSHOT, r.snapshot.Signed.Version, r.snapshot, r.grantOf(metadata.SNAPSHOT))
+	if err != nil {
+		return err
+	}
+	data, err := p.complete(r.ring)
 	if err != nil {
 		return err
 	}
 	r.timestamp.Signed.Meta[metadata.SNAPSHOT+".json"] = listed(data, r.snapshot.Signed.Version)
 	out[versioned(r.timestamp.Signed.Meta, metadata.SNAPSHOT)] = data
 	r.timestamp.Signed.Expires, r.timestamp.Signed.UnrecognizedFields = now.Add(timestampLife), issued
-	out["timestamp.json"], err = sign(r.keys, metadata.TIMESTAMP, r.timestamp)
+	r.timestamp.ClearSignatures()
+	if p, err = newPaper(metadata.TIMESTAMP, r.timestamp.Signed.Version, r.timestamp, r.grantOf(metadata.TIMESTAMP)); err != nil {
+		return err
+	}
+	out["timestamp.json"], err = p.complete(r.ring)
 	return err
 }
 
@@ -242,54 +262,11 @@ func (r *Repo) makeFolders(dir string) error {
 	return r.disk.SyncDir(filepath.Dir(full))
 }
 
-// sign replaces the signatures of a role by one of its key.
-func sign[T metadata.Roles](keys Keys, role string, meta *metadata.Metadata[T]) ([]byte, error) {
-	if keys == nil {
-		return nil, errors.New("the repository was opened for reading only")
-	}
-	key, err := keys(role)
-	if err != nil {
-		return nil, fmt.Errorf("sign %s: %w", role, err)
-	}
-	meta.ClearSignatures()
-	if _, err := meta.Sign(signer{key}); err != nil {
-		return nil, fmt.Errorf("sign %s: %w", role, err)
-	}
-	data, err := meta.ToBytes(false)
-	if err != nil {
-		return nil, fmt.Errorf("sign %s: %w", role, err)
-	}
-	return append(data, '\n'), nil
-}
-
-// signer lends a key to go-tuf.
-type signer struct{ key signing.Key }
-
-func (s signer) PublicKey(...signature.PublicKeyOption) (crypto.PublicKey, error) {
-	return s.key.Public(), nil
-}
-
-func (s signer) SignMessage(message io.Reader, _ ...signature.SignOption) ([]byte, error) {
-	data, err := io.ReadAll(message)
-	if err != nil {
-		return nil, err
-	}
-	return s.key.Sign(data), nil
-}
-
-func tufKey(keys Keys, role string) (*metadata.Key, error) {
-	key, err := keys(role)
-	if err != nil {
-		return nil, fmt.Errorf("key of %s: %w", role, err)
-	}
-	return metadata.KeyFromPublicKey(ed25519.PublicKey(key.Public()))
-}
-
 // InitSite opens the site's repository in dir, or makes an empty one whose every
 // role is signed by the one key that the hub holds. It returns the repository,
 // whose Root goes into the trust document.
 func InitSite(disk fsys.FS, dir string, key signing.Key, now time.Time) (*Repo, error) {
-	keys := func(string) (signing.Key, error) { return key, nil }
+	keys := Keys(func(string) (signing.Key, error) { return key, nil })
 	r, err := Open(disk, dir, keys)
 	if err == nil {
 		if _, ok := r.root.Signed.Keys[key.ID()]; !ok {

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,10 +12,10 @@ import (
 )
 
 // Promote lists a version of one channel in another, for every platform that it has:
-// the same bytes, the same counter, the same word about them. It returns the
-// platforms that were new. A platform where the other channel is past that counter
-// is an error: no box there would take it.
-func (r *Repo) Promote(version, from, to string) ([]string, error) {
+// the same bytes, the same counter, the same word about them; but for the waves, which
+// are each channel's own. It returns the platforms that were new. A platform where the
+// other channel is past that counter is an error: no box there would take it.
+func (r *Repo) Promote(version, from, to string, waves []tuf.Wave) ([]string, error) {
 	if from == to {
 		return nil, fmt.Errorf("promote %s: channel %s is where it comes from", version, to)
 	}
@@ -33,7 +34,7 @@ func (r *Repo) Promote(version, from, to string) ([]string, error) {
 	}
 	var added []string
 	for _, platform := range slices.Sorted(maps.Keys(sources)) {
-		isNew, err := r.promote(sources[platform], to, cores)
+		isNew, err := r.promote(sources[platform], to, cores, waves)
 		if err != nil {
 			return nil, fmt.Errorf("promote %s for %s: %w", version, platform, err)
 		}
@@ -44,7 +45,7 @@ func (r *Repo) Promote(version, from, to string) ([]string, error) {
 	return added, nil
 }
 
-func (r *Repo) promote(c tuf.Core, to string, cores []tuf.Core) (bool, error) {
+func (r *Repo) promote(c tuf.Core, to string, cores []tuf.Core, waves []tuf.Wave) (bool, error) {
 	if err := checkNames(to, c.Platform, c.Version); err != nil {
 		return false, err
 	}
@@ -56,6 +57,9 @@ func (r *Repo) promote(c tuf.Core, to string, cores []tuf.Core) (bool, error) {
 	if there, err := r.has(role, name, data); there || err != nil {
 		return false, err
 	}
+	if slices.ContainsFunc(r.withdrawn(role), func(w Withdrawal) bool { return w.Version == c.Version }) {
+		return false, fmt.Errorf("it was withdrawn from %s; publish it under a new version", to)
+	}
 	for _, other := range cores {
 		if other.Channel == to && other.Platform == c.Platform && other.Counter > c.Counter {
 			return false, fmt.Errorf("its counter is %d, and channel %s lists %s with %d: no box there would take it; publish it under a new version",
@@ -66,12 +70,20 @@ func (r *Repo) promote(c tuf.Core, to string, cores []tuf.Core) (bool, error) {
 		return false, err
 	}
 	source := r.targets[c.Role].Signed.Targets[c.Path]
-	r.targets[role].Signed.Targets[name] = &metadata.TargetFiles{
+	target := &metadata.TargetFiles{
 		Length: source.Length,
 		Hashes: maps.Clone(source.Hashes),
 		Custom: source.Custom,
 		Path:   name,
 	}
+	_, err = r.amendOne(role, target, func(about map[string]json.RawMessage) error {
+		delete(about, pausedMember)
+		return putWaves(about, wavesOf(waves))
+	})
+	if err != nil {
+		return false, err
+	}
+	r.targets[role].Signed.Targets[name] = target
 	r.stale[role] = true
 	r.files[fileOf(name, c.SHA256)] = data
 	return true, nil

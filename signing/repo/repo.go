@@ -11,7 +11,7 @@
 package repo
 
 import (
-	"errors"
+	"crypto/ed25519"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -24,7 +24,6 @@ import (
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
-	"github.com/limpet-monitoring/limpet/signing"
 	"github.com/limpet-monitoring/limpet/signing/tuf"
 )
 
@@ -44,68 +43,57 @@ const maxTarget = 256 << 20
 // development only.
 const developmentMark = "x-limpet-development"
 
-// Keys brings the key that signs a role: "root", "targets", "snapshot",
-// "timestamp", or a delegated role such as "stable-linux-amd64".
-type Keys func(role string) (signing.Key, error)
-
 // Repo is a repository and the changes to it that were not committed yet. It is
 // for one goroutine.
 type Repo struct {
 	disk fsys.FS
 	dir  string
-	keys Keys
+	ring Ring // nil: opened for reading only
 
-	rootBytes []byte
-	root      *metadata.Metadata[metadata.RootType]
-	timestamp *metadata.Metadata[metadata.TimestampType]
-	snapshot  *metadata.Metadata[metadata.SnapshotType]
-	targets   map[string]*metadata.Metadata[metadata.TargetsType] // "targets" and the delegated roles
-	set       *tuf.Set                                            // what is published, verified; nil before the first Commit
+	rootBytes  []byte
+	root       *metadata.Metadata[metadata.RootType]
+	rootBefore *voters // who has to sign a root, too, that other keys follow; nil where they stay
+	timestamp  *metadata.Metadata[metadata.TimestampType]
+	snapshot   *metadata.Metadata[metadata.SnapshotType]
+	targets    map[string]*metadata.Metadata[metadata.TargetsType] // "targets" and the delegated roles
+	set        *tuf.Set                                            // what is published, verified; nil before the first Commit
 
 	stale map[string]bool   // roles to sign anew
+	fixed map[string]bool   // of these, the ones that came with a request, whose content is settled
 	files map[string][]byte // target files to write, by their path below dir
 }
 
 // Create makes a repository in memory that Commit will write: a root and an empty
-// targets, signed by keys. Nothing may be in dir that is a repository already.
-// A development repository says so in its root, for good.
+// targets, each role signed by its one key. Nothing may be in dir that is a
+// repository already. A development repository says so in its root, for good.
 func Create(disk fsys.FS, dir string, keys Keys, development bool) (*Repo, error) {
-	if _, err := newestRoot(disk, dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("create repository %s: %w", dir, errors.Join(err, fs.ErrExist))
-	}
-	r := &Repo{
-		disk: disk, dir: dir, keys: keys,
-		root:      metadata.Root(),
-		timestamp: metadata.Timestamp(),
-		snapshot:  metadata.Snapshot(),
-		targets:   map[string]*metadata.Metadata[metadata.TargetsType]{metadata.TARGETS: metadata.Targets()},
-		stale:     map[string]bool{metadata.ROOT: true, metadata.TARGETS: true},
-		files:     map[string][]byte{},
-	}
-	if development {
-		r.root.Signed.UnrecognizedFields = map[string]any{developmentMark: true}
-	}
+	plan := Plan{Development: development, Roles: map[string]Grant{}}
 	for _, role := range metadata.TOP_LEVEL_ROLE_NAMES {
-		key, err := tufKey(keys, role)
+		key, err := keys(role)
 		if err != nil {
-			return nil, fmt.Errorf("create repository %s: %w", dir, err)
+			return nil, fmt.Errorf("create repository %s: key of %s: %w", dir, role, err)
 		}
-		if err := r.root.Signed.AddKey(key, role); err != nil {
-			return nil, fmt.Errorf("create repository %s: %w", dir, err)
-		}
+		plan.Roles[role] = Grant{[]ed25519.PublicKey{key.Public()}, 1, key.Development()}
 	}
-	return r, nil
+	return Found(disk, dir, keys, plan)
 }
 
 // Open reads a repository and verifies every signature in it, expired or not: what
-// somebody else put on the server is not signed again. keys may be nil for a
+// somebody else put on the server is not signed again. ring may be nil for a
 // repository that is only read. A folder without one is fs.ErrNotExist.
-func Open(disk fsys.FS, dir string, keys Keys) (*Repo, error) {
-	r := &Repo{disk: disk, dir: dir, keys: keys, stale: map[string]bool{}, files: map[string][]byte{}}
+func Open(disk fsys.FS, dir string, ring Ring) (*Repo, error) {
+	if keys, ok := ring.(Keys); ok && keys == nil {
+		ring = nil
+	}
+	r := empty(disk, dir, ring)
 	if err := r.load(); err != nil {
 		return nil, fmt.Errorf("open repository %s: %w", dir, err)
 	}
 	return r, nil
+}
+
+func empty(disk fsys.FS, dir string, ring Ring) *Repo {
+	return &Repo{disk: disk, dir: dir, ring: ring, stale: map[string]bool{}, fixed: map[string]bool{}, files: map[string][]byte{}}
 }
 
 func (r *Repo) load() error {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -87,6 +88,13 @@ func coreOf(role, name string, target *metadata.TargetFiles) (tuf.Core, error) {
 		},
 		Channel: parts[1], Platform: parts[2], Version: c.Version, Counter: c.Counter, Floor: c.Floor,
 		Soak: time.Duration(c.Soak) * time.Second, Contract: c.Contract, Codecs: c.Codecs,
+	}
+	for _, w := range c.Waves {
+		from, err := time.Parse(time.RFC3339, w.From)
+		if err != nil {
+			return tuf.Core{}, err
+		}
+		out.Waves = append(out.Waves, tuf.Wave{From: from, Percent: w.Percent})
 	}
 	if c.Packed != nil {
 		out.Packed = &tuf.Packed{Codec: c.Packed.Codec, Path: c.Packed.Path, Length: c.Packed.Length, SHA256: unhex(c.Packed.SHA256)}
@@ -221,27 +229,36 @@ func (r *Repo) amend(c tuf.Core, change func(about map[string]json.RawMessage) e
 		if target == nil || string(target.Hashes["sha256"]) != string(c.SHA256[:]) {
 			continue
 		}
-		about := map[string]json.RawMessage{}
-		if err := json.Unmarshal(*target.Custom, &about); err != nil {
-			return fmt.Errorf("read custom of %s: %w", target.Path, err)
-		}
-		if err := change(about); err != nil {
-			return fmt.Errorf("describe %s: %w", target.Path, err)
-		}
-		text, err := json.Marshal(about)
-		if err != nil {
-			return fmt.Errorf("describe %s: %w", target.Path, err)
-		}
 		found = true
-		if string(text) == string(*target.Custom) {
-			continue
+		if _, err := r.amendOne(role, target, change); err != nil {
+			return err
 		}
-		raw := json.RawMessage(text)
-		target.Custom = &raw
-		r.stale[role] = true
 	}
 	if !found {
 		return fmt.Errorf("describe %s: %w", c.Path, fs.ErrNotExist)
 	}
 	return nil
+}
+
+// amendOne changes what one role says about one core, and reports whether it did.
+func (r *Repo) amendOne(role string, target *metadata.TargetFiles, change func(about map[string]json.RawMessage) error) (bool, error) {
+	about := map[string]json.RawMessage{}
+	if err := json.Unmarshal(*target.Custom, &about); err != nil {
+		return false, fmt.Errorf("read custom of %s: %w", target.Path, err)
+	}
+	before := maps.Clone(about)
+	if err := change(about); err != nil {
+		return false, fmt.Errorf("describe %s: %w", target.Path, err)
+	}
+	if maps.EqualFunc(before, about, func(a, b json.RawMessage) bool { return string(a) == string(b) }) {
+		return false, nil
+	}
+	text, err := json.Marshal(about)
+	if err != nil {
+		return false, fmt.Errorf("describe %s: %w", target.Path, err)
+	}
+	raw := json.RawMessage(text)
+	target.Custom = &raw
+	r.stale[role] = true
+	return true, nil
 }

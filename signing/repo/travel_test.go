@@ -143,7 +143,7 @@ func TestPromote(t *testing.T) {
 
 	r = open(t, fsys.Disk{}, dir, keys)
 	for range 2 { // the second time nothing is new
-		if _, err := r.Promote("2.0.0", "beta", "stable"); err != nil {
+		if _, err := r.Promote("2.0.0", "beta", "stable", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -156,7 +156,7 @@ func TestPromote(t *testing.T) {
 	if is.Counter != was.Counter || is.SHA256 != was.SHA256 || is.Soak != was.Soak || len(is.Deltas) != 1 || is.Deltas[0] != was.Deltas[0] {
 		t.Errorf("promoted %+v\nfrom %+v", is, was)
 	}
-	if added, err := r.Promote("2.0.0", "beta", "stable"); len(added) > 0 || err != nil {
+	if added, err := r.Promote("2.0.0", "beta", "stable", nil); len(added) > 0 || err != nil {
 		t.Errorf("promoted again: %v, %v", added, err)
 	}
 
@@ -184,7 +184,7 @@ func TestPromote(t *testing.T) {
 		"bad channel":  {"2.0.0", "beta", "Stable", "use a to z"},
 		"from nowhere": {"2.0.0", "gamma", "stable", "does not list it"},
 	} {
-		if _, err := r.Promote(c.version, c.from, c.to); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := r.Promote(c.version, c.from, c.to, nil); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

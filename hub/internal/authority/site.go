@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -54,9 +55,12 @@ func (a *Authority) renewSite(now time.Time) error {
 	if err != nil {
 		return err
 	}
-	site.Refresh(now)
+	left := site.Refresh(now)
 	if _, err := site.Commit(now); err != nil {
 		return fmt.Errorf("sign site's repository: %w", err)
+	}
+	if len(left) > 0 {
+		a.log.Warn("site's repository expires within 14 days unless its keyholders sign it anew", "roles", strings.Join(left, ", "))
 	}
 	root := site.Root()
 	a.site.Store(&root)

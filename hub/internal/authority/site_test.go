@@ -3,6 +3,7 @@ package authority
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/hex"
 	"log/slog"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing"
 	"github.com/limpet-monitoring/limpet/signing/repo"
 	"github.com/limpet-monitoring/limpet/signing/trust"
 	"github.com/limpet-monitoring/limpet/signing/tuf"
@@ -101,4 +103,60 @@ func TestAClockSetBackKeepsTheOldSignatures(t *testing.T) {
 	if again := published(t, o).Issued(); !again.After(issued) {
 		t.Error("not signed anew once the clock was right")
 	}
+}
+
+// The owner has taken root and targets offline (docs/release-runbook.md, "The site's root"): the hub goes on signing what is
+// its to sign, for as long as the owner's signatures hold, and new documents carry the owner's root.
+func TestASiteWhoseRootIsOffline(t *testing.T) {
+	var log bytes.Buffer
+	o := Options{Dir: filepath.Join(t.TempDir(), "keys"), Release: "none", Log: slog.New(slog.NewTextHandler(&log, nil))}
+	a := open(t, o)
+	owner, err := signing.Generate(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := hands{owner.ID(): owner, a.siteKey.ID(): a.siteKey}
+	r, err := repo.Open(fsys.Disk{}, filepath.Join(o.Dir, "site"), both)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, role := range []string{"root", "targets"} {
+		if _, err := r.Grant(role, repo.Grant{Keys: []ed25519.PublicKey{owner.Public()}, Threshold: 1}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Now()
+	if _, err := r.Commit(now); err != nil {
+		t.Fatal(err)
+	}
+	a = open(t, o)
+	if !bytes.Equal(*a.site.Load(), r.Root()) {
+		t.Error("a hub that starts has another root than the owner's")
+	}
+	for _, days := range []int{1, 30, 85} {
+		if err := a.renewSite(now.AddDate(0, 0, days)); err != nil {
+			t.Fatalf("after %d days: %v", days, err)
+		}
+		if issued := published(t, o).Issued(); issued.Before(now.AddDate(0, 0, days).Add(-time.Minute)) {
+			t.Errorf("after %d days it was signed %s", days, issued)
+		}
+	}
+	if !strings.Contains(log.String(), "unless its keyholders sign it anew") || !strings.Contains(log.String(), "roles=targets") {
+		t.Errorf("log: %s", log.String())
+	}
+	if !bytes.Equal(*a.site.Load(), r.Root()) {
+		t.Error("the hub has made a root")
+	}
+}
+
+// hands is a ring of keys, by id.
+type hands map[string]signing.Signer
+
+func (h hands) Signers(_ string, ids []string) (out []signing.Signer, _ error) {
+	for _, id := range ids {
+		if h[id] != nil {
+			out = append(out, h[id])
+		}
+	}
+	return out, nil
 }

@@ -105,8 +105,10 @@ type Offer struct {
 	Version string `json:"version"` // "" = none is listed
 	Hash    string `json:"hash"`    // SHA-256 of the core, hex
 	Counter uint64 `json:"counter"`
-	Phase   string `json:"phase"` // what the agent is doing about it, in its own word
-	Why     string `json:"why"`   // why it does not run it, one line; "" when it does
+	Phase   string `json:"phase"`  // what the agent is doing about it, in its own word
+	Why     string `json:"why"`    // why it does not run it, one line; "" when it does
+	Cohort  int    `json:"cohort"` // its place in the release's waves, 0 to 9,999
+	Opens   Time   `json:"opens"`  // when its wave opens; zero = there are no waves, or none that it is in
 }
 
 // Detail is an agent with everything known of it, as GET /api/v1/agents/A shows it. Checks are worst first, then by name,

@@ -124,19 +124,31 @@ func (s *Shelf) For(a fleet.Agent, f fleet.Facts) fleet.Offer {
 		return o
 	}
 	o.Version, o.Hash, o.Counter = newest.Version, hex.EncodeToString(newest.SHA256[:]), newest.Counter
-	o.Why = why(a, f.More, o, s.held(o.Version, o.Hash))
+	o.Cohort = tuf.Cohort(a.Fingerprint, newest.Version)
+	opens, some := tuf.OpensTo(newest.Waves, o.Cohort)
+	o.Opens = fleet.Time{Time: opens}
+	later := ""
+	switch {
+	case !some:
+		later = "its wave is not planned yet"
+	case opens.After(time.Now()):
+		later = "its wave opens at " + opens.UTC().Format(time.RFC3339)
+	}
+	o.Why = why(a, f.More, o, s.held(o.Version, o.Hash), later)
 	return o
 }
 
 // why is why an agent does not run what it is offered, "" when it does: one line for people. What the agent says itself counts
-// most, but for what only the hub knows (docs/stub-contract.md, status keys).
-func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool) string {
+// most, but for what only the hub knows (docs/stub-contract.md, status keys). later says that its wave is not open, "" that it is.
+func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool, later string) string {
 	counter, _ := strconv.ParseUint(more["counter"], 10, 64)
 	switch {
 	case a.CoreHash == o.Hash:
 		return ""
 	case a.Presence == fleet.Offline:
 		return "it has no session"
+	case later != "" && more["why"] == "wave" && more["offered"] == o.Hash: // the box knows that, and not when
+		return later
 	case more["why_text"] != "" && more["offered"] == o.Hash: // it speaks of this very release
 		return strings.ReplaceAll(more["why_text"], "_", " ")
 	case has(more["barred"], o.Hash):
@@ -149,6 +161,8 @@ func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool) string
 		return "held by the hub"
 	case counter > o.Counter:
 		return "it runs a later release than is listed"
+	case later != "" && more["pin"] == "":
+		return later
 	case more["why"] != "":
 		return strings.ReplaceAll(more["why"], "-", " ")
 	case more["phase"] != "" && more["phase"] != "none" && more["phase"] != "idle":

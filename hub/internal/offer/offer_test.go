@@ -2,6 +2,7 @@ package offer
 
 import (
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/signing"
 	"github.com/limpet-monitoring/limpet/signing/repo"
+	"github.com/limpet-monitoring/limpet/signing/tuf"
 )
 
 func TestWhy(t *testing.T) {
@@ -34,7 +36,7 @@ func TestWhy(t *testing.T) {
 		{online, map[string]string{"phase": "fetch"}, false, "on its way: fetch"},
 		{online, map[string]string{"phase": "idle", "pin": "0.2.0", "hold": "no"}, false, "it has not looked yet"},
 	} {
-		if got := why(c.agent, c.more, o, c.held); got != c.want {
+		if got := why(c.agent, c.more, o, c.held, ""); got != c.want {
 			t.Errorf("%v held %v: %q, want %q", c.more, c.held, got, c.want)
 		}
 	}
@@ -79,5 +81,55 @@ func TestShelfFollowsTheRepository(t *testing.T) {
 	a.Arch = "mips"
 	if o := shelf.For(a, fleet.Facts{}); o.Version != "" || o.Why != "no release is listed for linux-mips in channel stable" {
 		t.Errorf("another platform is offered %+v", o)
+	}
+}
+
+// The hub says of a box what limpet-release waves says of it: in which cohort it is, and when its wave opens.
+func TestWavesOfAnAgent(t *testing.T) {
+	dir := t.TempDir()
+	key, err := signing.Generate(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := repo.Create(fsys.Disk{}, dir, func(string) (signing.Key, error) { return key, nil }, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	waves := []tuf.Wave{{From: now.Add(-time.Hour), Percent: 10}, {From: now.Add(time.Hour), Percent: 50}}
+	rel := repo.Release{Channel: "stable", Version: "0.2.0", Soak: 10 * time.Second, Contract: 1, Waves: waves}
+	if _, err := r.AddRelease(rel, map[string][]byte{"linux-amd64": []byte("core")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Commit(now); err != nil {
+		t.Fatal(err)
+	}
+	shelf := Open(dir, func(string, string) bool { return false }, slog.New(slog.DiscardHandler))
+	for finger, want := range map[string]struct { // the cohorts are those of the published function, computed elsewhere
+		cohort int
+		opens  time.Time
+		why    string
+	}{
+		strings.Repeat("ab", 32):        {845, waves[0].From, "it has not looked yet"},
+		strings.Repeat("0", 63) + "1":   {5351, time.Time{}, "its wave is not planned yet"},
+		strings.Repeat("00", 31) + "07": {},
+	} {
+		a := fleet.Agent{Fingerprint: finger, Presence: fleet.Online, OS: "linux", Arch: "amd64", CoreHash: "old"}
+		o := shelf.For(a, fleet.Facts{})
+		if want.why == "" { // whatever its cohort is, the three agree
+			opens, some := tuf.OpensTo(waves, o.Cohort)
+			if o.Cohort != tuf.Cohort(finger, "0.2.0") || !o.Opens.Equal(opens) || some && opens.After(now) != strings.Contains(o.Why, "its wave opens at "+opens.Format(time.RFC3339)) {
+				t.Errorf("%s: %+v", finger, o)
+			}
+			continue
+		}
+		if o.Cohort != want.cohort || !o.Opens.Equal(want.opens) || o.Why != want.why {
+			t.Errorf("%s: %+v, want %+v", finger, o, want)
+		}
+	}
+	spoken := fleet.Facts{More: map[string]string{"why": "wave", "why_text": "its_wave_comes_later"}}
+	a := fleet.Agent{Fingerprint: strings.Repeat("0", 63) + "1", Presence: fleet.Online, OS: "linux", Arch: "amd64", CoreHash: "old"}
+	if o := shelf.For(a, spoken); o.Why != "its wave is not planned yet" {
+		t.Errorf("the box says it waits for its wave, the hub %q", o.Why)
 	}
 }

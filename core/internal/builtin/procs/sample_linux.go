@@ -97,7 +97,7 @@ func (s *sampler) one(o options, c *counts, dir int, name []byte) {
 	pid := 0
 	s.path = s.path[:0]
 	for _, b := range name {
-		if b < '0' || b > '9' || pid > 1<<31 {
+		if b < '0' || b > '9' || pid >= 1<<27 {
 			break
 		}
 		pid = 10*pid + int(b-'0')
