@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help build run demo-update demo-bad-update test test-systemd test-delta check bench bench-delta fuzz proto clean deps
+.PHONY: help build run demo-update demo-bad-update test test-systemd test-delta check bench bench-delta fuzz conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -51,6 +51,14 @@ bench-delta: ## PAIRS="OLD:NEW ..." against bsdiff, xz, zstd
 
 fuzz: ## every fuzz target for FUZZTIME (default 30s) each
 	./scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+conformance: ## SUITE=DIR, a checkout of the TUF conformance suite: run it against signing/tuf (e2e/tufclient/suite/run.sh says what it needs)
+	./e2e/tufclient/suite/run.sh "$(SUITE)"
+
+MUTATE := signing/tuf updater/boot updater/store stub:$(shell sed -n 's/^func \(Test[A-Za-z0-9]*\).*/\1$$|/p' stub/pure_test.go stub/decide_test.go | tr -d '\n')^$$
+
+mutate: ## change the code that nothing may break, one line after the other, and see which tests notice (PACKAGES="signing/tuf" for some)
+	$(GO) run ./e2e/mutate -list docs/mutation.md $(or $(PACKAGES),$(MUTATE))
 
 proto: ## generate core/wire/wire.pb.go anew (needs protoc)
 	$(GO) build -o .cache/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
