@@ -95,6 +95,7 @@ func mutShr[T, U mutInteger](id int, a T, b U) T { return mutPick(id, a>>b, a<<b
 func mutStepInc[T mutInteger](id int, v T) T { return mutPick(id, v+1, v-1) }
 func mutStepDec[T mutInteger](id int, v T) T { return mutPick(id, v-1, v+1) }
 func mutInt[T mutInteger](id int, v T) T     { return mutPick(id, v, v+1) }
+func mutTwice[T mutInteger](id int, v T) T   { return mutPick(id, v, 2*v) }
 func mutMore[T mutInteger](id int, v T) T    { return mutPick(id, v, v+1) }
 
 func mutErr(id int, err error) error   { return mutPick(id, err, nil) }

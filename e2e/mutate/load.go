@@ -26,6 +26,8 @@ type pkg struct {
 	types   *types.Package
 	files   []*file
 	mutants []mutant
+	imports []string // of packages whose types the helpers need a name for
+	aliases []string
 }
 
 type file struct {

@@ -3,9 +3,10 @@
 // mutate` runs it over what nothing may break; docs/mutation.md has the results,
 // and the reason for each change that survives.
 //
-//	mutate [-list FILE] [-workers N] [-show] PACKAGE[:TESTS] ...
+//	mutate [-list FILE] [-hand FILE] [-workers N] [-show] PACKAGE[:FILE,...] ...
 //
-// TESTS is a pattern as `go test -run` takes it, where the package has slow tests.
+// With files only the tests in them are run, where a package has slow ones too. The
+// file of -hand has changes that somebody thought of (hand.go); they come first.
 //
 // All changes but those to constants are compiled into one test program, each behind
 // a number that the environment switches on, so a change costs one run of the
@@ -32,10 +33,16 @@ const wanted = 95
 
 func main() {
 	list := flag.String("list", "", "a page that names survivors and why they may survive")
+	hand := flag.String("hand", "", "a file of changes that tests by name have to notice")
 	workers := flag.Int("workers", runtime.NumCPU(), "tests that run at the same time")
 	show := flag.Bool("show", false, "list the changes and stop")
 	flag.Parse()
-	ok, err := run(*list, *workers, *show, flag.Args())
+	ok, err := byHand(*hand)
+	if err == nil {
+		var all bool
+		all, err = run(*list, *workers, *show, flag.Args())
+		ok = ok && all
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 	}
@@ -51,7 +58,7 @@ func run(list string, workers int, show bool, packages []string) (bool, error) {
 	}
 	ok := true
 	for _, arg := range packages {
-		path, tests, _ := strings.Cut(arg, ":")
+		path, files, _ := strings.Cut(arg, ":")
 		p, err := load(path)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", path, err)
@@ -62,7 +69,7 @@ func run(list string, workers int, show bool, packages []string) (bool, error) {
 			}
 			continue
 		}
-		r, err := measure(p, tests, workers)
+		r, err := measure(p, files, workers)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", path, err)
 		}

@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,7 +41,7 @@ type test struct {
 	reaches map[int]bool
 }
 
-func measure(p *pkg, pattern string, workers int) (results, error) {
+func measure(p *pkg, files string, workers int) (results, error) {
 	folder, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return results{}, err
@@ -49,7 +51,7 @@ func measure(p *pkg, pattern string, workers int) (results, error) {
 	if err := b.compile(b.binary, nil); err != nil {
 		return results{}, err
 	}
-	if err := b.survey(pattern); err != nil {
+	if err := b.survey(files); err != nil {
 		return results{}, err
 	}
 	r := results{make([]bool, len(p.mutants)), make([]bool, len(p.mutants))}
@@ -102,7 +104,11 @@ func (b *bench) compile(binary string, m *mutant) error {
 		}
 	}
 	if m == nil {
-		text := fmt.Sprintf("package %s\n%s\nconst mutCount = %d\n", b.name, helpers, len(b.mutants))
+		text := "package " + b.name + "\n"
+		for i, path := range b.imports {
+			text += fmt.Sprintf("import mutPkg%d %q\n", i, path)
+		}
+		text += fmt.Sprintf("%s\nconst mutCount = %d\n%s\n", helpers, len(b.mutants), strings.Join(b.aliases, "\n"))
 		if err := put(filepath.Join(b.dir, "mutate_helpers.go"), text); err != nil {
 			return err
 		}
@@ -120,19 +126,19 @@ func (b *bench) compile(binary string, m *mutant) error {
 }
 
 // survey runs each test alone, without a change, and notes what it reaches.
-func (b *bench) survey(pattern string) error {
+func (b *bench) survey(files string) error {
 	cmd := exec.Command(b.binary, "-test.list", ".")
 	cmd.Dir = b.dir
 	out, err := cmd.Output()
 	if err != nil {
 		return fmt.Errorf("list tests: %w", err)
 	}
-	only, err := regexp.Compile(pattern)
+	chosen, err := b.testsIn(files)
 	if err != nil {
 		return err
 	}
 	for _, name := range strings.Fields(string(out)) {
-		if !strings.HasPrefix(name, "Test") && !strings.HasPrefix(name, "Fuzz") || !only.MatchString(name) {
+		if !strings.HasPrefix(name, "Test") && !strings.HasPrefix(name, "Fuzz") || chosen != nil && !chosen[name] {
 			continue
 		}
 		t, err := b.alone(name)
@@ -145,6 +151,26 @@ func (b *bench) survey(pattern string) error {
 		return errors.New("no tests")
 	}
 	return nil
+}
+
+// testsIn lists the tests of some files, nil for all.
+func (b *bench) testsIn(files string) (map[string]bool, error) {
+	if files == "" {
+		return nil, nil
+	}
+	names := map[string]bool{}
+	for _, name := range strings.Split(files, ",") {
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(b.dir, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range f.Decls {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
+				names[f.Name.Name] = true
+			}
+		}
+	}
+	return names, nil
 }
 
 func (b *bench) alone(name string) (test, error) {

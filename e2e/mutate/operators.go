@@ -7,6 +7,7 @@ import (
 	"go/token"
 	"go/types"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,12 +19,13 @@ import (
 //	negate      a comparison, a condition, a !, a boolean result: its opposite
 //	logic       &&  ↔  ||
 //	arithmetic  +  ↔  -    *  ↔  /    %  →  *    <<  ↔  >>    &  ↔  |    ^ and &^  →  &    ++  ↔  --
-//	constant    a whole number in an expression or a declaration: one more
+//	constant    a whole number in an expression or a declaration: one more; a duration: doubled
 //	result      a returned error, pointer, slice, map: nil; text: ""; a number: one more
 //	remove      a call, an assignment, a send, a defer, break, continue, or a bare return: gone
 //
-// Left alone: text (what is wrong is said in words everywhere, and no test should pin
-// each of them), characters, iota lists, names of constants, structs, capacities.
+// Left alone: text and what only makes text (what is wrong is said in words everywhere,
+// and no test should pin each of them), characters, iota lists, names of constants,
+// structs, capacities, and numbers that are returned beside an error.
 
 var boundary = map[token.Token]token.Token{token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR}
 
@@ -130,9 +132,10 @@ func (w *walker) statement(n ast.Stmt) bool {
 	case *ast.ReturnStmt:
 		if len(n.Results) == 0 {
 			w.remove(n)
-		} else {
-			w.returns(n)
+			return false
 		}
+		w.returns(n)
+		return false
 	case *ast.IfStmt:
 		w.condition(n.Cond)
 	case *ast.ForStmt:
@@ -262,8 +265,12 @@ func (w *walker) expression(n ast.Expr) bool {
 	return true
 }
 
-// call leaves capacities alone, and what is a type.
+// call leaves capacities alone, the base of numbers made text, and what is a type.
 func (w *walker) call(n *ast.CallExpr) bool {
+	if f := types.ExprString(n.Fun); f == "strconv.FormatInt" || f == "strconv.FormatUint" {
+		w.inspect(n.Args[0])
+		return false
+	}
 	if w.info.Types[n.Fun].IsType() {
 		w.inspect(n.Args[0])
 		return false
@@ -314,9 +321,13 @@ func (w *walker) number(n ast.Expr, tv types.TypeAndValue) {
 	if tv.Value.Kind() != constant.Int || !numeric(tv.Type) || !digits(n) {
 		return
 	}
-	id := w.add(n, w.text(n)+" → one more")
+	function, to := "mutInt", "one more"
+	if isDuration(tv.Type) {
+		function, to = "mutTwice", "doubled"
+	}
+	id := w.add(n, w.text(n)+" → "+to)
 	typed := w.typeName(n)
-	w.change(w.f, n, nil, func([]string) string { return fmt.Sprintf("mutInt[%s](%d, %s)", typed, id, w.text(n)) })
+	w.change(w.f, n, nil, func([]string) string { return fmt.Sprintf("%s[%s](%d, %s)", function, typed, id, w.text(n)) })
 }
 
 // constants changes the numbers of a const declaration, one compilation each.
@@ -328,12 +339,18 @@ func (w *walker) constants(n *ast.GenDecl) {
 			if tv.Value == nil || tv.Value.Kind() != constant.Int || !digits(e) {
 				continue
 			}
-			w.add(spec, spec.Names[i].Name+" = "+w.text(e)+" → one more")
-			change := w.edit(e, nil, func([]string) string { return "(" + w.text(e) + ") + 1" })
+			more, to := " + 1", "one more"
+			if isDuration(tv.Type) {
+				more, to = " * 2", "doubled"
+			}
+			w.add(spec, spec.Names[i].Name+" = "+w.text(e)+" → "+to)
+			change := w.edit(e, nil, func([]string) string { return "(" + w.text(e) + ")" + more })
 			w.mutants[len(w.mutants)-1].rebuild = &change
 		}
 	}
 }
+
+func isDuration(t types.Type) bool { return types.TypeString(t, nil) == "time.Duration" }
 
 // digits reports whether an expression has a whole number, and no iota, in it.
 func digits(e ast.Expr) bool {
@@ -353,11 +370,15 @@ func digits(e ast.Expr) bool {
 // returns changes each result, but not those that come with an error.
 func (w *walker) returns(n *ast.ReturnStmt) {
 	for i, e := range n.Results {
+		beside := w.withError(n, i)
 		if w.isError(e) {
 			id := w.add(e, "return "+w.text(e)+" → nil")
 			w.change(w.f, e, []ast.Node{e}, func(p []string) string { return fmt.Sprintf("mutErr(%d, %s)", id, p[0]) })
-		} else if !w.withError(n, i) {
+		} else if !beside {
 			w.result(e)
+		}
+		if !beside || w.info.Types[e].Value == nil {
+			w.inspect(e)
 		}
 	}
 }
@@ -410,14 +431,24 @@ func numeric(t types.Type) bool {
 	return ok && b.Info()&types.IsInteger != 0
 }
 
-// typeName is an expression's type as this file can write it.
+// typeName is an expression's type by a name that every file of the package has: for
+// one of another package the helpers make an alias.
 func (w *walker) typeName(e ast.Expr) string {
-	return types.TypeString(types.Default(w.info.TypeOf(e)), func(p *types.Package) string {
-		if p == w.types {
-			return ""
-		}
-		return p.Name()
-	})
+	t := types.Default(types.Unalias(w.info.TypeOf(e)))
+	named, ok := t.(*types.Named)
+	if !ok || named.Obj().Pkg() == w.types {
+		return types.TypeString(t, func(*types.Package) string { return "" })
+	}
+	path := named.Obj().Pkg().Path()
+	i := slices.Index(w.imports, path)
+	if i < 0 {
+		i, w.imports = len(w.imports), append(w.imports, path)
+	}
+	alias := fmt.Sprintf("type mut%d%s = mutPkg%d.%s", i, named.Obj().Name(), i, named.Obj().Name())
+	if !slices.Contains(w.aliases, alias) {
+		w.aliases = append(w.aliases, alias)
+	}
+	return fmt.Sprintf("mut%d%s", i, named.Obj().Name())
 }
 
 // add makes a mutant and gives its number.
