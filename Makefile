@@ -4,7 +4,8 @@ GO ?= go
 VERSION ?= 0.1.0
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # What two builds of one commit must agree on, byte for byte.
-LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
+BUILT := $(shell git log -1 --format=%ct 2>/dev/null)
+LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 

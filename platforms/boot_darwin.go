@@ -1,8 +1,9 @@
 package platforms
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,7 +12,7 @@ import (
 func BootID() (string, error) {
 	id, err := unix.Sysctl("kern.bootsessionuuid")
 	if err != nil {
-		return "", fmt.Errorf("read boot id: %w", err)
+		return "", plain.Wrap("read boot id", err)
 	}
 	return id, nil
 }

@@ -1,9 +1,10 @@
 package platforms
 
 import (
-	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,7 +13,7 @@ import (
 func BootID() (string, error) {
 	tv, err := unix.SysctlTimeval("kern.boottime")
 	if err != nil {
-		return "", fmt.Errorf("read boot time: %w", err)
+		return "", plain.Wrap("read boot time", err)
 	}
 	return strconv.FormatInt(int64(tv.Sec), 10), nil
 }

@@ -1,10 +1,11 @@
 package platforms
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,7 +14,7 @@ import (
 func BootID() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
-		return "", fmt.Errorf("read boot id: %w", err)
+		return "", plain.Wrap("read boot id", err)
 	}
 	return strings.TrimSpace(string(b)), nil
 }

@@ -1,11 +1,13 @@
 package platforms
 
 import (
-	"fmt"
+	"errors"
 	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // BootID names this boot of the machine by the system's own count of its boots.
@@ -13,7 +15,7 @@ func BootID() (string, error) {
 	const path = `SYSTEM\CurrentControlSet\Control\Session Manager\Memory Management\PrefetchParameters`
 	n, err := registryNumber(path, "BootId")
 	if err != nil {
-		return "", fmt.Errorf("read boot id: %w", err)
+		return "", plain.Wrap("read boot id", err)
 	}
 	return strconv.FormatUint(uint64(n), 10), nil
 }
@@ -39,7 +41,7 @@ func registryNumber(path, name string) (uint32, error) {
 		return 0, err
 	}
 	if kind != syscall.REG_DWORD {
-		return 0, fmt.Errorf("%s is not a number", name)
+		return 0, errors.New(name + " is not a number")
 	}
 	return value, nil
 }

@@ -3,12 +3,13 @@ package platforms
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,14 +22,23 @@ func Holder(path string) (int, error) {
 		if errors.Is(err, unix.ENOENT) {
 			return 0, nil
 		}
-		return 0, fmt.Errorf("look for the holder of %s: %w", path, err)
+		return 0, plain.Wrap("look for the holder of "+path, err)
 	}
 	f, err := os.Open("/proc/locks")
 	if err != nil {
-		return 0, fmt.Errorf("look for the holder of %s: %w", path, err)
+		return 0, plain.Wrap("look for the holder of "+path, err)
 	}
 	defer f.Close()
-	return holder(f, fmt.Sprintf("%02x:%02x:%d", unix.Major(st.Dev), unix.Minor(st.Dev), st.Ino)), nil
+	return holder(f, hex2(unix.Major(st.Dev))+":"+hex2(unix.Minor(st.Dev))+":"+strconv.FormatUint(st.Ino, 10)), nil
+}
+
+// hex2 is a device number as the kernel prints it: at least two hexadecimal digits.
+func hex2(n uint32) string {
+	text := strconv.FormatUint(uint64(n), 16)
+	if len(text) < 2 {
+		return "0" + text
+	}
+	return text
 }
 
 // holder reads /proc/locks: "1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF".
@@ -50,21 +60,21 @@ func holder(locks io.Reader, file string) int {
 func KillBelow(pid int, dir string) error {
 	handle, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
-		return fmt.Errorf("kill process %d: %w", pid, err)
+		return plain.Wrap("kill process "+strconv.Itoa(pid), err)
 	}
 	defer unix.Close(handle)
 	program, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
 	if err != nil {
-		return fmt.Errorf("kill process %d: %w", pid, err)
+		return plain.Wrap("kill process "+strconv.Itoa(pid), err)
 	}
 	if !strings.HasPrefix(program, filepath.Clean(dir)+string(os.PathSeparator)) {
-		return fmt.Errorf("kill process %d: it runs %s, which is not below %s", pid, program, dir)
+		return errors.New("kill process " + strconv.Itoa(pid) + ": it runs " + program + ", which is not below " + dir)
 	}
 	if group, err := unix.Getpgid(pid); err == nil && group == pid {
 		_ = unix.Kill(-pid, unix.SIGKILL)
 	}
 	if err := unix.PidfdSendSignal(handle, unix.SIGKILL, nil, 0); err != nil {
-		return fmt.Errorf("kill process %d: %w", pid, err)
+		return plain.Wrap("kill process "+strconv.Itoa(pid), err)
 	}
 	return nil
 }

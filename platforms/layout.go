@@ -2,10 +2,11 @@ package platforms
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // Layout says where everything on a box lies. Its zero value is not usable: ask Usual or At.
@@ -32,7 +33,7 @@ func At(root string) (Layout, error) {
 	}
 	dir, err := filepath.Abs(root)
 	if err != nil {
-		return Layout{}, fmt.Errorf("layout %s: %w", root, err)
+		return Layout{}, plain.Wrap("layout "+root, err)
 	}
 	return Layout{
 		Root:  dir,
@@ -187,7 +188,7 @@ func (l Layout) MakeFolders() error {
 		{l.Desired(), 0o700},
 	} {
 		if err := os.MkdirAll(d.path, d.mode); err != nil {
-			return fmt.Errorf("make folder %s: %w", d.path, err)
+			return plain.Wrap("make folder "+d.path, err)
 		}
 	}
 	return nil

@@ -2,8 +2,9 @@ package platforms
 
 import (
 	"errors"
-	"fmt"
 	"os"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // ErrLocked is the cause when somebody else holds a lock.
@@ -18,11 +19,11 @@ type Lock struct{ file *os.File }
 func Take(path string) (*Lock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("lock: %w", err)
+		return nil, plain.Wrap("lock", err)
 	}
 	if err := lockFile(f, true); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, plain.Wrap("lock "+path, err)
 	}
 	return &Lock{f}, nil
 }
@@ -35,7 +36,7 @@ func Held(path string) (bool, error) {
 		return false, nil
 	}
 	if err != nil {
-		return false, fmt.Errorf("lock: %w", err)
+		return false, plain.Wrap("lock", err)
 	}
 	defer f.Close()
 	err = lockFile(f, false)

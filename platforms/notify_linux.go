@@ -1,7 +1,7 @@
 package platforms
 
 import (
-	"fmt"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,11 +11,11 @@ import (
 func Notify(socket, message string) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
-		return fmt.Errorf("notify: %w", err)
+		return plain.Wrap("notify", err)
 	}
 	defer unix.Close(fd)
 	if err := unix.Sendto(fd, []byte(message), 0, &unix.SockaddrUnix{Name: socket}); err != nil {
-		return fmt.Errorf("notify %s: %w", socket, err)
+		return plain.Wrap("notify "+socket, err)
 	}
 	return nil
 }

@@ -1,10 +1,11 @@
 package platforms
 
 import (
-	"fmt"
 	"os"
 	"strconv"
 	"sync"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // Spec says what to start.
@@ -51,7 +52,7 @@ func (f *Family) Start(s Spec) (*Child, error) {
 	defer f.mu.Unlock()
 	process, t, err := start(s, files)
 	if err != nil {
-		return nil, fmt.Errorf("start %s: %w", s.Path, err)
+		return nil, plain.Wrap("start "+s.Path, err)
 	}
 	if f.known == nil {
 		f.known = map[int]bool{}
@@ -71,7 +72,7 @@ func (c *Child) Wait() (Exit, error) {
 	c.tree.close()
 	c.family.mu.Unlock()
 	if err != nil {
-		return Exit{}, fmt.Errorf("wait for process %d: %w", c.process.Pid, err)
+		return Exit{}, plain.Wrap("wait for process "+strconv.Itoa(c.process.Pid), err)
 	}
 	return exitOf(state), nil
 }
@@ -119,7 +120,7 @@ func (s Spec) files() ([]*os.File, nulls, error) {
 		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 		if err != nil {
 			opened.close()
-			return nil, nil, fmt.Errorf("open the null device: %w", err)
+			return nil, nil, plain.Wrap("open the null device", err)
 		}
 		files[i], opened = null, append(opened, null)
 	}

@@ -1,11 +1,12 @@
 package platforms
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,7 +34,7 @@ func startProcess(path string, args []string, attr *os.ProcAttr, confined bool) 
 	go func() {
 		runtime.LockOSThread()
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-			done <- result{nil, fmt.Errorf("give up new privileges: %w", err)}
+			done <- result{nil, plain.Wrap("give up new privileges", err)}
 			return
 		}
 		p, err := os.StartProcess(path, args, attr)
@@ -46,7 +47,7 @@ func startProcess(path string, args []string, attr *os.ProcAttr, confined bool) 
 // AdoptOrphans makes what our children leave behind ours, so that Sweep finds it.
 func AdoptOrphans() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("adopt orphans: %w", err)
+		return plain.Wrap("adopt orphans", err)
 	}
 	return nil
 }

@@ -3,7 +3,7 @@
 package platforms
 
 import (
-	"fmt"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,7 +12,7 @@ import (
 func Space(path string) (int64, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(path, &st); err != nil {
-		return 0, fmt.Errorf("ask for space on %s: %w", path, err)
+		return 0, plain.Wrap("ask for space on "+path, err)
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }

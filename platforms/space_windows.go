@@ -1,9 +1,10 @@
 package platforms
 
 import (
-	"fmt"
 	"syscall"
 	"unsafe"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 var getDiskFreeSpaceEx = kernel32.NewProc("GetDiskFreeSpaceExW")
@@ -12,11 +13,11 @@ var getDiskFreeSpaceEx = kernel32.NewProc("GetDiskFreeSpaceExW")
 func Space(path string) (int64, error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
-		return 0, fmt.Errorf("ask for space on %s: %w", path, err)
+		return 0, plain.Wrap("ask for space on "+path, err)
 	}
 	var free uint64
 	if ok, _, err := getDiskFreeSpaceEx.Call(uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&free)), 0, 0); ok == 0 {
-		return 0, fmt.Errorf("ask for space on %s: %w", path, err)
+		return 0, plain.Wrap("ask for space on "+path, err)
 	}
 	return int64(free), nil
 }

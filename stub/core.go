@@ -1,12 +1,12 @@
 package main
 
 import (
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/updater/boot"
@@ -156,16 +156,16 @@ func coreEnv(ours []string, p *process) []string {
 		"LIMPET_CONTRACT="+strconv.Itoa(contract),
 		"LIMPET_STUB="+version,
 		"LIMPET_CORE_COUNTER="+strconv.FormatUint(p.core.Counter, 10),
-		"LIMPET_CORE_HASH="+hex.EncodeToString(p.core.Hash[:]),
+		"LIMPET_CORE_HASH="+plain.Hex(p.core.Hash[:]),
 		"LIMPET_STARTED="+strconv.Itoa(p.number))
 }
 
 // open opens the core that an action names, and returns it with what is wrong with it.
 func open(l platforms.Layout, c boot.Core) (*os.File, error) {
-	path := l.CoreFile(c.Counter, hex.EncodeToString(c.Hash[:]))
+	path := l.CoreFile(c.Counter, plain.Hex(c.Hash[:]))
 	f, err := store.Open(path, c.Hash, c.Length)
 	if err != nil {
-		return nil, fmt.Errorf("release %d: %w", c.Counter, err)
+		return nil, plain.Wrap("release "+counter(c), err)
 	}
 	return f, nil
 }

@@ -2,15 +2,16 @@ package main
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -174,7 +175,7 @@ func (e errand) room(length int64) error {
 			return err
 		}
 		if need := 2*length + slack; free < need {
-			return fmt.Errorf("%s has %d MB free, an update needs %d", dir, free>>20, need>>20)
+			return errors.New(dir + " has " + strconv.FormatInt(free>>20, 10) + " MB free, an update needs " + strconv.FormatInt(need>>20, 10))
 		}
 	}
 	return nil
@@ -192,7 +193,7 @@ func (e errand) produce(way []string, c, base boot.Core) error {
 	case way[0] == "packed" && len(way) > 2:
 		args = []string{"unpack", "--codec", way[2], "--from", part + ".packed", "--out", part}
 	default:
-		return fmt.Errorf("limpet-fetch brought %q, which this stub does not know", way[0])
+		return errors.New("limpet-fetch brought " + strconv.Quote(way[0]) + ", which this stub does not know")
 	}
 	image, err := open(e.layout, base)
 	if err != nil {
@@ -222,10 +223,10 @@ func (e errand) place(entry store.Entry, length int64) error {
 func (e errand) fetch(limit time.Duration, command string, more ...string) (string, error) {
 	path := e.layout.Fetch()
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("limpet-fetch is missing: %w", err)
+		return "", plain.Wrap("limpet-fetch is missing", err)
 	}
 	args := append([]string{"limpet-fetch", command}, e.layout.RootArgs()...)
-	args = append(args, "--channel", e.channel, "--stub", version)
+	args = append(args, "--channel", e.channel, "--stub", version, "--passed", strconv.FormatInt(e.now.Unix(), 10))
 	return e.send(limit, platforms.Spec{Path: path, Args: append(args, more...)})
 }
 
@@ -336,7 +337,7 @@ func plainEnv(ours []string) []string {
 func fingerprint(l platforms.Layout) string {
 	data, err := fsys.Read(fsys.Disk{}, l.Finger(), 1<<10)
 	text := strings.TrimSpace(string(data))
-	if raw, e := hex.DecodeString(text); err != nil || e != nil || len(raw) != sha256.Size {
+	if _, ok := plain.Hash(text); err != nil || !ok {
 		return ""
 	}
 	return text

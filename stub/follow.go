@@ -1,12 +1,13 @@
 package main
 
 import (
-	"encoding/hex"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -268,9 +269,12 @@ func (s *supervisor) tellAll() {
 func (s *supervisor) statusLine(p *process) string {
 	var b strings.Builder
 	put := func(key, value string) { putPair(&b, key, value) }
-	b.WriteString("status counter=" + counter(p.core) + " hash=" + hex.EncodeToString(p.core.Hash[:]) + " role=" + p.role.String())
+	b.WriteString("status counter=" + counter(p.core) + " hash=" + plain.Hex(p.core.Hash[:]) + " role=" + p.role.String())
 	put("previous", hexOf(s.record.Previous.Hash))
 	b.WriteString(" restarts=" + strconv.Itoa(s.restarts) + " last=" + s.last + " floor=" + strconv.FormatUint(s.record.Floor, 10))
+	if s.record.TimeFloor > 0 {
+		put("time_floor", strconv.FormatInt(s.record.TimeFloor, 10))
+	}
 	l := &s.looking
 	put("channel", l.wish.Channel)
 	put("pin", l.wish.Pin)

@@ -2,8 +2,9 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -22,7 +23,7 @@ func handOver(l platforms.Layout, c call) error {
 	args := append([]string{"limpet-core", c.name}, l.RootArgs()...)
 	code, err := platforms.Replace(image, image.Name(), append(args, c.args...), os.Environ())
 	if err != nil {
-		return fmt.Errorf("run the core: %w", err)
+		return plain.Wrap("run the core", err)
 	}
 	if code != 0 {
 		return &fault{code: code}

@@ -1,10 +1,11 @@
 package main
 
 import (
-	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
@@ -112,5 +113,5 @@ func hexOf(hash [32]byte) string {
 	if hash == [32]byte{} {
 		return ""
 	}
-	return hex.EncodeToString(hash[:])
+	return plain.Hex(hash[:])
 }

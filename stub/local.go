@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"errors"
 	"io"
 	"os"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
@@ -68,8 +68,7 @@ func sensible(c call, r boot.Record, found bool) error {
 	case c.name == "rollback" && len(c.args) == 0 && (!found || r.Previous.None()):
 		return &fault{exitFailed, "there is no release before this one to go back to", "`limpet pin VERSION` goes to any that the publisher lists"}
 	case c.name == "unbar":
-		hash, err := hex.DecodeString(c.args[0])
-		if err != nil || len(hash) != 32 {
+		if _, ok := plain.Hash(c.args[0]); !ok {
 			return misuse("unbar takes the SHA-256 of a core, 64 hex digits; `limpet history` shows it")
 		}
 	}

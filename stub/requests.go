@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
@@ -78,9 +78,9 @@ func (s *supervisor) request(words []string) {
 			w.ChannelSet, w.Channel = true, arg
 		}
 	case "unbar":
-		if hash, err := hex.DecodeString(arg); err == nil && len(hash) == 32 {
-			s.decide(boot.Unbar{Hash: [32]byte(hash)})
-			s.note("unbar", boot.Core{Hash: [32]byte(hash)}, "")
+		if hash, ok := plain.Hash(arg); ok {
+			s.decide(boot.Unbar{Hash: hash})
+			s.note("unbar", boot.Core{Hash: hash}, "")
 		}
 	default:
 		s.log.warn("a request is not understood", "word", line(words[0]))

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -267,7 +266,7 @@ func (s *supervisor) run(a boot.Action) error {
 		s.alarms.clear("repair")
 	} else {
 		s.lookSoon(time.Second)
-		s.alarms.set("repair", fmt.Sprintf("the core that should run (release %d) is damaged; %s runs instead", s.record.Good.Counter, a.Role))
+		s.alarms.set("repair", "the core that should run (release "+counter(s.record.Good)+") is damaged; "+a.Role.String()+" runs instead")
 	}
 	s.tellAll()
 	return nil

@@ -2,13 +2,14 @@ package main
 
 import (
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/updater/boot"
@@ -143,7 +144,7 @@ func (s *supervisor) standby(image *os.File, a boot.Action) error {
 		return err
 	}
 	s.number++
-	p := &process{number: s.number, core: a.Core, role: a.Role, version: s.versions[a.Core.Counter], started: time.Now(), nonce: hex.EncodeToString(nonce)}
+	p := &process{number: s.number, core: a.Core, role: a.Role, version: s.versions[a.Core.Counter], started: time.Now(), nonce: plain.Hex(nonce)}
 	if info, err := os.Stat(s.layout.CoreLog()); err == nil {
 		p.logFrom = info.Size()
 	}

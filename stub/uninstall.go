@@ -2,10 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 )
@@ -20,12 +21,12 @@ func uninstall(l platforms.Layout, args []string) error {
 	}
 	shell, err := os.Open("/bin/sh")
 	if err != nil {
-		return fmt.Errorf("run %s: %w", script, err)
+		return plain.Wrap("run "+script, err)
 	}
 	defer shell.Close()
 	code, err := platforms.Replace(shell, shell.Name(), append(append([]string{"sh", script}, l.RootArgs()...), args...), os.Environ())
 	if err != nil {
-		return fmt.Errorf("run %s: %w", script, err)
+		return plain.Wrap("run "+script, err)
 	}
 	if code != 0 {
 		return &fault{code: code}

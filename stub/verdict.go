@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/hex"
 	"errors"
 	"io"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
@@ -96,13 +96,13 @@ func parseTarget(f []string) (signed, bool) {
 	if len(f) < 5 {
 		return signed{}, false
 	}
-	hash, err1 := hex.DecodeString(f[0])
-	length, err2 := strconv.ParseUint(f[1], 10, 63)
-	counter, err3 := strconv.ParseUint(f[2], 10, 63)
-	if errors.Join(err1, err2, err3) != nil || len(hash) != 32 || length == 0 || counter == 0 {
+	hash, ok := plain.Hash(f[0])
+	length, err1 := strconv.ParseUint(f[1], 10, 63)
+	counter, err2 := strconv.ParseUint(f[2], 10, 63)
+	if !ok || errors.Join(err1, err2) != nil || length == 0 || counter == 0 {
 		return signed{}, false
 	}
-	c := signed{Core: boot.Core{Counter: counter, Length: int64(length), Hash: [32]byte(hash)}, version: f[3], channel: f[4], soak: defaultSoak, open: 100}
+	c := signed{Core: boot.Core{Counter: counter, Length: int64(length), Hash: hash}, version: f[3], channel: f[4], soak: defaultSoak, open: 100}
 	if len(f) >= 8 {
 		soak, err1 := strconv.ParseUint(f[5], 10, 16)
 		open, err2 := strconv.ParseUint(f[6], 10, 7)
@@ -125,12 +125,12 @@ func parseChange(kind string, f []string) (change, bool) {
 	if len(f) < 4 || !plainName(f[1]) {
 		return change{}, false
 	}
-	hash, err1 := hex.DecodeString(f[2])
-	length, err2 := strconv.ParseUint(f[3], 10, 32)
-	if errors.Join(err1, err2) != nil || len(hash) != 32 {
+	hash, ok := plain.Hash(f[2])
+	length, err := strconv.ParseUint(f[3], 10, 32)
+	if !ok || err != nil {
 		return change{}, false
 	}
-	return change{name: f[0], from: f[1], hash: [32]byte(hash), length: int64(length)}, true
+	return change{name: f[0], from: f[1], hash: hash, length: int64(length)}, true
 }
 
 func plainName(s string) bool {

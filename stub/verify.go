@@ -2,9 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -12,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/signing/tuf"
@@ -125,11 +125,11 @@ func (q question) refresh(b *strings.Builder, stored tuf.Stored) (*tuf.Set, erro
 	set, after, err := tuf.Refresh(stored, source, q.now, tuf.CoreDir(q.channel, q.platform))
 	for _, c := range tuf.Changes(stored, after) {
 		if c.Data == nil {
-			fmt.Fprintf(b, "drop %s\n", c.Name)
+			say(b, "drop", c.Name)
 			continue
 		}
 		sum := sha256.Sum256(c.Data)
-		fmt.Fprintf(b, "keep %s %s %s %d\n", c.Name, read[sum], hex.EncodeToString(sum[:]), len(c.Data))
+		say(b, "keep", c.Name, read[sum], plain.Hex(sum[:]), strconv.Itoa(len(c.Data)))
 	}
 	return set, err
 }
@@ -170,24 +170,24 @@ func describe(b *strings.Builder, set *tuf.Set, channels, held []string, platfor
 			floor = max(floor, c.Floor)
 			if c.Contract <= contract && left > 0 {
 				left--
-				hash, hold := hex.EncodeToString(c.SHA256[:]), 0
+				hash, hold := plain.Hex(c.SHA256[:]), "0"
 				if slices.Contains(held, hash) || slices.Contains(held, c.Version) {
-					hold = 1
+					hold = "1"
 				}
-				fmt.Fprintf(b, "target %s %d %d %s %s %d %d %d\n", hash, c.Length, c.Counter, word(c.Version), word(channel),
-					c.Soak/time.Second, open100(c.Waves, now), hold)
+				say(b, "target", hash, strconv.FormatInt(c.Length, 10), strconv.FormatUint(c.Counter, 10), word(c.Version), word(channel),
+					strconv.Itoa(int(c.Soak/time.Second)), strconv.Itoa(open100(c.Waves, now)), hold)
 			}
 		}
 		if len(skipped) > 0 {
-			fmt.Fprintf(b, "warning skipped %d releases of %s are not understood: %s\n", len(skipped), word(channel), line(skipped[0].Error()))
+			say(b, "warning skipped", strconv.Itoa(len(skipped)), "releases of", word(channel), "are not understood:", line(skipped[0].Error()))
 		}
 	}
-	fmt.Fprintf(b, "floor %d\n", floor)
+	say(b, "floor", strconv.FormatUint(floor, 10))
 	if issued := set.Issued(); !issued.IsZero() {
-		fmt.Fprintf(b, "issued %d\n", issued.Unix())
+		say(b, "issued", strconv.FormatInt(issued.Unix(), 10))
 	}
 	for _, w := range set.Warnings(now) {
-		fmt.Fprintf(b, "warning %s %s\n", kindOf(w), line(w.String()))
+		say(b, "warning", kindOf(w), line(w.String()))
 	}
 	if set.Development() {
 		b.WriteString("development\n")
@@ -231,8 +231,11 @@ func refused(out io.Writer, err error) {
 	} else if errors.Is(err, fs.ErrNotExist) {
 		kind = "missing"
 	}
-	fmt.Fprintf(out, "refused %s %s\n", kind, line(err.Error()))
+	_, _ = io.WriteString(out, "refused "+kind+" "+line(err.Error())+"\n")
 }
+
+// say writes one line of words.
+func say(b *strings.Builder, words ...string) { b.WriteString(strings.Join(words, " ") + "\n") }
 
 // word makes text one field of a line.
 func word(s string) string { return strings.ReplaceAll(line(s), " ", "_") }

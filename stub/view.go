@@ -1,10 +1,11 @@
 package main
 
 import (
-	"encoding/hex"
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
@@ -69,7 +70,7 @@ func (v view) String() string {
 	if v.core.counter != 0 {
 		put("core_version", v.core.version)
 		put("core_counter", strconv.FormatUint(v.core.counter, 10))
-		put("core_hash", hex.EncodeToString(v.core.hash[:]))
+		put("core_hash", plain.Hex(v.core.hash[:]))
 		put("core_role", v.core.role)
 	}
 	put("restarts", strconv.Itoa(v.restarts))
@@ -125,8 +126,8 @@ func parseView(text string) view {
 		case "core_counter":
 			v.core.counter, _ = strconv.ParseUint(value, 10, 64)
 		case "core_hash":
-			if hash, err := hex.DecodeString(value); err == nil && len(hash) == 32 {
-				v.core.hash = [32]byte(hash)
+			if hash, ok := plain.Hash(value); ok {
+				v.core.hash = hash
 			}
 		case "core_role":
 			v.core.role = value

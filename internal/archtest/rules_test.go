@@ -16,7 +16,7 @@ var (
 	protobuf = "google.golang.org/protobuf/..."
 
 	// light is what everybody may build upon.
-	light = []string{"platforms", "platforms/fsys", "platforms/boxfile", "signing/tuf"}
+	light = []string{"platforms", "platforms/fsys", "platforms/boxfile", "platforms/plain", "signing/tuf"}
 )
 
 func with(list []string, more ...string) []string {

@@ -8,9 +8,11 @@ package boxfile
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
+	"strconv"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
@@ -75,7 +77,7 @@ type Problem struct {
 }
 
 // String is the problem as one line for people.
-func (p Problem) String() string { return fmt.Sprintf("line %d: %s", p.Line, p.Text) }
+func (p Problem) String() string { return "line " + strconv.Itoa(p.Line) + ": " + p.Text }
 
 // Read reads the box file at path. A missing one is an empty Box. The error is about the file as a
 // whole: it cannot be read, or is longer than MaxSize.
@@ -85,7 +87,7 @@ func Read(path string) (Box, []Problem, error) {
 		return Box{}, nil, nil
 	}
 	if err != nil {
-		return Box{}, nil, fmt.Errorf("read box file: %w", err)
+		return Box{}, nil, plain.Wrap("read box file", err)
 	}
 	box, problems := Parse(data)
 	return box, problems, nil

@@ -1,7 +1,6 @@
 package boxfile
 
 import (
-	"fmt"
 	"math"
 	"sort"
 	"strconv"
@@ -30,7 +29,7 @@ type parser struct {
 
 func (p *parser) line(number int, line string) {
 	if len(line) > MaxLine {
-		p.problem(number, fmt.Sprintf("longer than %d bytes", MaxLine))
+		p.problem(number, "longer than "+strconv.Itoa(MaxLine)+" bytes")
 		return
 	}
 	line = strings.TrimSpace(line)
@@ -48,7 +47,7 @@ func (p *parser) line(number int, line string) {
 		return
 	}
 	if first, again := p.seen[key]; again {
-		p.problem(number, fmt.Sprintf("%s stands in line %d already; the first one counts", key, first))
+		p.problem(number, key+" stands in line "+strconv.Itoa(first)+" already; the first one counts")
 		return
 	}
 	p.seen[key] = number
@@ -68,7 +67,7 @@ func (p *parser) problem(line int, text string) {
 func (p *parser) capped() []Problem {
 	if p.more > 0 {
 		last := &p.problems[MaxProblems-1]
-		last.Text += fmt.Sprintf(" (and %d more problems after this line)", p.more)
+		last.Text += " (and " + strconv.Itoa(p.more) + " more problems after this line)"
 	}
 	return p.problems
 }

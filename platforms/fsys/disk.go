@@ -1,7 +1,7 @@
 package fsys
 
 import (
-	"fmt"
+	"errors"
 	"io/fs"
 	"os"
 	"sort"
@@ -74,7 +74,7 @@ func OpenRegular(name string) (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("open %s: not a regular file", name)
+		err = errors.New("open " + name + ": not a regular file")
 	}
 	if err != nil {
 		f.Close()

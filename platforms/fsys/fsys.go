@@ -9,10 +9,12 @@ package fsys
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
+	"strconv"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // FS is a file system. Names are paths as the system writes them. Errors match fs.ErrNotExist and
@@ -63,11 +65,11 @@ func Read(d FS, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if size > limit {
-		return nil, fmt.Errorf("read %s: %w (%d bytes, limit %d)", name, ErrTooLarge, size, limit)
+		return nil, plain.Wrap("read "+name, plain.Because(ErrTooLarge, strconv.FormatInt(size, 10)+" bytes, limit "+strconv.FormatInt(limit, 10)))
 	}
 	data, err := readAll(f, size, limit)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, plain.Wrap("read "+name, err)
 	}
 	return data, nil
 }

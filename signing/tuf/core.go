@@ -1,7 +1,6 @@
 package tuf
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -98,14 +97,23 @@ func (s *Set) Cores(channel, platform string) (cores []Core, skipped []error) {
 	// By counter and place, packed into text: the stub has a sort of texts anyhow, and counts kilobytes.
 	keys, ordered := make([]string, len(cores)), make([]Core, len(cores))
 	for i, c := range cores {
-		keys[i] = fmt.Sprintf("%020d %08d", math.MaxInt64-c.Counter, i)
+		keys[i] = digits(math.MaxInt64-c.Counter) + digits(uint64(i))
 	}
 	slices.Sort(keys)
 	for i, k := range keys {
-		at, _ := strconv.Atoi(k[21:])
+		at, _ := strconv.Atoi(k[digitsLen:])
 		ordered[i] = cores[at]
 	}
 	return ordered, skipped
+}
+
+// digitsLen is the width of digits.
+const digitsLen = 20
+
+// digits is n in decimal, as wide as any: such texts sort as their numbers do.
+func digits(n uint64) string {
+	text := strconv.FormatUint(n, 10)
+	return strings.Repeat("0", digitsLen-len(text)) + text
 }
 
 // Core looks one release up by its target path, as Target does.

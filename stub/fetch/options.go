@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
@@ -48,6 +49,7 @@ type place struct {
 	hub     string // URL without a slash at its end
 	mirror  string // URL or folder; "" is the hub
 	channel string
+	passed  time.Time    // surely past, as the stub knows; zero when nobody said
 	token   *trust.Token // nil: none was given
 	raw     string       // the token as text
 }

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // Size is the length of a sector in bytes.
@@ -48,7 +50,7 @@ var order = binary.LittleEndian
 // sector is ever written that Decode would refuse.
 func Encode(r Record) ([]byte, error) {
 	if wrong := r.wrong(); wrong != "" {
-		return nil, fmt.Errorf("encode record: %s", wrong)
+		return nil, errors.New("encode record: " + wrong)
 	}
 	b := make([]byte, Size)
 	copy(b, magic)
@@ -105,25 +107,25 @@ func putWish(b []byte, w Wish) {
 // Decode reads one sector. Errors are ErrInvalid.
 func Decode(b []byte) (Record, error) {
 	if len(b) != Size {
-		return Record{}, fmt.Errorf("%w: %d bytes", ErrInvalid, len(b))
+		return Record{}, plain.Because(ErrInvalid, strconv.Itoa(len(b))+" bytes")
 	}
 	if string(b[:len(magic)]) != magic {
-		return Record{}, fmt.Errorf("%w: no magic", ErrInvalid)
+		return Record{}, plain.Because(ErrInvalid, "no magic")
 	}
 	if sum := sha256.Sum256(b[:checksum]); !bytes.Equal(sum[:], b[checksum:]) {
-		return Record{}, fmt.Errorf("%w: checksum", ErrInvalid)
+		return Record{}, plain.Because(ErrInvalid, "checksum")
 	}
 	if f := order.Uint16(b[atFormat:]); f != format {
-		return Record{}, fmt.Errorf("%w: format %d", ErrInvalid, f)
+		return Record{}, plain.Because(ErrInvalid, "format "+strconv.Itoa(int(f)))
 	}
 	r := decode(b)
 	// What Encode would not have written is no record: unused bytes, gaps, fields out of range.
 	again, err := Encode(r)
 	if err != nil {
-		return Record{}, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return Record{}, plain.Because(ErrInvalid, err.Error())
 	}
 	if !bytes.Equal(again, b) {
-		return Record{}, fmt.Errorf("%w: unused bytes are set", ErrInvalid)
+		return Record{}, plain.Because(ErrInvalid, "unused bytes are set")
 	}
 	return r, nil
 }

@@ -3,9 +3,10 @@ package boot
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
@@ -28,10 +29,10 @@ func Prepare(disk fsys.FS, names [2]string) error {
 			continue
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("prepare record: %w", err)
+			return plain.Wrap("prepare record", err)
 		}
 		if err := fsys.WriteNew(disk, name, make([]byte, Size), 0o644); err != nil {
-			return fmt.Errorf("prepare record: %w", err)
+			return plain.Wrap("prepare record", err)
 		}
 	}
 	return nil
@@ -78,7 +79,7 @@ func (s *Sectors) Save(r Record) (Record, error) {
 		return r, err
 	}
 	if err := s.write(data); err != nil {
-		return r, fmt.Errorf("save record: %w", err)
+		return r, plain.Wrap("save record", err)
 	}
 	s.last = r.Sequence
 	s.next = 1 - s.next

@@ -2,10 +2,11 @@ package store
 
 import (
 	"crypto/sha256"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -20,7 +21,7 @@ const piece = 32 << 10
 // nothing of them stays. A core that is there already is only synced.
 func (s Store) Place(e Entry, length int64, from io.Reader) error {
 	if err := s.place(e, length, from); err != nil {
-		return fmt.Errorf("place core %s: %w", e.name(), err)
+		return plain.Wrap("place core "+e.name(), err)
 	}
 	return nil
 }
@@ -114,11 +115,11 @@ type (
 func Open(path string, hash [32]byte, length int64) (*os.File, error) {
 	f, err := fsys.OpenRegular(path)
 	if err != nil {
-		return nil, fmt.Errorf("open core: %w", err)
+		return nil, plain.Wrap("open core", err)
 	}
 	if err := Check(f, hash, length); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("open core %s: %w", path, err)
+		return nil, plain.Wrap("open core "+path, err)
 	}
 	return f, nil
 }

@@ -7,13 +7,13 @@
 package store
 
 import (
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -38,23 +38,21 @@ type Store struct {
 func New(disk fsys.FS, ver string) Store { return Store{disk, ver} }
 
 func (e Entry) name() string {
-	return strconv.FormatUint(e.Counter, 10) + "-" + hex.EncodeToString(e.Hash[:])
+	return strconv.FormatUint(e.Counter, 10) + "-" + plain.Hex(e.Hash[:])
 }
 
 // parse is the inverse of name; other names in ver/ are not ours.
 func parse(name string) (Entry, bool) {
 	counter, hash, ok := strings.Cut(name, "-")
-	if !ok || len(hash) != 64 {
+	if !ok {
 		return Entry{}, false
 	}
 	n, err := strconv.ParseUint(counter, 10, 64)
-	if err != nil {
+	sum, whole := plain.Hash(hash)
+	if err != nil || !whole {
 		return Entry{}, false
 	}
-	e := Entry{Counter: n}
-	if _, err := hex.Decode(e.Hash[:], []byte(hash)); err != nil {
-		return Entry{}, false
-	}
+	e := Entry{Counter: n, Hash: sum}
 	return e, e.name() == name
 }
 
@@ -71,7 +69,7 @@ func (s Store) List() ([]Entry, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list cores: %w", err)
+		return nil, plain.Wrap("list cores", err)
 	}
 	var list []Entry
 	for _, name := range names {
@@ -99,12 +97,12 @@ func (s Store) Collect(keep func(Entry) bool) error {
 		}
 		removed = true
 		if e := s.remove(e); e != nil && err == nil {
-			err = fmt.Errorf("collect core: %w", e)
+			err = plain.Wrap("collect core", e)
 		}
 	}
 	if removed {
 		if e := s.disk.SyncDir(s.ver); e != nil && err == nil {
-			err = fmt.Errorf("collect cores: %w", e)
+			err = plain.Wrap("collect cores", e)
 		}
 	}
 	return err

@@ -41,6 +41,7 @@ const (
 type Options struct {
 	Layout  platforms.Layout
 	Version string
+	Built   time.Time // of this core: surely past; zero when nobody knows
 	Stub    *control.Stub
 	Token   string // from the environment, else the file is looked at
 	Standby string // the nonce of a trial, which schedules only when it is activated; "" for a core that schedules at once
@@ -60,16 +61,17 @@ type agent struct {
 	limit   int64 // of the buffer in bytes, as the box file said at the start; 0 = the default
 	board   board
 
-	facts    atomic.Pointer[wire.Facts]
-	view     atomic.Pointer[view]           // what other goroutines may know of what Run owns
-	requests chan func(context.Context)     // for the goroutine of Run
-	ended    chan struct{}                  // closed when it takes no more
-	turns    chan turn                      // the schedule's lock, for the goroutine of Run
-	changed  chan struct{}                  // holds one: state/checks is out of date
-	news     chan struct{}                  // holds one: the checks line may be
-	rejects  chan struct{}                  // holds one: look for logs of rejected cores
-	active   atomic.Bool                    // schedules, or has
-	notes    atomic.Pointer[handover.Notes] // of the runs that are finished here after the handover
+	facts     atomic.Pointer[wire.Facts]
+	view      atomic.Pointer[view]           // what other goroutines may know of what Run owns
+	requests  chan func(context.Context)     // for the goroutine of Run
+	ended     chan struct{}                  // closed when it takes no more
+	turns     chan turn                      // the schedule's lock, for the goroutine of Run
+	changed   chan struct{}                  // holds one: state/checks is out of date
+	news      chan struct{}                  // holds one: the checks line may be
+	rejects   chan struct{}                  // holds one: look for logs of rejected cores
+	timeFloor atomic.Int64                   // Unix seconds that the stub has proof of; 0 = none
+	active    atomic.Bool                    // schedules, or has
+	notes     atomic.Pointer[handover.Notes] // of the runs that are finished here after the handover
 
 	// owned
 	lock      *platforms.Lock // held from the first moment of scheduling to the handover, or the end
