@@ -3,10 +3,11 @@
 // mutate` runs it over what nothing may break; docs/mutation.md has the results,
 // and the reason for each change that survives.
 //
-//	mutate [-list FILE] [-hand FILE] [-workers N] [-show] PACKAGE[:FILE,...] ...
+//	mutate [-list FILE] [-hand FILE] [-only FILE] [-workers N] [-show] PACKAGE[:FILE,...] ...
 //
 // With files only the tests in them are run, where a package has slow ones too. The
-// file of -hand has changes that somebody thought of (hand.go); they come first.
+// file of -hand has changes that somebody thought of (hand.go); they come first. The
+// file of -only names changes, one a line as -show does: the others are not made.
 //
 // All changes but those to constants are compiled into one test program, each behind
 // a number that the environment switches on, so a change costs one run of the
@@ -34,13 +35,14 @@ const wanted = 95
 func main() {
 	list := flag.String("list", "", "a page that names survivors and why they may survive")
 	hand := flag.String("hand", "", "a file of changes that tests by name have to notice")
+	only := flag.String("only", "", "a file that names the changes to make")
 	workers := flag.Int("workers", runtime.NumCPU(), "tests that run at the same time")
 	show := flag.Bool("show", false, "list the changes and stop")
 	flag.Parse()
 	ok, err := byHand(*hand)
 	if err == nil {
 		var all bool
-		all, err = run(*list, *workers, *show, flag.Args())
+		all, err = run(*list, *only, *workers, *show, flag.Args())
 		ok = ok && all
 	}
 	if err != nil {
@@ -51,10 +53,19 @@ func main() {
 	}
 }
 
-func run(list string, workers int, show bool, packages []string) (bool, error) {
+func run(list, only string, workers int, show bool, packages []string) (bool, error) {
 	excused, err := readList(list)
 	if err != nil {
 		return false, err
+	}
+	chosen := func(mutant) bool { return true }
+	if only != "" {
+		data, err := os.ReadFile(only)
+		if err != nil {
+			return false, err
+		}
+		names := strings.Split(string(data), "\n")
+		chosen = func(m mutant) bool { return slices.Contains(names, m.name) }
 	}
 	ok := true
 	for _, arg := range packages {
@@ -69,11 +80,11 @@ func run(list string, workers int, show bool, packages []string) (bool, error) {
 			}
 			continue
 		}
-		r, err := measure(p, files, workers)
+		r, err := measure(p, files, workers, chosen)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", path, err)
 		}
-		ok = report(p, r, excused) && ok
+		ok = report(p, r, excused, chosen) && ok
 	}
 	return ok, nil
 }
@@ -99,10 +110,14 @@ func readList(file string) (map[string]bool, error) {
 }
 
 // report prints one package's result and says whether it is good enough.
-func report(p *pkg, r results, excused map[string]bool) bool {
+func report(p *pkg, r results, excused map[string]bool, chosen func(mutant) bool) bool {
 	var survived, unknown []string
+	total := 0
 	for i, m := range p.mutants {
-		if r.killed[i] {
+		if chosen(m) {
+			total++
+		}
+		if r.killed[i] || !chosen(m) {
 			continue
 		}
 		survived = append(survived, m.name)
@@ -114,7 +129,6 @@ func report(p *pkg, r results, excused map[string]bool) bool {
 			unknown = append(unknown, m.where+"  "+m.name+why)
 		}
 	}
-	total := len(p.mutants)
 	killed := total - len(survived)
 	fmt.Printf("%s: %d changes, %d killed (%.1f %%), %d survived, %d of them not on the list\n",
 		p.path, total, killed, 100*float64(killed)/float64(max(total, 1)), len(survived), len(unknown))
@@ -123,7 +137,7 @@ func report(p *pkg, r results, excused map[string]bool) bool {
 	}
 	stale := false
 	for name := range excused {
-		if strings.HasPrefix(name, p.path+"/") && !slices.Contains(survived, name) {
+		if strings.HasPrefix(name, p.path+"/") && !slices.Contains(survived, name) && chosen(mutant{name: name}) {
 			fmt.Println("  on the list, but killed or gone:", name)
 			stale = true
 		}

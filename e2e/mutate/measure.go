@@ -41,7 +41,7 @@ type test struct {
 	reaches map[int]bool
 }
 
-func measure(p *pkg, files string, workers int) (results, error) {
+func measure(p *pkg, files string, workers int, chosen func(mutant) bool) (results, error) {
 	folder, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return results{}, err
@@ -68,8 +68,10 @@ func measure(p *pkg, files string, workers int) (results, error) {
 			}
 		})
 	}
-	for i := range p.mutants {
-		todo <- i
+	for i, m := range p.mutants {
+		if chosen(m) {
+			todo <- i
+		}
 	}
 	close(todo)
 	wg.Wait()

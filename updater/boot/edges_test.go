@@ -206,3 +206,57 @@ func TestOneWishOverAnother(t *testing.T) {
 		t.Errorf("all over all: %+v", got)
 	}
 }
+
+func TestForgettingInFullLists(t *testing.T) {
+	r := Record{Good: sample(41)}
+	for i := range r.Barred {
+		c := sample(uint64(100 + i))
+		r.Barred[i] = Bar{c.Hash, c.Counter, Hung}
+	}
+	for i := range r.Aside {
+		c := sample(uint64(100 + i))
+		r.Aside[i] = Aside{c.Hash, c.Counter, 9}
+	}
+	after, _ := Next(r, Unbar{sample(100).Hash})
+	if after.Barred[MaxBarred-1] != (Bar{}) || after.Aside[MaxAside-1] != (Aside{}) || after.Barred[0] != r.Barred[1] || after.Aside[0] != r.Aside[1] {
+		t.Errorf("%+v", after)
+	}
+}
+
+// Each verdict costs one try, and only the third rejects.
+func TestThreeVerdictsReject(t *testing.T) {
+	r := trialOf(Record{Good: sample(41)}, sample(42), 3, 1)
+	for left := uint8(2); left > 0; left-- {
+		var action Action
+		if r, action = Next(r, Fail{Reason: Exited}); r.Tries != left || action.Do == Reject {
+			t.Fatalf("%d tries left, want %d: %+v", r.Tries, left, action)
+		}
+	}
+	if _, action := Next(r, Fail{Reason: Exited}); action.Do != Reject {
+		t.Errorf("%+v", action)
+	}
+}
+
+func TestEachPartOfAWishComesBackAlone(t *testing.T) {
+	for _, w := range []Wish{{ChannelSet: true, Channel: "beta"}, {PinSet: true, Pin: "1"}, {HoldSet: true}, {HoldSet: true, Hold: true}} {
+		r := Record{Sequence: 1, Good: Core{Counter: 1, Length: 1, Hash: sample(1).Hash}, Hub: w}
+		b, err := Encode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := Decode(b); err != nil || back != r {
+			t.Errorf("%+v comes back as %+v, %v", w, back.Hub, err)
+		}
+	}
+}
+
+func TestSaveRefusesWhatCouldNotBeRead(t *testing.T) {
+	d, names := crashdisk.New(), [2]string{"/rec0", "/rec1"}
+	s, _, _ := Load(d, names)
+	if _, err := s.Save(Record{Good: Core{Counter: 1}}); err == nil {
+		t.Error("half a core is saved")
+	}
+	if !Blank(d, names) {
+		t.Error("something was written")
+	}
+}
