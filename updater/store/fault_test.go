@@ -1,0 +1,119 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
+)
+
+// Each changing call of collecting fails once: the first error is told, the rest is collected, and the next
+// collection does what is left.
+func TestEveryFailureOfCollectIsTold(t *testing.T) {
+	broken := errors.New("input/output error")
+	prepared := func() (*crashdisk.Disk, Store) {
+		d := crashdisk.New()
+		s := New(d, "/ver")
+		for counter := uint64(5); counter < 8; counter++ {
+			e, content := release(counter, 100)
+			if err := s.Place(e, 100, bytes.NewReader(content)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return d, s
+	}
+	keep := func(e Entry) bool { return e.Counter == 6 }
+	d, s := prepared()
+	before := d.Calls()
+	if err := s.Collect(keep); err != nil {
+		t.Fatal(err)
+	}
+	calls := d.Calls() - before
+	if calls != 5 { // two cores and their folders, and ver itself
+		t.Errorf("collecting takes %d calls", calls)
+	}
+	for at := 1; at <= calls; at++ {
+		d, s := prepared()
+		d.FailAt(at, broken)
+		err := s.Collect(keep)
+		if !errors.Is(err, broken) || !strings.Contains(err.Error(), "collect core") {
+			t.Errorf("call %d fails: %v", at, err)
+		}
+		if list, _ := s.List(); len(list) > 2 {
+			t.Errorf("call %d fails, and nothing else is collected: %v", at, list)
+		}
+		before := d.Calls()
+		if err := s.Collect(keep); err != nil {
+			t.Errorf("call %d failed, the next collection: %v", at, err)
+		}
+		kept, _ := release(6, 100)
+		if list, _ := s.List(); !reflect.DeepEqual(list, []Entry{kept}) {
+			t.Errorf("call %d failed, the next collection leaves %v", at, list)
+		}
+		before = d.Calls()
+		if err := s.Collect(keep); err != nil || d.Calls() != before {
+			t.Errorf("nothing to collect: %v, %d calls", err, d.Calls()-before)
+		}
+	}
+}
+
+// A core that is there already is made durable once more, and a failure of that is told.
+func TestEveryFailureOfPlacingAgainIsTold(t *testing.T) {
+	broken := errors.New("input/output error")
+	e, content := release(5, 100)
+	for at := 1; ; at++ {
+		d := crashdisk.New()
+		s := New(d, "/ver")
+		if err := s.Place(e, 100, bytes.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+		before := d.Calls()
+		d.FailAt(at, broken)
+		err := s.Place(e, 100, bytes.NewReader(content))
+		if d.Calls()-before < at { // done before the call that would fail
+			if err != nil {
+				t.Errorf("without a failure: %v", err)
+			}
+			if at < 4 {
+				t.Errorf("placing again takes %d calls", at-1)
+			}
+			return
+		}
+		// Where its sync fails it is copied anew, which may do.
+		if got := d.Restart(crashdisk.Lost{}); err == nil {
+			if names, readErr := got.ReadDir("/ver"); readErr != nil || len(names) != 1 {
+				t.Errorf("call %d failed without a word, and a power cut leaves %v", at, names)
+			}
+		} else if !errors.Is(err, broken) {
+			t.Errorf("call %d fails: %v", at, err)
+		}
+	}
+}
+
+// A file where the store should be, and one where a core's folder should be, are told.
+func TestFilesInTheWayAreTold(t *testing.T) {
+	d := crashdisk.New()
+	write := func(name string) {
+		f, err := d.Open(name, os.O_WRONLY|os.O_CREATE, 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	write("/ver")
+	s := New(d, "/ver")
+	e, content := release(5, 100)
+	if _, err := s.List(); err == nil {
+		t.Error("a file is listed")
+	}
+	if err := s.Collect(func(Entry) bool { return true }); err == nil {
+		t.Error("a file is collected")
+	}
+	if err := s.Place(e, 100, bytes.NewReader(content)); err == nil {
+		t.Error("a core is placed in a file")
+	}
+}
