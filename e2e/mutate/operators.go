@@ -141,7 +141,7 @@ func (w *walker) statement(n ast.Stmt) bool {
 	case *ast.ForStmt:
 		// The parts between the semicolons are no place for an if.
 		for _, part := range []ast.Stmt{n.Init, n.Post} {
-			if _, ok := part.(*ast.IncDecStmt); part != nil && ok {
+			if _, ok := part.(*ast.IncDecStmt); ok {
 				w.inspect(part)
 			}
 		}

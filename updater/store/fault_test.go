@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"reflect"
@@ -46,7 +47,6 @@ func TestEveryFailureOfCollectIsTold(t *testing.T) {
 		if list, _ := s.List(); len(list) > 2 {
 			t.Errorf("call %d fails, and nothing else is collected: %v", at, list)
 		}
-		before := d.Calls()
 		if err := s.Collect(keep); err != nil {
 			t.Errorf("call %d failed, the next collection: %v", at, err)
 		}
@@ -54,7 +54,7 @@ func TestEveryFailureOfCollectIsTold(t *testing.T) {
 		if list, _ := s.List(); !reflect.DeepEqual(list, []Entry{kept}) {
 			t.Errorf("call %d failed, the next collection leaves %v", at, list)
 		}
-		before = d.Calls()
+		before := d.Calls()
 		if err := s.Collect(keep); err != nil || d.Calls() != before {
 			t.Errorf("nothing to collect: %v, %d calls", err, d.Calls()-before)
 		}
@@ -78,7 +78,7 @@ func TestEveryFailureOfPlacingAgainIsTold(t *testing.T) {
 			if err != nil {
 				t.Errorf("without a failure: %v", err)
 			}
-			if at < 4 {
+			if at-1 != 4 { // the core, its folder, ver, and the folder ver is in: each synced
 				t.Errorf("placing again takes %d calls", at-1)
 			}
 			return
@@ -91,6 +91,34 @@ func TestEveryFailureOfPlacingAgainIsTold(t *testing.T) {
 		} else if !errors.Is(err, broken) {
 			t.Errorf("call %d fails: %v", at, err)
 		}
+	}
+}
+
+// What cannot be looked at is an error, not an unsound core.
+func TestCheckTellsWhatItCannotRead(t *testing.T) {
+	folder, err := os.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := folder.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Check(folder, [32]byte{}, info.Size()); err == nil || errors.Is(err, ErrUnsound) {
+		t.Errorf("a folder: %v", err)
+	}
+	folder.Close()
+	if err := Check(folder, [32]byte{}, 0); err == nil || errors.Is(err, ErrUnsound) {
+		t.Errorf("a closed file: %v", err)
+	}
+	reading, writing, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	writing.Close()
+	defer reading.Close()
+	if err := Check(reading, sha256.Sum256(nil), 0); err == nil || errors.Is(err, ErrUnsound) {
+		t.Errorf("a pipe: %v", err)
 	}
 }
 
