@@ -9,14 +9,14 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help build run demo-update demo-bad-update test test-systemd test-delta check bench bench-delta fuzz conformance mutate proto clean deps
+.PHONY: help build run demo-update demo-bad-update test test-systemd test-delta test-delta-platforms check bench bench-delta fuzz conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## build the five programs into bin/
 	$(BUILD) -o $(BIN)/limpet ./stub
-	$(BUILD) -o $(BIN)/limpet-fetch ./stub/fetch
+	$(BUILD) -tags nethttpomithttp2 -o $(BIN)/limpet-fetch ./stub/fetch # HTTP/2 would be 0.4 MB of its 7
 	$(BUILD) -o $(BIN)/limpet-core ./core
 	$(BUILD) -o $(BIN)/limpet-hub ./hub
 	$(BUILD) -o $(BIN)/limpet-release ./release
@@ -33,22 +33,27 @@ demo-bad-update: build ## publish three broken cores, watch each go back; then a
 test: deps build ## every test, race detector on
 	. ./.cache/env && $(GO) test -race -shuffle=on -timeout 9m ./...
 
-test-systemd: build ## the installer in a Debian container with systemd: install, reboot, kill -9, uninstall (root)
+test-systemd: build ## a box's life in a Debian container with systemd: install, reboot, update, kill -9, uninstall (root)
+	$(MAKE) --no-print-directory build VERSION=0.2.0 BIN=.cache/systemd/next
 	./e2e/systemd/run.sh
 
 test-delta: ## the slow tests of the delta codec, without the race detector (about 2 minutes)
 	$(GO) test ./updater/delta/... && $(GO) test ./updater/delta -run Flipped -every-byte
+
+test-delta-platforms: ## patches made and applied on amd64, 386, arm64 and s390x, the last two under qemu (about 5 minutes; root installs qemu)
+	./scripts/delta-platforms.sh
 
 check: ## gofmt, vet, staticcheck
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "gofmt -w these:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-bench: deps build ## the measures of docs/performance.md (about 15 minutes; QUICK=1 takes two)
-	. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick)
+bench: deps build ## the measures of docs/performance.md (about 80 minutes; QUICK=1 takes fifteen, ONLY=swaps SWAPS=N a part)
+	@. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY)) $(if $(SWAPS),-swaps $(SWAPS)); line=$$?; \
+	[ -n "$(ONLY)" ] || $(MAKE) --no-print-directory bench-delta && exit $$line
 
-bench-delta: ## PAIRS="OLD:NEW ..." against bsdiff, xz, zstd
-	$(GO) run ./e2e/deltabench $(PAIRS)
+bench-delta: ## the delta's measures alone; PAIRS="OLD:NEW ..." for other files (needs bsdiff, xz, zstd)
+	@$(GO) build -o .cache/deltabench-run ./e2e/deltabench && ./.cache/deltabench-run $(if $(QUICK),-quick) $(PAIRS)
 
 fuzz: ## every fuzz target for FUZZTIME (default 30s) each
 	./scripts/fuzz.sh $(or $(FUZZTIME),30s)

@@ -61,8 +61,13 @@ func (v verdict) alarms(timeFloor int64) []warning {
 	return list
 }
 
-// freeMemory gives back what the last bit of work needed: from here on the stub mostly waits.
-func freeMemory() {
+// rest gives back, at the first tick after it, what the last bit of work needed: from here on the stub
+// mostly waits.
+func (s *supervisor) rest() {
+	if !s.worked {
+		return
+	}
+	s.worked = false
 	debug.FreeOSMemory()
 	platforms.ForgetCode()
 }

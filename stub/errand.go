@@ -45,8 +45,10 @@ type looked struct {
 
 // look brings metadata, has it verified, and takes it over.
 func (e errand) look() looked {
-	giveAway(e.layout)
-	_, err := e.fetch(lookTime, "look")
+	err := e.giveAway()
+	if err == nil {
+		_, err = e.fetch(lookTime, "look")
+	}
 	v := askVerifier(e.family, e.layout, e.now, "--from", filepath.Join(e.layout.Part(), "meta"), "--channel", e.channel)
 	for _, c := range v.changes {
 		if e := adoptFile(e.layout, c); e != nil {
@@ -60,15 +62,12 @@ func (e errand) look() looked {
 }
 
 // giveAway makes part/ the fetcher's, where there is such a user.
-func giveAway(l platforms.Layout) {
-	u := fetcher(l)
-	if u == nil || os.Geteuid() != 0 {
-		return
+func (e errand) giveAway() error {
+	u := platforms.Fetcher(e.layout)
+	if u == nil {
+		return nil
 	}
-	names, _ := fsys.Disk{}.ReadDir(l.Part())
-	for _, name := range append(names, ".") {
-		_ = os.Lchown(filepath.Join(l.Part(), name), int(u.UID), int(u.GID)) // what it may not write it says
-	}
+	return platforms.Give(e.layout.Part(), *u)
 }
 
 // adoptFile takes over one step of verified metadata: copied while hashing, synced, renamed.
@@ -114,8 +113,7 @@ type brought struct {
 	choice choice
 	err    error
 	word   string // no-space, unreachable, metadata, failed
-	way    string // delta, packed, full
-	bytes  string // on the wire
+	came   string // how it came and what it cost, as keys of docs/stub-contract.md
 }
 
 // bring places a core: as a patch for base, packed, or as it is; each that fails gives way to the next.
@@ -124,7 +122,7 @@ func (e errand) bring(c choice, base boot.Core) brought {
 	entry := store.Entry{Counter: c.core.Counter, Hash: c.core.Hash}
 	if f, err := open(e.layout, c.core.Core); err == nil {
 		f.Close()
-		b.way, b.bytes = "here", "0"
+		b.came = came(c.core, []string{"here"}, 0)
 		b.err = store.In(e.layout).Place(entry, c.core.Length, strings.NewReader("")) // syncs it
 		return b
 	}
@@ -132,11 +130,15 @@ func (e errand) bring(c choice, base boot.Core) brought {
 		b.word = "no-space"
 		return b
 	}
-	giveAway(e.layout)
+	if b.err = e.giveAway(); b.err != nil {
+		b.word = "failed"
+		return b
+	}
 	options := [][]string{{"--base", hexOf(base.Hash)}, {}, {"--plain"}}
 	if base.None() {
 		options = options[2:]
 	}
+	cost := int64(0)
 	for _, more := range options {
 		var said string
 		said, b.err = e.fetch(getTime, "get", append([]string{"--hash", hexOf(c.core.Hash)}, more...)...)
@@ -149,7 +151,9 @@ func (e errand) bring(c choice, base boot.Core) brought {
 			b.err, b.word = errors.New("limpet-fetch said nothing of what it brought"), "failed"
 			return b
 		}
-		b.way, b.bytes = way[0], way[1]
+		n, _ := strconv.ParseInt(way[1], 10, 64)
+		cost += n
+		b.came = came(c.core, way, cost)
 		if b.err = e.produce(way, c.core.Core, base); b.err == nil {
 			b.err = e.place(entry, c.core.Length)
 		}
@@ -164,6 +168,15 @@ func (e errand) bring(c choice, base boot.Core) brought {
 		}
 	}
 	return b
+}
+
+// came says what a core cost on the wire, ways that failed before included.
+func came(c signed, way []string, cost int64) string {
+	text := "came=" + word(c.version) + " came_as=" + way[0]
+	if len(way) > 2 {
+		text += " came_codec=" + word(way[2])
+	}
+	return text + " came_bytes=" + strconv.FormatInt(cost, 10) + " came_of=" + strconv.FormatInt(c.Length, 10)
 }
 
 // room checks that there is space for two: the download and the copy.
@@ -269,7 +282,7 @@ func (e errand) send(limit time.Duration, s platforms.Spec) (string, error) {
 	}
 	s.Files = [3]*os.File{pipes[0][0], pipes[1][1], pipes[2][1]}
 	s.Env, s.Dir = plainEnv(os.Environ()), string(os.PathSeparator)
-	s.Confined, s.User = true, fetcher(e.layout)
+	s.Confined, s.User = true, platforms.Fetcher(e.layout)
 	child, err := e.family.Start(s)
 	pipes[0][0].Close()
 	pipes[1][1].Close()

@@ -45,6 +45,9 @@ func (s *supervisor) heard(e event) {
 			if holds&judged&sessionBit != 0 && p.role == boot.GoodRole {
 				s.swap.session = sinceBoot()
 			}
+			if p == s.swap.next {
+				s.nextReady()
+			}
 		}
 	case "handover":
 		if p == s.core && s.swap.handing {
@@ -82,7 +85,6 @@ func (s *supervisor) ready(p *process, rest string) {
 		s.collect()
 	}
 	s.nextReady()
-	freeMemory()
 }
 
 // collect removes the cores that the record does not name, once good has shown that it runs.
@@ -194,6 +196,7 @@ func (s *supervisor) tick() {
 	}
 	s.requests()
 	s.lookIfDue()
+	s.rest()
 }
 
 // reap takes the orphans that ended, and ends those that a dead core left.
@@ -290,6 +293,9 @@ func (s *supervisor) statusLine(p *process) string {
 		put("tries", strconv.Itoa(int(s.record.Tries)))
 		put("starts", strconv.Itoa(int(s.record.Starts)))
 	}
+	if l.came != "" {
+		b.WriteString(" " + l.came)
+	}
 	put("phase", s.phase())
 	put("why", l.word)
 	put("why_text", l.text)
@@ -356,10 +362,10 @@ func (s *supervisor) now() time.Time {
 // no record finds the core to adopt.
 func (s *supervisor) verified(v verdict) {
 	s.asking = false
-	defer freeMemory()
 	for _, w := range s.alarms.replace(metadataWords, v.alarms(s.record.TimeFloor)) {
 		s.log.warn("metadata: "+w.word, "text", w.text)
 	}
+	s.sayUnconfined(v.unconfined)
 	switch {
 	case !s.found:
 		s.adopt(v)
@@ -376,6 +382,15 @@ func (s *supervisor) verified(v verdict) {
 		s.lookSoon(lookFirstDev)
 	}
 	s.tellAll()
+}
+
+// sayUnconfined logs, once, what this system cannot take away from limpet-fetch and the others. It is no
+// warning of the status: nobody can do anything about it but with another kernel.
+func (s *supervisor) sayUnconfined(what string) {
+	if what != s.looking.unconfined {
+		s.looking.unconfined = what
+		s.log.warn("what reads metadata and downloads is not wholly confined", "missing", what)
+	}
 }
 
 // adopt makes the first record of a box, or a fresh one where it was lost.

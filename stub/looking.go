@@ -30,10 +30,13 @@ type looking struct {
 	word    string // why the box is not on the newest release, "" when it is
 	text    string
 	newest  signed
+	came    string // how the last update came, from history
 	wish    boot.Wish
 	damaged bool // good did not hash at its last start
-	found   chan looked
-	got     chan brought
+	// unconfined is what the system could not take away from our children, as it was last said.
+	unconfined string
+	found      chan looked
+	got        chan brought
 }
 
 func (s *supervisor) lookSoon(after time.Duration) {
@@ -75,7 +78,21 @@ func (s *supervisor) wishes() (boot.Wish, bool) {
 	if err != nil {
 		s.log.warn("box file is not read", "err", err.Error())
 	}
+	s.warnOfUser(box.User)
 	return wishes(box, s.record)
+}
+
+// warnOfUser says that one key of the box file does nothing yet: whoever set it must not believe that the
+// core has fewer rights than it has.
+func (s *supervisor) warnOfUser(name string) {
+	if name == "" {
+		s.alarms.clear("user")
+		return
+	}
+	text := "the box file says user = " + line(name) + ", which this limpet does not do: the core runs with the rights of limpet"
+	if s.alarms.set("user", text) {
+		s.log.warn(text)
+	}
 }
 
 // refuse says why this box is not on the newest release.
@@ -93,7 +110,6 @@ func (s *supervisor) lookEnded(f looked) {
 	l := &s.looking
 	l.busy, l.phase = false, ""
 	l.looks++
-	defer freeMemory()
 	every := lookEvery
 	if l.dev {
 		every = lookEveryDev
@@ -174,7 +190,6 @@ func (s *supervisor) bring(c choice) {
 func (s *supervisor) fetched(b brought) {
 	l := &s.looking
 	l.busy, l.phase = false, ""
-	defer freeMemory()
 	defer s.lookOn()
 	c := b.choice.core
 	if b.err != nil {
@@ -184,7 +199,7 @@ func (s *supervisor) fetched(b brought) {
 		s.tellAll()
 		return
 	}
-	s.log.info("release placed", "version", c.version, "release", counter(c.Core), "way", b.way, "bytes", b.bytes)
+	s.log.info("release placed", "version", c.version, "release", counter(c.Core), "way", b.came)
 	if b.choice.pending {
 		s.repaired()
 		return
@@ -198,7 +213,8 @@ func (s *supervisor) fetched(b brought) {
 		if a := s.decide(event); a.Do == boot.Refuse {
 			s.refuse(string(a.Why), c.version+": "+string(a.Why))
 		} else if s.record.Trial == c.Core {
-			s.note("stage", c.Core, "way="+b.way+" bytes="+b.bytes)
+			s.note("stage", c.Core, b.came)
+			l.came = b.came
 			s.refuse("trial", c.version+" is on trial")
 		}
 	}

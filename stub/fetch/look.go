@@ -52,7 +52,7 @@ func parseErrand(name string, args []string) (*errand, error) {
 	}
 	if e.stub != version {
 		return nil, &fault{exitUsage, fmt.Errorf("this is limpet-fetch %s beside limpet %s", version, e.stub),
-			"limpet and limpet-fetch are installed together; install both anew"}
+			"limpet and limpet-fetch are one pair: start limpet anew if it was upgraded just now, else `limpet upgrade-stub` places both"}
 	}
 	l, err := platforms.Locate(root)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 // options is the command line of bootstrap.
 type options struct {
 	root, hub, tokenFile, mirror, channel string
+	programs                              string // a folder with limpet and limpet-fetch as an installer brought them
 	anew                                  bool
 }
 
@@ -31,6 +32,7 @@ func parseBootstrap(args []string) (options, error) {
 	flags.StringVar(&o.tokenFile, "token-file", "", "")
 	flags.StringVar(&o.mirror, "mirror", "", "")
 	flags.StringVar(&o.channel, "channel", "", "")
+	flags.StringVar(&o.programs, "programs", "", "")
 	flags.BoolVar(&o.anew, "anew", false, "")
 	if err := flags.Parse(args); err != nil {
 		return o, misuse("bootstrap: " + err.Error())

@@ -33,6 +33,7 @@ const (
 	stopTime   = 10 * time.Second
 	goneRuns   = 1500 * time.Millisecond // of which runs may still end by themselves; then they are killed
 	judgeEvery = time.Second             // the checks line at most
+	gathers    = 100 * time.Millisecond  // in which a round of checks is over
 	factsEvery = 10 * time.Minute
 	settled    = 20 * time.Second // after the start: what only a start needs is given back
 )
@@ -198,6 +199,7 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 	judge := time.NewTimer(judgeEvery)
 	defer judge.Stop()
 	news := a.news // nil while the timer runs
+	var judged, said time.Time
 	for {
 		var err error
 		select {
@@ -211,13 +213,18 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 		case f := <-a.requests:
 			f(g.ctx)
 		case <-alive.C:
-			err = a.beat(g.ctx)
+			said, err = time.Now(), a.beat(g.ctx)
 		case <-news:
 			news = nil
-			judge.Reset(judgeEvery)
+			judge.Reset(soon(judged, judgeEvery))
 		case <-judge.C:
 			news = a.news
-			err = a.judge()
+			drop(news) // what came meanwhile is judged now
+			judged, err = time.Now(), a.judge()
+			if err == nil && judged.Sub(said) >= aliveEvery-judgeEvery { // as long as we are awake
+				said, err = judged, a.beat(g.ctx)
+				alive.Reset(aliveEvery)
+			}
 		case <-settle.C:
 			debug.FreeOSMemory()
 			platforms.ForgetCode()
@@ -235,6 +242,11 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 			return err
 		}
 	}
+}
+
+// soon is how long to wait with what is done once in every at most: a moment, for what comes with it, unless it was done just now.
+func soon(last time.Time, every time.Duration) time.Duration {
+	return max(gathers, every-time.Since(last))
 }
 
 // obey does what the stub says. over: the agent's life is, with this error.
