@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-systemd test-delta test-delta-platforms check bench bench-delta fuzz proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-systemd test-delta test-delta-platforms check bench bench-delta fuzz conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -57,6 +57,13 @@ bench-delta: ## the delta's measures alone; PAIRS="OLD:NEW ..." for other files 
 
 fuzz: ## every fuzz target for FUZZTIME (default 30s) each
 	./scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+conformance: ## SUITE=DIR, a checkout of the TUF conformance suite: run it against signing/tuf (e2e/tufclient/suite/run.sh says what it needs)
+	./e2e/tufclient/suite/run.sh "$(SUITE)"
+
+mutate: ## change the code that nothing may break, one line after the other, and see which tests notice (PACKAGES=signing/tuf for some)
+	$(GO) run ./e2e/mutate -hand e2e/mutate/weaknesses.txt -list docs/mutation.md \
+		$(or $(PACKAGES),signing/tuf updater/boot updater/store stub:pure_test.go,decide_test.go)
 
 proto: ## generate core/wire/wire.pb.go anew (needs protoc)
 	$(GO) build -o .cache/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go

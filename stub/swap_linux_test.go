@@ -373,3 +373,36 @@ func TestBadMirrors(t *testing.T) {
 		})
 	}
 }
+
+// A mirror that shows the repository as it was before each release, with the signatures of then: nothing is staged, the core
+// runs on, and what is published later is installed.
+func TestReplayedMirror(t *testing.T) {
+	var shown string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.FileServer(http.Dir(shown)).ServeHTTP(w, r) }))
+	t.Cleanup(server.Close)
+	u := newUpdating(t, server.URL)
+	shown = u.dir
+	u.start()
+	u.untilRunning()
+	var past []string
+	for counter := uint64(2); counter <= 4; counter++ {
+		state := t.TempDir()
+		u.must(os.CopyFS(state, os.DirFS(u.dir)))
+		past = append(past, state)
+		u.release(counter)
+		u.limpet("look")
+		u.until("commit", 40*time.Second, func() bool { return u.good1() == counter })
+		pid := u.untilRunning().core.pid
+		for i, old := range past {
+			shown = old
+			u.limpet("look", "--wait")
+			if r, _ := u.record(); r.Good.Counter != counter || !r.Trial.None() {
+				t.Errorf("release %d runs, mirror as before %d: %+v", counter, i+2, r)
+			}
+			if v := u.view(); v.core.pid != pid {
+				t.Errorf("release %d runs, mirror as before %d: another core runs", counter, i+2)
+			}
+		}
+		shown = u.dir
+	}
+}

@@ -98,7 +98,7 @@ var attacks = []attack{
 		m.nextRoot()
 		at(m.docs["root"], "roles", "timestamp")["threshold"] = 2
 		m.seal()
-	}, tuf.Malformed, "root"},
+	}, tuf.Unsigned, "timestamp"},
 	{"root without a role", func(m *mirror) {
 		m.nextRoot()
 		delete(at(m.docs["root"], "roles"), "snapshot")
@@ -384,7 +384,9 @@ func TestAttacks(t *testing.T) {
 				t.Error("the store that was given was changed")
 			}
 			gotuf(t, m, stored, err)
-			if _, err := tuf.Offline(after, folder); err != nil && bytes.Equal(after["targets.json"], given["targets.json"]) {
+			// A new root that was really signed may have left nobody who speaks for a role.
+			sameRoot := bytes.Equal(after["root.json"], given["root.json"])
+			if _, err := tuf.Offline(after, folder); err != nil && sameRoot && bytes.Equal(after["targets.json"], given["targets.json"]) {
 				t.Errorf("what is left does not verify offline: %v", err)
 			}
 
@@ -393,8 +395,10 @@ func TestAttacks(t *testing.T) {
 				doc["version"] = 50
 			}
 			honest.docs["root"]["version"] = 1
-			if !bytes.Equal(after["root.json"], given["root.json"]) {
-				honest.docs["root"]["version"] = 3
+			for n := 2; n < 4; n++ {
+				if bytes.Equal(after["root.json"], m.files[fmt.Sprintf("%d.root.json", n)]) {
+					honest.docs["root"]["version"] = n + 1
+				}
 			}
 			honest.seal()
 			if a.kind == tuf.Delegation {

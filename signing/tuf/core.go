@@ -132,6 +132,9 @@ func (s *Set) core(t Target) (Core, error) {
 	if len(parts) != 5 || parts[0] != "core" || parts[4] != "limpet-core" {
 		return Core{}, refuse(Malformed, t.Path, "not the path of a core")
 	}
+	if t.only512 {
+		return Core{}, refuse(Malformed, t.Path, "no SHA-256")
+	}
 	shortest := int64(minSoak)
 	if s.Development() {
 		shortest = minSoakDevelopment

@@ -90,7 +90,7 @@ func (d *decoder) delegations(v value) []delegation {
 	return out
 }
 
-func (d *decoder) delegation(v value, ring map[string][32]byte) delegation {
+func (d *decoder) delegation(v value, ring map[string]publicKey) delegation {
 	edge := delegation{
 		signers:     d.signers(v, ring),
 		role:        d.text(v, "name"),

@@ -64,20 +64,29 @@ func theirVerdict(m *mirror, stored tuf.Stored) (err error) {
 	if _, err := trusted.UpdateTimestamp(data); err != nil && !errors.Is(err, &metadata.ErrEqualVersionNumber{}) {
 		return err
 	}
-	if old := stored["snapshot.json"]; old != nil {
-		_, _ = trusted.UpdateSnapshot(old, true)
+	// What is stored is asked first, as go-tuf's own updater does.
+	load := func(role string, version int64, limit int64, take func(data []byte, stored bool) error) error {
+		if old := stored[role+".json"]; old != nil && take(old, true) == nil {
+			return nil
+		}
+		data, err := m.source(fmt.Sprintf("%d.%s.json", version, role), limit)
+		if err != nil {
+			return err
+		}
+		return take(data, false)
 	}
-	version := trusted.Timestamp.Signed.Meta["snapshot.json"].Version
-	if data, err = m.source(fmt.Sprintf("%d.snapshot.json", version), tuf.MaxSnapshot); err != nil {
+	err = load("snapshot", trusted.Timestamp.Signed.Meta["snapshot.json"].Version, tuf.MaxSnapshot, func(data []byte, stored bool) error {
+		_, err := trusted.UpdateSnapshot(data, stored)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	if _, err := trusted.UpdateSnapshot(data, false); err != nil {
+	err = load("targets", trusted.Snapshot.Signed.Meta["targets.json"].Version, tuf.MaxTargets, func(data []byte, _ bool) error {
+		_, err := trusted.UpdateTargets(data)
 		return err
-	}
-	if data, err = m.source(fmt.Sprintf("%d.targets.json", trusted.Snapshot.Signed.Meta["targets.json"].Version), tuf.MaxTargets); err != nil {
-		return err
-	}
-	if _, err := trusted.UpdateTargets(data); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	delegations := trusted.Targets["targets"].Signed.Delegations
@@ -89,10 +98,11 @@ func theirVerdict(m *mirror, stored tuf.Stored) (err error) {
 		if !ok {
 			return fmt.Errorf("no %s in the snapshot", r.Name)
 		}
-		if data, err = m.source(fmt.Sprintf("%d.%s.json", meta.Version, r.Name), tuf.MaxTargets); err != nil {
+		err := load(r.Name, meta.Version, tuf.MaxTargets, func(data []byte, _ bool) error {
+			_, err := trusted.UpdateDelegatedTargets(data, r.Name, "targets")
 			return err
-		}
-		if _, err := trusted.UpdateDelegatedTargets(data, r.Name, "targets"); err != nil {
+		})
+		if err != nil {
 			return err
 		}
 	}

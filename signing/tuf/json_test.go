@@ -139,6 +139,8 @@ func TestFileNamesStayInTheirFolder(t *testing.T) {
 	for role, want := range map[string]string{
 		"stable-linux-amd64": "stable-linux-amd64.json",
 		"../root":            "..%2Froot.json",
+		"azAZ09-_.~":         "azAZ09-_.~.json",
+		"`{@[/:":             "%60%7B%40%5B%2F%3A.json",
 		"/etc/passwd":        "%2Fetc%2Fpasswd.json",
 		`a\b:c`:              "a%5Cb%3Ac.json",
 		"a b?#%":             "a%20b%3F%23%25.json",

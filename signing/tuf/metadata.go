@@ -1,7 +1,6 @@
 package tuf
 
 import (
-	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/sha512"
 	"strconv"
@@ -47,7 +46,7 @@ type document struct {
 
 // signers is who may sign a role.
 type signers struct {
-	keys      map[string][ed25519.PublicKeySize]byte // by key id
+	keys      map[string]publicKey // by key id
 	threshold int
 }
 
@@ -112,10 +111,9 @@ func (d *decoder) distinct(list []signature) {
 // which one key may have several) signed doc.
 func (s signers) verify(doc document, role string) error {
 	message := appendCanonical(nil, doc.body)
-	valid := map[[ed25519.PublicKeySize]byte]bool{}
+	valid := map[publicKey]bool{}
 	for _, sig := range doc.signatures {
-		key, ok := s.keys[sig.keyID]
-		if ok && len(sig.bytes) == ed25519.SignatureSize && ed25519.Verify(key[:], message, sig.bytes) {
+		if key, ok := s.keys[sig.keyID]; ok && key.signed(message, sig.bytes) {
 			valid[key] = true
 		}
 	}
@@ -131,7 +129,7 @@ func (s signers) sameKeys(other signers) bool {
 }
 
 func (s signers) within(other signers) bool {
-	set := map[[ed25519.PublicKeySize]byte]bool{}
+	set := map[publicKey]bool{}
 	for _, key := range other.keys {
 		set[key] = true
 	}
@@ -143,29 +141,24 @@ func (s signers) within(other signers) bool {
 	return true
 }
 
-// keyring reads a "keys" object: key id to public key. A key of another type than
-// Ed25519 fails the document: nothing here could ever check its signatures.
-func (d *decoder) keyring(v value) map[string][ed25519.PublicKeySize]byte {
+// keyring reads a "keys" object: key id to public key.
+func (d *decoder) keyring(v value) map[string]publicKey {
 	all := d.need(v, "keys", object)
 	if len(all.names) > maxKeys*4 {
 		d.fail("too many keys")
 		return nil
 	}
-	ring := make(map[string][ed25519.PublicKeySize]byte, len(all.names))
+	ring := make(map[string]publicKey, len(all.names))
 	for i, id := range all.names {
-		if d.text(all.items[i], "keytype") != "ed25519" || d.text(all.items[i], "scheme") != "ed25519" {
-			d.fail("a key that is not ed25519")
-		}
-		public := d.bytes(d.need(all.items[i], "keyval", object), "public", ed25519.PublicKeySize)
-		ring[id] = [ed25519.PublicKeySize]byte(public)
+		ring[id] = d.publicKey(all.items[i])
 	}
 	return ring
 }
 
 // signers reads "keyids" and "threshold" of a role.
-func (d *decoder) signers(v value, ring map[string][ed25519.PublicKeySize]byte) signers {
+func (d *decoder) signers(v value, ring map[string]publicKey) signers {
 	ids := d.texts(v, "keyids", maxKeys)
-	s := signers{keys: make(map[string][ed25519.PublicKeySize]byte, len(ids))}
+	s := signers{keys: make(map[string]publicKey, len(ids))}
 	for _, id := range ids {
 		key, ok := ring[id]
 		if _, twice := s.keys[id]; twice || !ok {
@@ -173,10 +166,7 @@ func (d *decoder) signers(v value, ring map[string][ed25519.PublicKeySize]byte) 
 		}
 		s.keys[id] = key
 	}
-	s.threshold = int(d.int(v, "threshold", 1, maxKeys))
-	if s.threshold > len(s.keys) {
-		d.fail("threshold above the number of keys")
-	}
+	s.threshold = int(d.int(v, "threshold", 1, maxKeys)) // above the number of keys: nobody speaks for the role
 	return s
 }
 

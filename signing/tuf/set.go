@@ -103,25 +103,22 @@ func (s *Set) Target(path string) (Target, error) {
 
 func (s *Set) target(path string, in *targetsDoc) (Target, error) {
 	t := in.targets[path]
-	if t.sha256 == nil {
-		return Target{}, refuse(Malformed, path, "no SHA-256")
-	}
 	dir, base := "", path
 	if i := strings.LastIndexByte(path, '/'); i >= 0 {
 		dir, base = path[:i+1], path[i+1:]
 	}
-	if s.root.consistent {
-		base = hexed(t.sha256) + "." + base
+	out := Target{Path: path, Role: in.role, Length: t.length, sha512: t.sha512, custom: t.custom}
+	hash := t.sha256
+	if out.only512 = hash == nil; out.only512 {
+		hash = t.sha512
+	} else {
+		out.SHA256 = [sha256.Size]byte(hash)
 	}
-	return Target{
-		Path:   path,
-		File:   "targets/" + dir + base,
-		Role:   in.role,
-		Length: t.length,
-		SHA256: [sha256.Size]byte(t.sha256),
-		sha512: t.sha512,
-		custom: t.custom,
-	}, nil
+	if s.root.consistent {
+		base = hexed(hash) + "." + base
+	}
+	out.File = "targets/" + dir + base
+	return out, nil
 }
 
 // Under lists the targets below a folder ("core/stable/linux-amd64/") that
@@ -174,13 +171,14 @@ func (s *Set) loaded() []*targetsDoc {
 
 // Target is one file of the repository.
 type Target struct {
-	Path   string            // "core/stable/linux-amd64/0.1.0/limpet-core"
-	File   string            // where a mirror has it, below its root: "targets/core/stable/linux-amd64/0.1.0/SHA256.limpet-core"
-	Role   string            // who listed it
-	Length int64             // bytes, exactly
-	SHA256 [sha256.Size]byte // of the whole file
-	sha512 []byte            // where the publisher gave one
-	custom value
+	Path    string            // "core/stable/linux-amd64/0.1.0/limpet-core"
+	File    string            // where a mirror has it, below its root: "targets/core/stable/linux-amd64/0.1.0/SHA256.limpet-core"
+	Role    string            // who listed it
+	Length  int64             // bytes, exactly
+	SHA256  [sha256.Size]byte // of the whole file; all zero, which no file has, where only a SHA-512 is listed
+	sha512  []byte            // where the publisher gave one
+	only512 bool
+	custom  value
 }
 
 // Check reads r to its end, or to one byte past the signed length, and holds it
@@ -201,8 +199,10 @@ func (t Target) Check(r io.Reader) error {
 		return refuse(Endless, t.Path, "longer than "+strconv.FormatInt(t.Length, 10)+" bytes")
 	case n < t.Length:
 		return refuse(Mixed, t.Path, strconv.FormatInt(n, 10)+" bytes where "+strconv.FormatInt(t.Length, 10)+" were signed")
-	case string(h256.Sum(nil)) != string(t.SHA256[:]) || h512 != nil && string(h512.Sum(nil)) != string(t.sha512):
-		return refuse(Mixed, t.Path, "hash is not what was signed")
+	case !t.only512 && string(h256.Sum(nil)) != string(t.SHA256[:]):
+		return refuse(Mixed, t.Path, "SHA-256 is not what was signed")
+	case h512 != nil && string(h512.Sum(nil)) != string(t.sha512):
+		return refuse(Mixed, t.Path, "SHA-512 is not what was signed")
 	}
 	return nil
 }

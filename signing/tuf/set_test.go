@@ -1,7 +1,6 @@
 package tuf_test
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
@@ -384,14 +383,32 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-func TestTargetWithoutSHA256CannotBeUsed(t *testing.T) {
-	m := newMirror(t)
+// A target may have a SHA-512 alone; a core may not: the stub knows cores by their SHA-256.
+func TestTargetWithSHA512Alone(t *testing.T) {
 	sum := sha512.Sum512([]byte("x"))
-	m.docs["targets"]["targets"] = obj{"x": obj{"length": 1, "hashes": obj{"sha512": hex.EncodeToString(sum[:])}}}
+	only := func() obj { return obj{"length": 1, "hashes": obj{"sha512": hex.EncodeToString(sum[:])}} }
+	m := newMirror(t)
+	m.docs["targets"]["targets"] = obj{"a/x": only()}
+	two := folder + "2.0.0/limpet-core"
+	at(m.docs[stable], "targets")[two] = only()
+	at(m.docs[stable], "targets", two)["custom"] = customOf("2.0.0", 2)
 	m.seal()
-	_, err := m.open().Target("x")
-	if kind, _ := kindOf(t, err); kind != tuf.Malformed {
-		t.Error(err)
+	set := m.open(folder)
+	target, err := set.Target("a/x")
+	if err != nil || target.File != "targets/a/"+hex.EncodeToString(sum[:])+".x" || target.SHA256 != [32]byte{} {
+		t.Fatalf("target %+v, %v", target, err)
+	}
+	for content, want := range map[string]tuf.Kind{"x": 0, "y": tuf.Mixed, "": tuf.Mixed, "xx": tuf.Endless} {
+		if kind, _ := kindOf(t, target.Check(strings.NewReader(content))); kind != want {
+			t.Errorf("as %q: %v, want %v", content, kind, want)
+		}
+	}
+	_, err = set.Core(two)
+	if kind, where := kindOf(t, err); kind != tuf.Malformed || where != two {
+		t.Errorf("as a core: %v", err)
+	}
+	if cores, skipped := set.Cores("stable", "linux-amd64"); len(cores) != 1 || len(skipped) != 1 {
+		t.Errorf("%d cores, skipped %v", len(cores), skipped)
 	}
 }
 
@@ -407,7 +424,9 @@ func TestErrorsReadWell(t *testing.T) {
 		}
 		seen[k.String()] = true
 	}
-	if bytes.Contains([]byte((tuf.NotLoaded + 1).String()), []byte("load")) {
-		t.Error("a kind that does not exist has a name")
+	for _, k := range []tuf.Kind{0, tuf.NotLoaded + 1} {
+		if k.String() != "unknown" {
+			t.Errorf("kind %d, which does not exist, is called %q", k, k)
+		}
 	}
 }

@@ -43,7 +43,7 @@ func readStored(l platforms.Layout, root []byte) (tuf.Stored, error) {
 func refresh(ctx context.Context, l platforms.Layout, m *fetch.Mirror, stored tuf.Stored, now time.Time, want string) (*tuf.Set, error) {
 	source := func(name string, max int64) ([]byte, error) { return m.Small(ctx, name, max) }
 	set, after, err := tuf.Refresh(stored, source, surely(stored, now, want), want)
-	if e := keepChanges(l, tuf.Changes(onDisk(l, stored), after)); e != nil {
+	if e := keepChanges(fsys.Disk{}, l, tuf.Changes(onDisk(l, stored), after)); e != nil {
 		return nil, e
 	}
 	if err != nil {
@@ -69,8 +69,9 @@ func surely(stored tuf.Stored, now time.Time, want ...string) time.Time {
 	return now
 }
 
-func keepChanges(l platforms.Layout, changes []tuf.Change) error {
-	disk := fsys.Disk{}
+// keepChanges saves metadata step by step, each one durable before the next: a power cut leaves what can
+// be verified, or at least refreshed (tuf.Changes).
+func keepChanges(disk fsys.FS, l platforms.Layout, changes []tuf.Change) error {
 	for _, c := range changes {
 		path := filepath.Join(l.TrustCore(), c.Name)
 		var err error
@@ -92,5 +93,5 @@ func forget(l platforms.Layout) error {
 	if err != nil {
 		return err
 	}
-	return keepChanges(l, tuf.Changes(stored, tuf.Stored{}))
+	return keepChanges(fsys.Disk{}, l, tuf.Changes(stored, tuf.Stored{}))
 }

@@ -1,0 +1,146 @@
+// Command mutate measures the tests of a package: it makes one small change after
+// the other to the package's code and counts those that no test notices. `make
+// mutate` runs it over what nothing may break; docs/mutation.md has the results,
+// and the reason for each change that survives.
+//
+//	mutate [-list FILE] [-hand FILE] [-only FILE] [-workers N] [-show] PACKAGE[:FILE,...] ...
+//
+// With files only the tests in them are run, where a package has slow ones too. The
+// file of -hand has changes that somebody thought of (hand.go); they come first. The
+// file of -only names changes, one a line as -show does: the others are not made.
+//
+// All changes but those to constants are compiled into one test program, each behind
+// a number that the environment switches on, so a change costs one run of the
+// tests that reach it and no compilation. A change is killed when a test fails or takes
+// ten times as long as without it. The exit code is 1 when a survivor is not on the
+// list, when the list names one that does not survive, or when less than 95 % of a
+// package's changes are killed.
+//
+// The changes (operators.go) are the program's version: one that is added or taken
+// away changes every figure.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+)
+
+// wanted is the share of changes that has to be killed, in percent.
+const wanted = 95
+
+func main() {
+	list := flag.String("list", "", "a page that names survivors and why they may survive")
+	hand := flag.String("hand", "", "a file of changes that tests by name have to notice")
+	only := flag.String("only", "", "a file that names the changes to make")
+	workers := flag.Int("workers", runtime.NumCPU(), "tests that run at the same time")
+	show := flag.Bool("show", false, "list the changes and stop")
+	flag.Parse()
+	ok, err := byHand(*hand)
+	if err == nil {
+		var all bool
+		all, err = run(*list, *only, *workers, *show, flag.Args())
+		ok = ok && all
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+	}
+	if err != nil || !ok {
+		os.Exit(1)
+	}
+}
+
+func run(list, only string, workers int, show bool, packages []string) (bool, error) {
+	excused, err := readList(list)
+	if err != nil {
+		return false, err
+	}
+	chosen := func(mutant) bool { return true }
+	if only != "" {
+		data, err := os.ReadFile(only)
+		if err != nil {
+			return false, err
+		}
+		names := strings.Split(string(data), "\n")
+		chosen = func(m mutant) bool { return slices.Contains(names, m.name) }
+	}
+	ok := true
+	for _, arg := range packages {
+		path, files, _ := strings.Cut(arg, ":")
+		p, err := load(path)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", path, err)
+		}
+		if show {
+			for _, m := range p.mutants {
+				fmt.Println(m.name)
+			}
+			continue
+		}
+		r, err := measure(p, files, workers, chosen)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", path, err)
+		}
+		ok = report(p, r, excused, chosen) && ok
+	}
+	return ok, nil
+}
+
+// readList takes the names of survivors from a page: what is between the first two
+// backticks of each list item.
+func readList(file string) (map[string]bool, error) {
+	names := map[string]bool{}
+	if file == "" {
+		return names, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "- ``"); ok {
+			name, _, _ := strings.Cut(rest, "``")
+			names[strings.TrimSpace(name)] = true
+		}
+	}
+	return names, nil
+}
+
+// report prints one package's result and says whether it is good enough.
+func report(p *pkg, r results, excused map[string]bool, chosen func(mutant) bool) bool {
+	var survived, unknown []string
+	total := 0
+	for i, m := range p.mutants {
+		if chosen(m) {
+			total++
+		}
+		if r.killed[i] || !chosen(m) {
+			continue
+		}
+		survived = append(survived, m.name)
+		if !excused[m.name] {
+			why := ""
+			if !r.reached[i] {
+				why = "   (no test reaches it)"
+			}
+			unknown = append(unknown, m.where+"  "+m.name+why)
+		}
+	}
+	killed := total - len(survived)
+	fmt.Printf("%s: %d changes, %d killed (%.1f %%), %d survived, %d of them not on the list\n",
+		p.path, total, killed, 100*float64(killed)/float64(max(total, 1)), len(survived), len(unknown))
+	for _, name := range unknown {
+		fmt.Println("  survived:", name)
+	}
+	stale := false
+	for name := range excused {
+		if strings.HasPrefix(name, p.path+"/") && !slices.Contains(survived, name) && chosen(mutant{name: name}) {
+			fmt.Println("  on the list, but killed or gone:", name)
+			stale = true
+		}
+	}
+	return killed*100 >= wanted*total && len(unknown) == 0 && !stale
+}
