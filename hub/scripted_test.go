@@ -2,8 +2,10 @@ package main
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
@@ -42,6 +44,12 @@ func (h *testHub) enrolled(t *testing.T, token string, facts *wire.Facts) *scrip
 	a := &scripted{t: t, key: key, facts: facts, epoch: uint64(time.Now().UnixNano()),
 		desired: make(chan *wire.Desired, 16), runs: make(chan *wire.RunNow, 16), acks: make(chan *wire.Ack, 1024), bye: make(chan *wire.Bye, 1)}
 	a.connect(h, token)
+	fingerprint := sha256.Sum256(key.Public().(ed25519.PublicKey))
+	await(t, "the hub shows the agent", func() bool { // a welcome comes before the fleet has heard of it
+		answer := h.open(t, "GET", fmt.Sprintf("/api/v1/agents/%x", fingerprint), "", h.bearer(t)...)
+		defer answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
 	return a
 }
 
