@@ -22,7 +22,7 @@ const (
 // requests takes what local commands left in state/request, in the order of their names, and reports
 // whether there was anything.
 func (s *supervisor) requests() bool {
-	disk := fsys.Disk{}
+	disk := s.machine.disk()
 	names, err := disk.ReadDir(s.layout.Request())
 	if err != nil {
 		return false
