@@ -1,0 +1,172 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"hash/maphash"
+	"testing"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+)
+
+var cuts = flag.Int("cuts", 2, "power cuts in one story of the explorer")
+
+// explorer goes through everything that can happen in one story: the power fails at any changing call
+// of the supervisor to its disk, and of what was not synced any part is kept; the happening comes at any
+// step. It goes depth first, and into every state only once: what a life starts from is what is on the
+// disk and what the world remembers.
+type explorer struct {
+	story   story
+	broken  broken
+	seen    map[uint64]bool
+	lives   int
+	choices int
+	bad     []string // what was violated, in how many lives
+	most    int      // stop after so many violations
+}
+
+// state is where a life starts.
+type state2 struct {
+	disk  *crashdisk.Disk
+	facts facts
+	wall  int64
+	cuts  int
+}
+
+// counting is a chooser that counts what it is asked.
+type counting struct {
+	crashdisk.Chooser
+	n *int
+}
+
+func (c counting) Choose(n int) int {
+	*c.n++
+	return c.Chooser.Choose(n)
+}
+
+func (x *explorer) run(cuts int) {
+	x.seen = map[uint64]bool{}
+	x.story.cuts = cuts
+	x.from(state2{
+		disk: begins(x.story), wall: dayOne, cuts: cuts,
+		facts: facts{published: 1, pending: x.story.happening != nothing, fails: x.story.fails},
+	})
+}
+
+// from explores every life that starts in a state.
+func (x *explorer) from(at state2) {
+	if id := at.id(); x.seen[id] {
+		return
+	} else {
+		x.seen[id] = true
+	}
+	crashdisk.Every(0, func(c crashdisk.Chooser) bool {
+		c = counting{c, &x.choices}
+		at.disk = at.disk.Restart(crashdisk.Kept{}) // a copy: the one before is off
+		w := &world{
+			facts: at.facts, story: x.story, broken: x.broken, choose: c, cuts: at.cuts,
+			power: at.disk.Restart(crashdisk.Kept{}), up: minute, wall: at.wall,
+		}
+		w.live()
+		x.lives++
+		switch {
+		case w.bad != "":
+			x.bad = append(x.bad, w.bad)
+		case w.power.Off():
+			x.from(state2{disk: w.power.Restart(c), facts: w.facts, wall: (w.wall/3600 + 2) * 3600, cuts: at.cuts - 1})
+		}
+		return x.most == 0 || len(x.bad) < x.most
+	})
+}
+
+var seed = maphash.MakeSeed()
+
+// id is the same for two states from which the same follows: of times only the hour counts, of sequences
+// which is higher.
+func (at state2) id() uint64 {
+	type key struct {
+		records [2]boot.Record
+		valid   [2]bool
+		files   string
+		facts   facts
+		cuts    int
+	}
+	k := key{facts: at.facts, cuts: at.cuts}
+	d := at.disk.Restart(crashdisk.Kept{})
+	at.disk = d
+	highest := uint64(0)
+	for i, name := range records(worldLayout) {
+		if data, err := fsys.Read(d, name, boot.Size); err == nil {
+			r, err := boot.Decode(data)
+			k.records[i], k.valid[i] = r, err == nil
+			highest = max(highest, r.Sequence)
+		}
+	}
+	for i := range k.records {
+		k.records[i].Sequence = highest - k.records[i].Sequence
+		k.records[i].Committed = hours(k.records[i].Committed, at.wall)
+		for j := range k.records[i].Aside {
+			k.records[i].Aside[j].Until = hours(k.records[i].Aside[j].Until, at.wall)
+		}
+	}
+	for _, dir := range []string{worldLayout.Ver, worldLayout.TrustCore(), worldLayout.Request()} {
+		k.files += dump(d, dir)
+	}
+	return maphash.Comparable(seed, k)
+}
+
+func hours(t, now int64) int64 {
+	if t == 0 {
+		return 0
+	}
+	return (t-now)/3600 - 1<<20
+}
+
+// dump is everything in a folder as text.
+func dump(d fsys.FS, dir string) string {
+	names, err := d.ReadDir(dir)
+	if err != nil {
+		data, _ := fsys.Read(d, dir, 1<<10)
+		return fmt.Sprintf("=%q", data)
+	}
+	text := ""
+	for _, name := range names {
+		text += "/" + name + dump(d, dir+"/"+name)
+	}
+	return text
+}
+
+// stories are those of every `make test`.
+func stories() []story {
+	var list []story
+	for n := healthy; n <= stubborn; n++ {
+		list = append(list, story{releases: []nature{healthy, n, healthy}})
+	}
+	list = append(list, story{releases: []nature{stubborn, healthy}}, story{releases: []nature{healthy, healthy}, fresh: true})
+	for h := outage; h <= withdrew; h++ {
+		for _, n := range []nature{healthy, deadLater, breaks} {
+			list = append(list, story{releases: []nature{healthy, n, healthy}, happening: h})
+		}
+	}
+	for _, n := range []nature{healthy, deadLater, breaks} {
+		list = append(list, story{releases: []nature{healthy, n}, fails: true})
+	}
+	return list
+}
+
+// TestExplore: in no story, wherever the power fails in it and whatever the disk makes of that, is a
+// rule of SWAP broken.
+func TestExplore(t *testing.T) {
+	for _, s := range stories() {
+		t.Run(s.String(), func(t *testing.T) {
+			x := explorer{story: s, most: 3}
+			x.run(*cuts)
+			t.Logf("%d lives, %d states, %d choices", x.lives, len(x.seen), x.choices)
+			for _, bad := range x.bad {
+				t.Error(bad)
+			}
+		})
+	}
+}
