@@ -97,32 +97,33 @@ func TestWishesInTheirOrder(t *testing.T) {
 
 func TestSoak(t *testing.T) {
 	const all = uint64(0x1ff)
+	const no = time.Minute // since the last `alive`: longer ago than the soak took
 	type step struct {
-		elapsed       time.Duration
-		holds, judged uint64
-		out           outcome
+		elapsed, quiet time.Duration
+		holds, judged  uint64
+		out            outcome
 	}
 	for name, steps := range map[string][]step{
-		"holds":                          {{5 * time.Second, all, all, soaking}, {5 * time.Second, all, all, soaked}},
-		"broke and stays":                {{time.Second, 0xff, all, soaking}, {5 * time.Second, 0xff, all, broke}},
-		"broke and comes back":           {{3 * time.Second, 0xff, all, soaking}, {time.Second, all, all, soaking}, {3 * time.Second, 0xff, all, soaking}},
-		"broken at the end":              {{9 * time.Second, all, all, soaking}, {time.Second, 0xff, all, broke}},
-		"what is not judged":             {{10 * time.Second, 0, 0, soaked}},
-		"the session is waited for":      {{10 * time.Second, 0x1f7, all, soaking}, {9 * time.Minute, 0x1f7, all, soaking}, {time.Second, all, all, soaked}},
-		"the session does not come back": {{10 * time.Second, 0x1f7, all, soaking}, {10 * time.Minute, 0x1f7, all, broke}},
+		"holds":                          {{5 * time.Second, 0, all, all, soaking}, {5 * time.Second, 0, all, all, soaked}},
+		"broke and stays":                {{time.Second, 0, 0xff, all, soaking}, {5 * time.Second, 0, 0xff, all, broke}},
+		"broke and comes back":           {{3 * time.Second, 0, 0xff, all, soaking}, {time.Second, 0, all, all, soaking}, {3 * time.Second, 0, 0xff, all, soaking}},
+		"broken at the end":              {{9 * time.Second, 0, all, all, soaking}, {time.Second, 0, 0xff, all, broke}},
+		"what is not judged":             {{10 * time.Second, 0, scheduleBit, scheduleBit, soaked}},
+		"the session is waited for":      {{10 * time.Second, 0, 0x1f7, all, soaking}, {9 * time.Minute, 0, 0x1f7, all, soaking}, {time.Second, 0, all, all, soaked}},
+		"the session does not come back": {{10 * time.Second, 0, 0x1f7, all, soaking}, {10 * time.Minute, 0, 0x1f7, all, broke}},
+		"not heard of since":             {{10 * time.Second, no, all, all, soaking}, {2 * time.Second, 3 * time.Second, all, all, soaking}, {2 * time.Second, 3 * time.Second, all, all, soaked}},
+		"counts from when it schedules":  {{9 * time.Second, 0, 0x1fd, 0x1fd, soaking}, {9 * time.Second, 0, all, all, soaking}, {time.Second, 0, all, all, soaked}},
+		"never schedules":                {{14 * time.Second, 0, 0x1fd, 0x1fd, soaking}, {time.Second, 0, 0x1fd, 0x1fd, idle}},
+		"has no turn":                    {{15 * time.Second, 0, 0x1fd, all, idle}},
 	} {
 		s := soak{need: 10 * time.Second}
 		for i, st := range steps {
-			if out, _ := s.pass(st.elapsed, all, st.holds, st.judged, true); out != st.out {
+			if out, _ := s.pass(st.elapsed, st.quiet, all, st.holds, st.judged); out != st.out {
 				t.Errorf("%s, step %d: %d", name, i, out)
 			}
 		}
 	}
-	silent := soak{need: time.Second}
-	if out, bits := silent.pass(time.Second, all, 0, 0, false); out != broke || bits != basicBits {
-		t.Errorf("a core that says nothing: %d %x", out, bits)
-	}
-	if out, _ := (&soak{need: time.Second}).pass(time.Second, all&^0x100, 0xff, all, true); out != soaked {
+	if out, _ := (&soak{need: time.Second}).pass(time.Second, 0, all&^0x100, 0xff, all); out != soaked {
 		t.Error("what did not hold under good is held against the trial")
 	}
 }

@@ -44,6 +44,9 @@ func (s *supervisor) heard(e event) {
 			if holds&judged&sessionBit != 0 && p.role == boot.GoodRole {
 				s.swap.session = s.machine.sinceBoot()
 			}
+			if p == s.swap.next {
+				s.nextReady()
+			}
 		}
 	case "handover":
 		if p == s.core && s.swap.handing {

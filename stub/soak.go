@@ -24,13 +24,16 @@ const (
 	firstTryWait = 10 * time.Second                // between two starts of a trial; doubles
 	mostTryWait  = 10 * time.Minute
 
-	sessionBit = 1 << 3
-	basicBits  = 1<<0 | 1<<1 // config and schedule
+	scheduleBit = 1 << 1
+	sessionBit  = 1 << 3
+	basicBits   = 1<<0 | scheduleBit // config and schedule
 )
 
-// soak follows an activated trial. It holds no clock: time comes in by pass.
+// soak follows an activated trial, from when it schedules on. It holds no clock: time comes in by pass.
 type soak struct {
 	need, done time.Duration
+	begun      bool
+	waiting    time.Duration // for which it has been activated and does not schedule
 	breaking   time.Duration // for which something has been broken
 	alone      time.Duration // for which only the session was missing after need
 }
@@ -42,19 +45,21 @@ const (
 	soaking outcome = iota
 	soaked
 	broke
+	idle // it never began to schedule
 )
 
 // pass lets time pass with the baseline and what the trial says holds and is judged, and returns what
-// broke where it did. said is false for a core that never sent `checks`.
-func (s *soak) pass(elapsed time.Duration, baseline, holds, judged uint64, said bool) (outcome, uint64) {
+// broke where it did. quiet is the time since its last `alive`: one from after the soak's end is
+// awaited, since a core that hung meanwhile still has its last `checks` to show.
+func (s *soak) pass(elapsed, quiet time.Duration, baseline, holds, judged uint64) (outcome, uint64) {
+	if s.begun = s.begun || holds&judged&scheduleBit != 0; !s.begun {
+		if s.waiting += elapsed; s.waiting >= aliveTime {
+			return idle, 0
+		}
+		return soaking, 0
+	}
 	s.done += elapsed
 	over := s.done >= s.need
-	if !said {
-		if over && baseline&basicBits != 0 {
-			return broke, baseline & basicBits
-		}
-		judged = 0
-	}
 	broken := baseline & judged &^ holds
 	if hard := broken &^ sessionBit; hard == 0 {
 		s.breaking = 0
@@ -64,8 +69,10 @@ func (s *soak) pass(elapsed time.Duration, baseline, holds, judged uint64, said 
 	switch {
 	case !over || broken&^sessionBit != 0:
 		return soaking, 0
-	case broken == 0:
+	case broken == 0 && quiet <= s.done-s.need:
 		return soaked, 0
+	case broken == 0:
+		return soaking, 0
 	}
 	if s.alone += elapsed; s.alone >= sessionTime {
 		return broke, broken

@@ -73,6 +73,9 @@ func (s *supervisor) swapTick(elapsed time.Duration) {
 		}
 	}
 	s.oustHolder(elapsed)
+	if n := s.swap.next; n != nil && n.role == boot.TrialRole && !n.said && n.watch.well >= aliveTime && n.killed == "" {
+		s.end(n, "hang")
+	}
 	switch {
 	case s.stopping:
 	case s.activated() && s.swap.next == nil && s.core.killed == "":
@@ -161,6 +164,9 @@ func (s *supervisor) nextReady() {
 	if n == nil || !n.watch.ready || s.swap.handing || s.stopping {
 		return
 	}
+	if n.role == boot.TrialRole && !n.said {
+		return // `ready` proves that it opened everything, its `checks` that its loop runs: before, good is left alone
+	}
 	if s.core != nil && s.core.watch.ready && s.core.killed == "" {
 		s.swap.handing = true
 		s.tellTo(s.core, "drain "+strconv.Itoa(int(drainTime/time.Second)))
@@ -229,7 +235,10 @@ func (s *supervisor) soakOn(elapsed time.Duration) {
 	if !p.watch.ready {
 		return
 	}
-	switch out, broken := s.swap.soak.pass(elapsed, s.record.Baseline, p.holds, p.judged, p.said); out {
+	switch out, broken := s.swap.soak.pass(elapsed, p.watch.quiet, s.record.Baseline, p.holds, p.judged); out {
+	case idle:
+		s.log.failed("the trial was activated and does not schedule", "release", counter(p.core))
+		s.end(p, "hang")
 	case soaked:
 		before := s.record.Good
 		if a := s.decide(boot.Commit{Now: s.wall()}); a.Do != boot.Settle {

@@ -67,19 +67,8 @@ func newUpdating(t *testing.T, mirror ...string) *updating {
 // release publishes a release with the shortest soak there is.
 func (u *updating) release(counter uint64) {
 	u.t.Helper()
-	u.publishSoak(counter, 3*time.Second)
-}
-
-// slow publishes a release that is not committed before a hang would show.
-func (u *updating) slow(counter uint64) {
-	u.t.Helper()
-	u.publishSoak(counter, 30*time.Second)
-}
-
-func (u *updating) publishSoak(counter uint64, soak time.Duration) {
-	u.t.Helper()
 	_, err := u.repo.AddRelease(repo.Release{
-		Channel: "stable", Version: fmt.Sprintf("9.9.%d", counter), Counter: counter, Floor: 1, Soak: soak, Contract: 1,
+		Channel: "stable", Version: fmt.Sprintf("9.9.%d", counter), Counter: counter, Floor: 1, Soak: 3 * time.Second, Contract: 1,
 	}, map[string][]byte{platform: coreBytes(u.t, strconv.FormatUint(counter, 10))})
 	u.must(err)
 	_, err = u.repo.Commit(time.Now())
@@ -211,21 +200,37 @@ func TestBadReleasesGoBack(t *testing.T) {
 	}
 }
 
-// TestHangingReleaseGoesBack: good schedules again within 25 s of the activation.
-func TestHangingReleaseGoesBack(t *testing.T) {
-	t.Parallel()
-	u := newUpdating(t)
-	u.modeOf(2, "hangs-active")
-	u.start()
-	u.untilRunning()
-	u.slow(2)
-	u.limpet("look")
-	u.until("good schedules again", 60*time.Second, func() bool { return len(u.stamps("schedules", 1)) == 2 })
-	if took := u.stamps("schedules", 1)[1] - u.stamps("schedules", 2)[0]; took > 25_000 {
-		t.Errorf("after %d ms", took)
-	}
-	if r, _ := u.record(); r.Tries != 2 || !strings.Contains(u.past(), "reason=hang") {
-		t.Errorf("%+v\n%s", r, u.past())
+// TestHangingReleasesGoBack: whenever a release hangs, the verdict says so, it is not committed, and good schedules again within 25 s. One
+// that hangs before its loop has spoken never gets the schedule.
+func TestHangingReleasesGoBack(t *testing.T) {
+	for mode, takesOver := range map[string]bool{"hangs": false, "mute": false, "hangs-active": true, "hangs-soon": true, "idles": false} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			u := newUpdating(t)
+			u.modeOf(2, mode)
+			u.start()
+			u.untilRunning()
+			u.release(2)
+			u.limpet("look")
+			u.until("a verdict", 90*time.Second, func() bool { return strings.Contains(u.past(), " fail ") })
+			if r, _ := u.record(); r.Good != u.good || r.Tries != 2 || !strings.Contains(u.past(), "reason=hang") {
+				t.Errorf("%+v\n%s", r, u.past())
+			}
+			if mode == "hangs" || mode == "mute" { // good never noticed
+				if n := len(u.stamps("hands over", 1)); n != 0 || len(u.stamps("schedules", 1)) != 1 {
+					t.Errorf("good was told to drain %d times", n)
+				}
+				return
+			}
+			u.until("good schedules again", 10*time.Second, func() bool { return len(u.stamps("schedules", 1)) == 2 })
+			since := u.stamps("hands over", 1)[0]
+			if takesOver {
+				since = u.stamps("schedules", 2)[0]
+			}
+			if took := u.stamps("schedules", 1)[1] - since; took > 25_000 {
+				t.Errorf("after %d ms", took)
+			}
+		})
 	}
 }
 

@@ -101,6 +101,7 @@ func run(root string) {
 	case "deaf":
 		signal.Ignore(syscall.SIGTERM)
 	}
+	var scheduling atomic.Bool
 	counter := os.Getenv("LIMPET_CORE_COUNTER")
 	standby := slices.Contains(os.Args, "--standby")
 	schedule := func() {
@@ -108,6 +109,7 @@ func run(root string) {
 			f, err := os.OpenFile(filepath.Join(root, "state", "lock"), os.O_RDWR|os.O_CREATE, 0o644)
 			if err == nil && syscall.Flock(int(f.Fd()), syscall.LOCK_EX) == nil {
 				held = f
+				scheduling.Store(true)
 				break
 			}
 		}
@@ -131,11 +133,16 @@ func run(root string) {
 				continue
 			}
 			fmt.Println("alive")
-			holds := uint64(0x1ff)
+			holds, judged := uint64(0x1ff), uint64(0x1ff)
 			if m == "breaks" {
 				holds = 0x0ff
 			}
-			fmt.Printf("checks %016x %016x\n", holds, uint64(0x1ff))
+			if !scheduling.Load() {
+				judged &^= 2
+			}
+			if m != "mute" {
+				fmt.Printf("checks %016x %016x\n", holds, judged)
+			}
 		}
 	}()
 	lines := bufio.NewScanner(os.Stdin)
@@ -156,8 +163,13 @@ func run(root string) {
 			os.Exit(0)
 		case "activate":
 			note("activated %s with %q", counter, rest)
-			if m == "hangs-active" {
+			switch m {
+			case "hangs-active":
 				hung.Store(true)
+			case "hangs-soon": // when it has said that it schedules
+				time.AfterFunc(2500*time.Millisecond, func() { hung.Store(true) })
+			case "idles":
+				continue
 			}
 			go schedule()
 		}
