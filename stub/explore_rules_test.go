@@ -39,12 +39,21 @@ func (w *world) starting(n int, p *process) {
 	}
 }
 
-// look2 takes note of what the durable record says, and holds it against the rules.
-func (w *world) look2() {
+// observe takes note of what the durable record says, and holds it against the rules.
+func (w *world) observe() {
 	r := w.s.record
 	if good := int(r.Good.Counter); good > 0 {
 		w.settled[good-1] = true
-		w.starts[good-1] = 0
+	}
+	// Set aside for a day, or dropped since the box's owner or the publisher said so: it begins anew.
+	if t := int(r.Trial.Counter); t != w.trial {
+		if w.trial > 0 {
+			w.starts[w.trial-1], w.own[w.trial-1] = 0, 0
+		}
+		w.trial = t
+	}
+	if t := r.Trial; !t.None() && w.nature(t).good() && r.Tries < boot.MaxTries && w.story.happening != dark {
+		w.violated("a verdict is held against release %d, which is %v", t.Counter, w.nature(t))
 	}
 	for _, b := range r.Barred {
 		if b == (boot.Bar{}) {
@@ -54,11 +63,6 @@ func (w *world) look2() {
 		w.barred[n-1] = true
 		if w.story.releases[n-1].good() {
 			w.violated("release %d is %v and barred (%v)", n, w.story.releases[n-1], b.Reason)
-		}
-	}
-	for _, a := range r.Aside {
-		if a != (boot.Aside{}) {
-			w.starts[a.Counter-1] = 0
 		}
 	}
 }

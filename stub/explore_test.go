@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"testing"
+	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
@@ -28,7 +29,7 @@ type explorer struct {
 }
 
 // state is where a life starts.
-type state2 struct {
+type start struct {
 	disk  *crashdisk.Disk
 	facts facts
 	wall  int64
@@ -49,14 +50,14 @@ func (c counting) Choose(n int) int {
 func (x *explorer) run(cuts int) {
 	x.seen = map[uint64]bool{}
 	x.story.cuts = cuts
-	x.from(state2{
+	x.from(start{
 		disk: begins(x.story), wall: dayOne, cuts: cuts,
 		facts: facts{published: 1, pending: x.story.happening != nothing, fails: x.story.fails},
 	})
 }
 
 // from explores every life that starts in a state.
-func (x *explorer) from(at state2) {
+func (x *explorer) from(at start) {
 	if id := at.id(); x.seen[id] {
 		return
 	} else {
@@ -64,10 +65,9 @@ func (x *explorer) from(at state2) {
 	}
 	crashdisk.Every(0, func(c crashdisk.Chooser) bool {
 		c = counting{c, &x.choices}
-		at.disk = at.disk.Restart(crashdisk.Kept{}) // a copy: the one before is off
 		w := &world{
 			facts: at.facts, story: x.story, broken: x.broken, choose: c, cuts: at.cuts,
-			power: at.disk.Restart(crashdisk.Kept{}), up: minute, wall: at.wall,
+			power: at.disk.Restart(crashdisk.Kept{}), up: time.Minute, wall: at.wall, // a copy: at.disk serves the next life, too
 		}
 		w.live()
 		x.lives++
@@ -75,7 +75,7 @@ func (x *explorer) from(at state2) {
 		case w.bad != "":
 			x.bad = append(x.bad, w.bad)
 		case w.power.Off():
-			x.from(state2{disk: w.power.Restart(c), facts: w.facts, wall: (w.wall/3600 + 2) * 3600, cuts: at.cuts - 1})
+			x.from(start{disk: w.power.Restart(c), facts: w.facts, wall: (w.wall/3600 + 2) * 3600, cuts: at.cuts - 1})
 		}
 		return x.most == 0 || len(x.bad) < x.most
 	})
@@ -85,7 +85,7 @@ var seed = maphash.MakeSeed()
 
 // id is the same for two states from which the same follows: of times only the hour counts, of sequences
 // which is higher.
-func (at state2) id() uint64 {
+func (at start) id() uint64 {
 	type key struct {
 		records [2]boot.Record
 		valid   [2]bool
@@ -95,7 +95,6 @@ func (at state2) id() uint64 {
 	}
 	k := key{facts: at.facts, cuts: at.cuts}
 	d := at.disk.Restart(crashdisk.Kept{})
-	at.disk = d
 	highest := uint64(0)
 	for i, name := range records(worldLayout) {
 		if data, err := fsys.Read(d, name, boot.Size); err == nil {
@@ -147,7 +146,11 @@ func stories() []story {
 	list = append(list, story{releases: []nature{stubborn, healthy}}, story{releases: []nature{healthy, healthy}, fresh: true})
 	for h := outage; h <= withdrew; h++ {
 		for _, n := range []nature{healthy, deadLater, breaks} {
-			list = append(list, story{releases: []nature{healthy, n, healthy}, happening: h})
+			s := story{releases: []nature{healthy, n}, happening: h}
+			if h == news {
+				s.releases = append(s.releases, healthy)
+			}
+			list = append(list, s)
 		}
 	}
 	for _, n := range []nature{healthy, deadLater, breaks} {
@@ -161,6 +164,7 @@ func stories() []story {
 func TestExplore(t *testing.T) {
 	for _, s := range stories() {
 		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
 			x := explorer{story: s, most: 3}
 			x.run(*cuts)
 			t.Logf("%d lives, %d states, %d choices", x.lives, len(x.seen), x.choices)

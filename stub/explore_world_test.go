@@ -86,25 +86,24 @@ const most = 4 // releases of a story, counted from 1
 // facts are what the world remembers from one life of the box to the next. They are comparable.
 type facts struct {
 	published int
-	pending   bool // the story's happening has not come yet
-	out       bool // there is an outage
-	gone      int  // the release that was withdrawn
-	spared    bool // the victim was killed once
-	fails     bool // a call may still fail
-	hold      bool // the owner's request lies there, or is in the record
-	starts    [most]uint8
-	own       [most]uint8 // ends of trials by their own doing
+	pending   bool        // the story's happening has not come yet
+	out       bool        // there is an outage
+	gone      int         // the release that was withdrawn
+	trial     int         // the release on trial
+	spared    bool        // the victim was killed once
+	fails     bool        // a call may still fail
+	hold      bool        // the owner's request lies there, or is in the record
+	starts    [most]uint8 // since it is on trial
+	own       [most]uint8 // ends by its own doing, since then
 	settled   [most]bool  // was good
 	barred    [most]bool
 }
 
 const (
-	rootOfWorld = "/dev/null/limpet" // nothing can be made there, should something go past the disk
-	soakOfWorld = 10                 // seconds
+	rootOfWorld = "/proc/limpet" // what goes past the disk finds nothing there, and can make nothing
+	soakOfWorld = 10             // seconds
 	dayOne      = 1_790_000_000 / 3600 * 3600
 )
-
-const minute = time.Minute
 
 var worldLayout = func() platforms.Layout {
 	l, err := platforms.At(rootOfWorld)
@@ -129,12 +128,12 @@ type world struct {
 	s      *supervisor
 	cores  []*fake
 	heard  []event
-	unmet  int // ticks in which nothing ran
+	unmet  int // ticks in which no core scheduled
 	asked  int // ticks for which a handover has been awaited
 	ticks  int
 	over   atomic.Bool
 	bad    string // the first rule that was broken
-	story2 []string
+	phase  string // at the last tick
 }
 
 func (w *world) violated(format string, args ...any) {
