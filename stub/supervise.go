@@ -83,6 +83,7 @@ type supervisor struct {
 	sectors *boot.Sectors
 	record  boot.Record
 	found   bool // there is a record
+	unsaved bool // the last step that was decided could not be written
 
 	core    *process // nil: none runs
 	number  int      // of the last start
@@ -189,12 +190,14 @@ func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
 
 // decide takes one step of the record: it is durable before the action is returned.
 func (s *supervisor) decide(e boot.Event) boot.Action {
+	s.unsaved = false
 	next, action := boot.Next(s.record, e)
 	if next == s.record {
 		return action
 	}
 	saved, err := s.sectors.Save(next)
 	if err != nil {
+		s.unsaved = true
 		s.log.failed("the record cannot be written: nothing changes", "err", err.Error())
 		s.alarms.set("record", "the record cannot be written: "+err.Error())
 		switch {
