@@ -41,12 +41,12 @@ func unbarred(r boot.Record) bool { return r.Barred[0] == boot.Bar{} }
 
 var scenes = []scene{
 	{"adopt", func(u *updating, r *boot.Record) { *r = boot.Record{} }, 1, unbarred},
-	{"stage, start, commit, collect", func(u *updating, _ *boot.Record) {
+	{"stage to commit", func(u *updating, _ *boot.Record) {
 		u.place(7, []byte("nobody names this one"))
 		u.release(2)
 		u.request("look")
 	}, 2, func(r boot.Record) bool { return unbarred(r) && r.Previous.Counter == 1 }},
-	{"fail, reject", func(u *updating, r *boot.Record) {
+	{"fail and reject", func(u *updating, r *boot.Record) {
 		u.modeOf(2, "dies")
 		u.stored(2)
 		r.Trial, r.Tries, r.Soak = u.core(2), 2, 3
