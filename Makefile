@@ -8,7 +8,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help build run demo-update demo-bad-update test test-systemd test-delta check bench bench-delta fuzz proto clean deps
+.PHONY: help build run demo-update demo-bad-update test explore test-systemd test-delta check bench bench-delta fuzz proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,6 +31,10 @@ demo-bad-update: build ## publish three broken cores, watch each go back; then a
 
 test: deps build ## every test, race detector on
 	. ./.cache/env && $(GO) test -race -shuffle=on -timeout 9m ./...
+	$(GO) test -run Explore ./stub # in one goroutine: the race detector has nothing to find there
+
+explore: ## the proofs of the stub at their full length: three power cuts, every durable call struck (hours)
+	$(GO) test -timeout 0 -run 'Explore|Strikes' -v ./stub -args -cuts 3 -strikes 0 -width 24
 
 test-systemd: build ## the installer in a Debian container with systemd: install, reboot, kill -9, uninstall (root)
 	./e2e/systemd/run.sh

@@ -90,17 +90,20 @@ func (w *world) tick() {
 // settle brings the supervisor everything that it is waiting for.
 func (w *world) settle() {
 	for !w.dead() {
-		select {
-		case v := <-w.s.verdicts:
-			w.do(func() { w.s.verified(v) })
+		// In a fixed order: the same choices must lead to the same life.
+		switch s := w.s; {
+		case len(s.verdicts) > 0:
+			v := <-s.verdicts
+			w.do(func() { s.verified(v) })
 			continue
-		case f := <-w.s.looking.found:
-			w.do(func() { w.s.lookEnded(f) })
+		case len(s.looking.found) > 0:
+			f := <-s.looking.found
+			w.do(func() { s.lookEnded(f) })
 			continue
-		case b := <-w.s.looking.got:
-			w.do(func() { w.s.fetched(b) })
+		case len(s.looking.got) > 0:
+			b := <-s.looking.got
+			w.do(func() { s.fetched(b) })
 			continue
-		default:
 		}
 		if len(w.heard) == 0 {
 			return

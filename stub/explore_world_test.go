@@ -132,8 +132,9 @@ type world struct {
 	asked  int // ticks for which a handover has been awaited
 	ticks  int
 	over   atomic.Bool
-	bad    string // the first rule that was broken
-	phase  string // at the last tick
+	bad    string   // the first rule that was broken
+	phase  string   // at the last tick
+	said   []string // to the cores
 }
 
 func (w *world) violated(format string, args ...any) {
@@ -337,6 +338,7 @@ func (f *fake) Close() error                     { return nil }
 func (f *fake) SetWriteDeadline(time.Time) error { return nil }
 
 func (f *fake) Write(b []byte) (int, error) {
+	f.w.said = append(f.w.said, string(b))
 	word, _, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
 	switch {
 	case f.gone || f.quiet:
