@@ -72,6 +72,7 @@ func run(ctx context.Context, t *table, quick bool, keep string) error {
 		rest = time.Minute
 	}
 	for _, measure := range []func() error{
+		func() error { return coreStarts(ctx, t, r, hub) },
 		func() error { return firstResult(ctx, t, r, hub) },
 		func() error { return runNow(ctx, t, r, hub) },
 		func() error { return atRest(ctx, t, r, hub, rest) },
