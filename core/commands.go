@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -109,13 +110,22 @@ func serve(ctx context.Context, layout platforms.Layout, args []string, stderr i
 	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	log.Info("core starts", "version", version, "pid", os.Getpid(), "standby", standby != "")
-	err = agent.Run(ctx, agent.Options{Layout: layout, Version: version, Stub: stub, Token: token, Standby: standby, Log: log})
+	err = agent.Run(ctx, agent.Options{Layout: layout, Version: version, Built: builtTime(), Stub: stub, Token: token, Standby: standby, Log: log})
 	if err != nil {
 		log.Error("core ends", "err", err)
 		return exitFailed
 	}
 	log.Info("core ends")
 	return 0
+}
+
+// builtTime is built as a time, zero for a core that does not know.
+func builtTime() time.Time {
+	seconds, err := strconv.ParseInt(built, 10, 64)
+	if err != nil {
+		return time.Time{}
+	}
+	return time.Unix(seconds, 0)
 }
 
 // deregister has the running core tell the hub that this box goes; `limpet uninstall` calls it.

@@ -9,10 +9,14 @@ import (
 	"syscall"
 )
 
-// version is set by the linker.
-var version = "0.0.0-source"
+// Both are set by the linker; built is when the commit was made, as Unix seconds: a time that is surely past.
+var (
+	version = "0.0.0-source"
+	built   = ""
+)
 
 func main() {
+	confinePatch(os.Args[1:], os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

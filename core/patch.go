@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/limpet-monitoring/limpet/platforms/confine"
 	"github.com/limpet-monitoring/limpet/updater/delta"
 )
 
@@ -34,41 +36,68 @@ func patch(ctx context.Context, name string, args []string, stdin io.Reader, std
 		_, _ = io.Copy(io.Discard, stdin)
 		cancel()
 	}()
-	var codec, base, from, out string
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.StringVar(&codec, "codec", "", "")
-	flags.StringVar(&out, "out", "", "")
-	if name == "patch" {
-		flags.StringVar(&base, "base", "", "")
-		flags.StringVar(&from, "patch", "", "")
-	} else {
-		flags.StringVar(&from, "from", "", "")
+	w, err := parseWork(name, args)
+	if err != nil {
+		return fail(stderr, err, "")
 	}
-	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
-		return fail(stderr, fmt.Errorf("%s is called by limpet: %v %v", name, flags.Args(), err), "")
-	}
-	if err := produce(ctx, codec, base, from, out); err != nil {
-		return fail(stderr, errors.Join(err, os.Remove(out)), "")
+	if err := w.produce(ctx); err != nil {
+		return fail(stderr, errors.Join(err, os.Remove(w.out)), "")
 	}
 	return 0
 }
 
-// produce writes one core. Without a base from is a packed core.
-func produce(ctx context.Context, codec, base, from, out string) error {
-	in, err := os.Open(from)
+// work is one core to be made. Without a base, from is a packed core.
+type work struct{ codec, base, from, out string }
+
+func parseWork(name string, args []string) (work, error) {
+	var w work
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&w.codec, "codec", "", "")
+	flags.StringVar(&w.out, "out", "", "")
+	if name == "patch" {
+		flags.StringVar(&w.base, "base", "", "")
+		flags.StringVar(&w.from, "patch", "", "")
+	} else {
+		flags.StringVar(&w.from, "from", "", "")
+	}
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return w, fmt.Errorf("%s is called by limpet: %v %v", name, flags.Args(), err)
+	}
+	return w, nil
+}
+
+// confinePatch takes all rights away from a process that is to make a core out of what came over the
+// network, but for reading that and its base and writing beside it. It is for main alone: it cannot be
+// undone.
+func confinePatch(args []string, stderr io.Writer) {
+	if len(args) == 0 || args[0] != "patch" && args[0] != "unpack" {
+		return
+	}
+	w, err := parseWork(args[0], args[1:])
+	if err != nil || w.out == "" {
+		return // patch says so
+	}
+	if err := confine.Enter(confine.Rules{Read: []string{w.base, w.from}, Write: []string{filepath.Dir(w.out)}}); err != nil {
+		fmt.Fprintln(stderr, "warning: not wholly confined:", err)
+	}
+}
+
+// produce writes the core.
+func (w work) produce(ctx context.Context) error {
+	in, err := os.Open(w.from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	to, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	to, err := os.OpenFile(w.out, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
-	if base == "" {
-		err = unpack(ctx, codec, in, to)
+	if w.base == "" {
+		err = unpack(ctx, w.codec, in, to)
 	} else {
-		err = apply(ctx, codec, base, in, to)
+		err = apply(ctx, w.codec, w.base, in, to)
 	}
 	if e := to.Close(); err == nil {
 		err = e

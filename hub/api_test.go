@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
@@ -193,7 +194,7 @@ func TestAgentsAsTheInterfaceShowsThem(t *testing.T) {
 	token := h.token(t, 2)
 	web, db := h.enrolled(t, token, facts("web1", "web")), h.enrolled(t, token, facts("db1"))
 	long := result("disk", wire.State_STATE_WARNING, "DISK WARNING", &wire.Perfdata{Label: "/", Value: 80, Unit: "%", Warn: "75", Crit: "90"})
-	long.Long = "one\ntwo"
+	long.Long, long.DueNs = "one\ntwo", time.Now().UnixNano()
 	web.report(result("cpu", wire.State_STATE_OK, "CPU OK"), long)
 	db.report(result("cpu", wire.State_STATE_CRITICAL, "CPU CRITICAL"))
 	await(t, "the results", func() bool { return len(h.problems(t)) == 2 })
@@ -225,7 +226,19 @@ func TestAgentsAsTheInterfaceShowsThem(t *testing.T) {
 	if h.get(t, "/agents/web1/checks/disk/results?limit=5", &r); len(r) != 1 || r[0].Long != "one\ntwo" {
 		t.Errorf("results %+v", r)
 	}
+	_, body := h.ask(t, "GET", "/api/v1/agents/web1/results", "", h.bearer(t)...)
+	lines := strings.Split(strings.TrimSpace(body), "\n")
+	for _, line := range lines {
+		r[0] = fleet.Result{}
+		if err := json.Unmarshal([]byte(line), &r[0]); err != nil {
+			t.Errorf("line %q: %v", line, err)
+		}
+	}
+	if len(lines) != 2 || r[0].Due.IsZero() {
+		t.Errorf("every result: %s", body)
+	}
 	for path, status := range map[string]int{
+		"/agents/web1/results?since=soon": 400, "/agents/nobody/results": 404,
 		"/agents/nobody": 404, "/agents/web1/checks/none": 404, "/agents/web1/checks/disk/series?since=soon": 400, "/log?limit=-1": 400, "/nothing": 404,
 	} {
 		if answer, body := h.ask(t, "GET", "/api/v1"+path, "", h.bearer(t)...); answer.StatusCode != status || !strings.Contains(body, `"hint":"`) {

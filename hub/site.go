@@ -122,9 +122,10 @@ func (s *site) announce(at net.Addr, o serveOptions, who *authority.Authority) e
 		return fmt.Errorf("find data folder: %w", err)
 	}
 	s.tokenCommand = "limpet-hub token create --data " + quoted(whole)
-	for name, text := range map[string]string{client.AddressFile: s.url + "\n" + dial.String() + "\n", client.CAFile: string(trusted)} {
-		if err := fsys.WriteNew(fsys.Disk{}, filepath.Join(s.data, name), []byte(text), 0o644); err != nil {
-			return fault(err, "write "+name, "the hub's user must be able to write "+s.data)
+	// The address comes last: who finds it finds what it takes to believe it.
+	for _, file := range []struct{ name, text string }{{client.CAFile, string(trusted)}, {client.AddressFile, s.url + "\n" + dial.String() + "\n"}} {
+		if err := fsys.WriteNew(fsys.Disk{}, filepath.Join(s.data, file.name), []byte(file.text), 0o644); err != nil {
+			return fault(err, "write "+file.name, "the hub's user must be able to write "+s.data)
 		}
 	}
 	return nil

@@ -95,6 +95,10 @@ func (l Layout) TrustDocument() string { return filepath.Join(l.State, "trust", 
 // Part is the folder of unfinished downloads. Nothing in it is believed or renamed out of it.
 func (l Layout) Part() string { return filepath.Join(l.State, "part") }
 
+// Install is the folder of `limpet-fetch bootstrap` and `upgrade-stub`: their downloads and their lock,
+// closed to everybody else. Part is not theirs, since it belongs to a user with fewer rights.
+func (l Layout) Install() string { return filepath.Join(l.State, "install") }
+
 // Lock is held by the one core that schedules.
 func (l Layout) Lock() string { return filepath.Join(l.State, "lock") }
 
@@ -182,7 +186,7 @@ func (l Layout) MakeFolders() error {
 		mode os.FileMode
 	}{
 		{l.Bin, 0o755}, {l.Ver, 0o755}, {l.Etc, 0o755}, {l.Log, 0o750},
-		{l.State, 0o711}, {l.Run(), 0o755}, {l.Part(), 0o755},
+		{l.State, 0o711}, {l.Run(), 0o755}, {l.Part(), 0o755}, {l.Install(), 0o700},
 		{filepath.Dir(l.TrustCore()), 0o755}, {l.TrustCore(), 0o755}, {l.TrustSite(), 0o755},
 		{l.Request(), 0o700}, {l.Handover(), 0o700}, {l.Buffer(), 0o700}, {l.Catalog(), 0o755},
 		{l.Desired(), 0o700},

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetches what the tests need beyond Go, make and git: a C compiler (race detector), real Nagios plugins, a browser.
+# Fetches what the tests need beyond Go, make and git: a C compiler (race detector), real Nagios plugins, curl (the installer's line), a browser.
 # As root on Debian or Ubuntu it installs them; as anybody else there it unpacks them below .cache/root; elsewhere it names
 # what is missing. Writes .cache/env, which the test targets read.
 set -eu
@@ -11,12 +11,13 @@ plugins=/usr/lib/nagios/plugins
 need=""
 { command -v gcc >/dev/null 2>&1 && [ -e /usr/include/stdlib.h ]; } || [ -x "$root/usr/bin/gcc" ] || need="$need gcc libc6-dev"
 [ -x $plugins/check_disk ] || [ -x "$root$plugins/check_disk" ] || need="$need monitoring-plugins-basic"
+command -v curl >/dev/null 2>&1 || [ -x "$root/usr/bin/curl" ] || need="$need curl ca-certificates"
 command -v chromium >/dev/null 2>&1 || [ -x "$root/usr/lib/chromium/chromium" ] || need="$need chromium"
 
 if [ -n "$need" ]; then
 	if ! command -v apt-get >/dev/null 2>&1; then
 		echo "error: the tests need these, and this is not Debian or Ubuntu:$need" >&2
-		echo "hint: install a C compiler, the Monitoring Plugins in $plugins, and chromium, then run make again" >&2
+		echo "hint: install a C compiler, the Monitoring Plugins in $plugins, curl and chromium, then run make again" >&2
 		exit 1
 	fi
 	if [ "$(id -u)" = 0 ]; then
@@ -59,7 +60,16 @@ fi
 		chmod +x .cache/cc
 		echo "export CC='$PWD/.cache/cc'"
 	fi
+	if [ -x "$root/usr/bin/curl" ]; then
+		mkdir -p .cache/path
+		printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "'$libs'" "'$root/usr/bin/curl'" >.cache/path/curl
+		chmod +x .cache/path/curl
+		echo "export PATH='$PWD/.cache/path':\"\$PATH\""
+	fi
 	if [ -x "$root/usr/lib/chromium/chromium" ]; then
+		# Its fonts lie in the same tree; without any, a page has no layout.
+		printf '<fontconfig><dir>%s/usr/share/fonts</dir><cachedir>%s/.cache/fonts</cachedir></fontconfig>\n' "$root" "$PWD" >.cache/fonts.conf
+		echo "export FONTCONFIG_FILE='$PWD/.cache/fonts.conf'"
 		echo "export LIMPET_TEST_BROWSER='$root/usr/lib/chromium/chromium'"
 	else
 		echo "export LIMPET_TEST_BROWSER='$(command -v chromium)'"

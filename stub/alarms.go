@@ -1,11 +1,8 @@
 package main
 
 import (
-	"runtime/debug"
 	"slices"
 	"time"
-
-	"github.com/limpet-monitoring/limpet/platforms"
 )
 
 // alarms are the warnings that hold now, one a word but for those of the metadata, in the order in
@@ -61,8 +58,12 @@ func (v verdict) alarms(timeFloor int64) []warning {
 	return list
 }
 
-// freeMemory gives back what the last bit of work needed: from here on the stub mostly waits.
-func freeMemory() {
-	debug.FreeOSMemory()
-	platforms.ForgetCode()
+// rest gives back, at the first tick after it, what the last bit of work needed: from here on the stub
+// mostly waits.
+func (s *supervisor) rest() {
+	if !s.worked {
+		return
+	}
+	s.worked = false
+	s.machine.shrink()
 }

@@ -84,7 +84,12 @@ func newBox(t *testing.T) *box {
 
 func emptyBox(t *testing.T) *box {
 	t.Helper()
-	l, err := platforms.At(t.TempDir())
+	return emptyBoxIn(t, t.TempDir())
+}
+
+func emptyBoxIn(t *testing.T, root string) *box {
+	t.Helper()
+	l, err := platforms.At(root)
 	if err != nil {
 		t.Fatal(err)
 	}

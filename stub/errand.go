@@ -45,8 +45,10 @@ type looked struct {
 
 // look brings metadata, has it verified, and takes it over.
 func (e errand) look() looked {
-	giveAway(e.layout)
-	_, err := e.fetch(lookTime, "look")
+	err := e.giveAway()
+	if err == nil {
+		_, err = e.fetch(lookTime, "look")
+	}
 	v := askVerifier(e.family, e.layout, e.now, "--from", filepath.Join(e.layout.Part(), "meta"), "--channel", e.channel)
 	for _, c := range v.changes {
 		if e := adoptFile(e.layout, c); e != nil {
@@ -60,15 +62,12 @@ func (e errand) look() looked {
 }
 
 // giveAway makes part/ the fetcher's, where there is such a user.
-func giveAway(l platforms.Layout) {
-	u := fetcher(l)
-	if u == nil || os.Geteuid() != 0 {
-		return
+func (e errand) giveAway() error {
+	u := platforms.Fetcher(e.layout)
+	if u == nil {
+		return nil
 	}
-	names, _ := fsys.Disk{}.ReadDir(l.Part())
-	for _, name := range append(names, ".") {
-		_ = os.Lchown(filepath.Join(l.Part(), name), int(u.UID), int(u.GID)) // what it may not write it says
-	}
+	return platforms.Give(e.layout.Part(), *u)
 }
 
 // adoptFile takes over one step of verified metadata: copied while hashing, synced, renamed.
@@ -138,7 +137,10 @@ func (e errand) bring(c choice, base boot.Core) brought {
 		b.word = "no-space"
 		return b
 	}
-	giveAway(e.layout)
+	if b.err = e.giveAway(); b.err != nil {
+		b.word = "failed"
+		return b
+	}
 	options := [][]string{{"--base", hexOf(base.Hash)}, {}, {"--plain"}}
 	if base.None() {
 		options = options[2:]
@@ -232,7 +234,7 @@ func (e errand) fetch(limit time.Duration, command string, more ...string) (stri
 		return "", plain.Wrap("limpet-fetch is missing", err)
 	}
 	args := append([]string{"limpet-fetch", command}, e.layout.RootArgs()...)
-	args = append(args, "--channel", e.channel, "--stub", version)
+	args = append(args, "--channel", e.channel, "--stub", version, "--passed", strconv.FormatInt(e.now.Unix(), 10))
 	return e.send(limit, platforms.Spec{Path: path, Args: append(args, more...)})
 }
 
@@ -275,7 +277,7 @@ func (e errand) send(limit time.Duration, s platforms.Spec) (string, error) {
 	}
 	s.Files = [3]*os.File{pipes[0][0], pipes[1][1], pipes[2][1]}
 	s.Env, s.Dir = plainEnv(os.Environ()), string(os.PathSeparator)
-	s.Confined, s.User = true, fetcher(e.layout)
+	s.Confined, s.User = true, platforms.Fetcher(e.layout)
 	child, err := e.family.Start(s)
 	pipes[0][0].Close()
 	pipes[1][1].Close()

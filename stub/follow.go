@@ -84,7 +84,6 @@ func (s *supervisor) ready(p *process, rest string) {
 		s.collect()
 	}
 	s.nextReady()
-	s.machine.shrink()
 }
 
 // collect removes the cores that the record does not name, once good has shown that it runs.
@@ -196,6 +195,7 @@ func (s *supervisor) tick() {
 	}
 	s.requests()
 	s.lookIfDue()
+	s.rest()
 }
 
 // reap takes the orphans that ended, and ends those that a dead core left.
@@ -274,6 +274,9 @@ func (s *supervisor) statusLine(p *process) string {
 	b.WriteString("status counter=" + counter(p.core) + " hash=" + plain.Hex(p.core.Hash[:]) + " role=" + p.role.String())
 	put("previous", hexOf(s.record.Previous.Hash))
 	b.WriteString(" restarts=" + strconv.Itoa(s.restarts) + " last=" + s.last + " floor=" + strconv.FormatUint(s.record.Floor, 10))
+	if s.record.TimeFloor > 0 {
+		put("time_floor", strconv.FormatInt(s.record.TimeFloor, 10))
+	}
 	l := &s.looking
 	put("channel", l.wish.Channel)
 	put("pin", l.wish.Pin)
@@ -355,10 +358,10 @@ func (s *supervisor) now() time.Time {
 // no record finds the core to adopt.
 func (s *supervisor) verified(v verdict) {
 	s.asking = false
-	defer s.machine.shrink()
 	for _, w := range s.alarms.replace(metadataWords, v.alarms(s.record.TimeFloor)) {
 		s.log.warn("metadata: "+w.word, "text", w.text)
 	}
+	s.sayUnconfined(v.unconfined)
 	switch {
 	case !s.found:
 		s.adopt(v)
@@ -375,6 +378,15 @@ func (s *supervisor) verified(v verdict) {
 		s.lookSoon(lookFirstDev)
 	}
 	s.tellAll()
+}
+
+// sayUnconfined logs, once, what this system cannot take away from limpet-fetch and the others. It is no
+// warning of the status: nobody can do anything about it but with another kernel.
+func (s *supervisor) sayUnconfined(what string) {
+	if what != s.looking.unconfined {
+		s.looking.unconfined = what
+		s.log.warn("what reads metadata and downloads is not wholly confined", "missing", what)
+	}
 }
 
 // adopt makes the first record of a box, or a fresh one where it was lost.

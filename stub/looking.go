@@ -32,8 +32,10 @@ type looking struct {
 	newest  signed
 	wish    boot.Wish
 	damaged bool // good did not hash at its last start
-	found   chan looked
-	got     chan brought
+	// unconfined is what the system could not take away from our children, as it was last said.
+	unconfined string
+	found      chan looked
+	got        chan brought
 }
 
 func (s *supervisor) lookSoon(after time.Duration) {
@@ -75,7 +77,21 @@ func (s *supervisor) wishes() (boot.Wish, bool) {
 	if err != nil {
 		s.log.warn("box file is not read", "err", err.Error())
 	}
+	s.warnOfUser(box.User)
 	return wishes(box, s.record)
+}
+
+// warnOfUser says that one key of the box file does nothing yet: whoever set it must not believe that the
+// core has fewer rights than it has.
+func (s *supervisor) warnOfUser(name string) {
+	if name == "" {
+		s.alarms.clear("user")
+		return
+	}
+	text := "the box file says user = " + line(name) + ", which this limpet does not do: the core runs with the rights of limpet"
+	if s.alarms.set("user", text) {
+		s.log.warn(text)
+	}
 }
 
 // refuse says why this box is not on the newest release.
@@ -93,7 +109,6 @@ func (s *supervisor) lookEnded(f looked) {
 	l := &s.looking
 	l.busy, l.phase = false, ""
 	l.looks++
-	defer s.machine.shrink()
 	every := lookEvery
 	if l.dev {
 		every = lookEveryDev
@@ -174,7 +189,6 @@ func (s *supervisor) bring(c choice) {
 func (s *supervisor) fetched(b brought) {
 	l := &s.looking
 	l.busy, l.phase = false, ""
-	defer s.machine.shrink()
 	defer s.lookOn()
 	c := b.choice.core
 	if b.err != nil {

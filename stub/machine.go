@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
@@ -41,7 +42,11 @@ func (m system) sinceBoot() time.Duration { return platforms.SinceBoot() }
 func (m system) disk() fsys.FS            { return fsys.Disk{} }
 func (m system) sweep(end bool) int       { return m.s.family.Sweep(end) }
 func (m system) chance() float64          { return chance() }
-func (m system) shrink()                  { freeMemory() }
+
+func (m system) shrink() {
+	debug.FreeOSMemory()
+	platforms.ForgetCode()
+}
 
 func (m system) open(c boot.Core) (*os.File, error) { return open(m.s.layout, c) }
 

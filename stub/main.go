@@ -25,6 +25,7 @@ const contract = 1
 const platform = runtime.GOOS + "-" + runtime.GOARCH
 
 func main() {
+	confineVerifier(os.Args[1:], os.Stdout)
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -66,6 +67,8 @@ func command(args []string, stdout, stderr io.Writer) error {
 		return status(l, c.args, stdout)
 	case "uninstall":
 		return uninstall(l, c.args)
+	case "upgrade-stub":
+		return upgradeStub(l, c.args)
 	case "history":
 		return history(l, stdout)
 	case "why":
@@ -91,6 +94,7 @@ const usage = `limpet watches this box.
   limpet follow [CHANNEL]             end a pin; follow a channel
   limpet rollback [VERSION]           go back to the release before, or to that one, and stay there
   limpet unbar HASH                   let a release try again that failed here
+  limpet upgrade-stub [VERSION]       replace limpet itself, by hand; --back: the one before
   limpet uninstall [--purge]          take limpet off this box; --purge: key and fingerprint, too
   limpet version                      the version of this program
   limpet help                         this text

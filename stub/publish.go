@@ -22,7 +22,7 @@ func (s *supervisor) publish() {
 		s.saved = ""
 		return
 	}
-	s.saved = text
+	s.saved, s.worked = text, true
 	s.init("STATUS=" + string(s.state))
 }
 

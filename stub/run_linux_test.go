@@ -379,6 +379,17 @@ func TestReload(t *testing.T) {
 	b.until("reload", 2*time.Second, func() bool { return strings.Contains(b.heard(), "line reload\n") })
 }
 
+func TestAUserThatIsNotTakenUpIsSaid(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.must(os.WriteFile(b.BoxFile(), []byte("user = nobody\n"), 0o644))
+	cmd := b.start()
+	b.until("warning", 5*time.Second, func() bool { return slices.Contains(words(b.view().warnings), "user") })
+	b.must(os.WriteFile(b.BoxFile(), nil, 0o644))
+	b.must(cmd.Process.Signal(syscall.SIGHUP))
+	b.until("no warning", 5*time.Second, func() bool { return !slices.Contains(words(b.view().warnings), "user") })
+}
+
 func TestInitSystemIsToldAndItsWatchdogPatted(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)

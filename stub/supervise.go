@@ -52,10 +52,11 @@ func notify(to chan<- os.Signal, signals []os.Signal) {
 	}
 }
 
-// staySmall trades a little time for memory: the stub has next to nothing to do.
+// staySmall trades a little time for memory and wakes: the stub has next to nothing to do.
 func staySmall() {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(20)
+	platforms.EaseMonitor(time.Millisecond)
 }
 
 // takeLock tries for a moment: `limpet status` looks at this lock too.
@@ -111,6 +112,7 @@ type supervisor struct {
 	swap     swap
 	looking  looking
 	bootID   string
+	worked   bool // something that is shown has changed since memory was last given back
 	watchdog time.Duration
 	patted   time.Duration
 }
@@ -163,6 +165,10 @@ func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
 		select {
 		case e := <-s.events:
 			s.heard(e)
+			if platforms.SinceBoot()-s.before >= tick/2 { // as long as we are awake
+				s.tick()
+				ticker.Reset(tick)
+			}
 		case v := <-s.verdicts:
 			s.verified(v)
 		case <-ticker.C:

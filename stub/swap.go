@@ -113,6 +113,9 @@ func (s *supervisor) tryTrial() {
 	defer image.Close()
 	a := s.decide(boot.Start{Baseline: s.baseline(), Now: s.wall()})
 	s.swap.notBefore = s.machine.sinceBoot() + tryWait(s.record.Starts, s.soakTime())
+	if s.unsaved { // nothing was started: it is asked for again as soon as after a first start
+		s.swap.notBefore = s.machine.sinceBoot() + tryWait(1, s.soakTime())
+	}
 	if a.Do != boot.Try {
 		s.closed(a, "")
 		return

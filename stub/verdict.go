@@ -21,6 +21,7 @@ type verdict struct {
 	warnings    []warning
 	development bool
 	refused     string // why nothing was verified, "" when it was
+	unconfined  string // what this system could not take away from our children, "" for nothing
 	changes     []change
 }
 
@@ -54,7 +55,7 @@ const (
 )
 
 // parseVerdict reads what `limpet verify` printed. Lines it does not know are passed over; without
-// the last one nothing counts.
+// the last one nothing counts. What stays keeps nothing of the text alive, which may be long.
 func parseVerdict(text string) verdict {
 	var v verdict
 	whole := false
@@ -76,12 +77,14 @@ func parseVerdict(text string) verdict {
 			v.issued = int64(issued)
 		case "warning":
 			if word, text, _ := strings.Cut(rest, " "); len(v.warnings) < maxWarnings {
-				v.warnings = append(v.warnings, warning{word, text})
+				v.warnings = append(v.warnings, warning{strings.Clone(word), strings.Clone(text)})
 			}
 		case "development":
 			v.development = true
+		case "unconfined":
+			v.unconfined = rest
 		case "refused":
-			return verdict{refused: rest, changes: v.changes}
+			return verdict{refused: rest, changes: v.changes, unconfined: v.unconfined}
 		case "verdict":
 			whole = rest == "1"
 		}
@@ -102,7 +105,7 @@ func parseTarget(f []string) (signed, bool) {
 	if !ok || errors.Join(err1, err2) != nil || length == 0 || counter == 0 {
 		return signed{}, false
 	}
-	c := signed{Core: boot.Core{Counter: counter, Length: int64(length), Hash: hash}, version: f[3], channel: f[4], soak: defaultSoak, open: 100}
+	c := signed{Core: boot.Core{Counter: counter, Length: int64(length), Hash: hash}, version: strings.Clone(f[3]), channel: strings.Clone(f[4]), soak: defaultSoak, open: 100}
 	if len(f) >= 8 {
 		soak, err1 := strconv.ParseUint(f[5], 10, 16)
 		open, err2 := strconv.ParseUint(f[6], 10, 7)
@@ -156,7 +159,7 @@ func askVerifier(family *platforms.Family, l platforms.Layout, now time.Time, mo
 		Dir:      string(os.PathSeparator),
 		Files:    [3]*os.File{1: in},
 		Confined: true,
-		User:     fetcher(l),
+		User:     platforms.Fetcher(l),
 	})
 	in.Close()
 	if err != nil {
@@ -177,16 +180,6 @@ func readVerdict(child *platforms.Child, out *os.File) verdict {
 	_, _ = child.Wait() // the last line says whether it got to its end
 	overdue.Stop()
 	return parseVerdict(string(text))
-}
-
-// fetcher is the user with few rights that some installations have. Below --root nobody else's
-// rights are used: that user might not even reach the folder.
-func fetcher(l platforms.Layout) *platforms.User {
-	if l.Root != "" {
-		return nil
-	}
-	u, _ := platforms.LookUpUser("limpet-fetch")
-	return u
 }
 
 // self is this very program, even when its file was replaced meanwhile.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/limpet-monitoring/limpet/platforms/plain"
 
+	"github.com/limpet-monitoring/limpet/platforms/confine"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/signing/tuf"
 )
@@ -64,6 +65,21 @@ func verify(args []string, out io.Writer) error {
 	describe(&b, set, channels, held, q.platform, q.now)
 	_, err = io.WriteString(out, b.String())
 	return err
+}
+
+// confineVerifier takes all rights away from a process that is to read signed metadata, but for reading
+// that. It is for main alone: it cannot be undone.
+func confineVerifier(args []string, out io.Writer) {
+	if len(args) == 0 || args[0] != "verify" {
+		return
+	}
+	q, err := parseQuestion(args[1:])
+	if err != nil {
+		return // verify says so
+	}
+	if err := confine.Enter(confine.Rules{Read: []string{q.dir, q.from}}); err != nil {
+		_, _ = io.WriteString(out, "unconfined "+line(err.Error())+"\n")
+	}
 }
 
 func parseQuestion(args []string) (question, error) {

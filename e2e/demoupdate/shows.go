@@ -111,7 +111,7 @@ type bad struct {
 func badUpdates(ctx context.Context, d *demo) error {
 	for _, b := range []bad{
 		{"die", "a core that dies at its start", shortSoak, 2 * time.Second},
-		{"hang", "a core that says ready and hangs", shortSoak, 25 * time.Second},
+		{"hang", "a core that says ready and hangs", shortSoak, 2 * time.Second},
 		{"check", "a core that breaks checks", checkSoak, 2 * time.Second},
 	} {
 		if err := d.badUpdate(ctx, b); err != nil {

@@ -13,19 +13,36 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/e2e/rig"
 )
 
+// options are what is asked for.
+type options struct {
+	quick bool
+	swaps int
+	only  string
+	keep  string
+}
+
 func main() {
-	quick := flag.Bool("quick", false, "one minute at rest instead of ten: a look, not a measure")
-	keep := flag.String("keep", "", "leave everything in this folder")
+	var o options
+	flag.BoolVar(&o.quick, "quick", false, "one minute at rest instead of ten, 8 swaps instead of 100: a look, not a measure")
+	flag.IntVar(&o.swaps, "swaps", 0, "how many swaps under load (default 100, or 8 with -quick)")
+	flag.StringVar(&o.only, "only", "", "take this part alone: programs, first, now, rest, install, update, faults, resident or swaps")
+	flag.StringVar(&o.keep, "keep", "", "leave everything in this folder")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	if o.swaps == 0 {
+		if o.swaps = 100; o.quick {
+			o.swaps = 8
+		}
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	t := &table{}
-	err := run(ctx, t, *quick, *keep)
+	err := run(ctx, t, o)
 	t.print()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -35,8 +52,8 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, t *table, quick bool, keep string) error {
-	dir := keep
+func run(ctx context.Context, t *table, o options) error {
+	dir := o.keep
 	if dir == "" {
 		temp, err := os.MkdirTemp("", "limpet-measure-")
 		if err != nil {
@@ -52,7 +69,46 @@ func run(ctx context.Context, t *table, quick bool, keep string) error {
 	if err := rig.Build(bin); err != nil {
 		return err
 	}
-	if err := programs(t, bin); err != nil {
+	rest, before := 10*time.Minute, time.Minute
+	if o.quick {
+		rest, before = time.Minute, 20*time.Second
+	}
+	for _, m := range []struct {
+		name string
+		take func(dir string) error
+	}{
+		{"programs", func(string) error { return programs(t, bin) }},
+		{"start", func(dir string) error {
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return coreStarts(ctx, t, r, hub) })
+		}},
+		{"first", func(dir string) error {
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return firstResult(ctx, t, r, hub) })
+		}},
+		{"now", func(dir string) error {
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return runNow(ctx, t, r, hub) })
+		}},
+		{"rest", func(dir string) error {
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return atRest(ctx, t, r, hub, rest) })
+		}},
+		{"install", func(dir string) error { return installed(ctx, t, bin, dir) }},
+		{"update", func(dir string) error { return updates(ctx, t, bin, dir) }},
+		{"faults", func(dir string) error { return faults(ctx, t, bin, dir) }},
+		{"resident", func(dir string) error { return resident(ctx, t, bin, dir) }},
+		{"swaps", func(dir string) error { return swapsUnderLoad(ctx, t, bin, dir, o.swaps, before) }},
+	} {
+		if o.only != "" && m.name != o.only {
+			continue
+		}
+		if err := m.take(filepath.Join(dir, m.name)); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	return nil
+}
+
+// line takes a measure of agents and a hub of its own.
+func line(ctx context.Context, bin, dir string, measure func(*rig.Rig, *rig.Hub) error) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	r := &rig.Rig{Bin: bin, Dir: dir}
@@ -67,21 +123,7 @@ func run(ctx context.Context, t *table, quick bool, keep string) error {
 		return err
 	}
 	defer hub.Stop()
-	rest := 10 * time.Minute
-	if quick {
-		rest = time.Minute
-	}
-	for _, measure := range []func() error{
-		func() error { return coreStarts(ctx, t, r, hub) },
-		func() error { return firstResult(ctx, t, r, hub) },
-		func() error { return runNow(ctx, t, r, hub) },
-		func() error { return atRest(ctx, t, r, hub, rest) },
-	} {
-		if err := measure(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return measure(r, hub)
 }
 
 // table is what is printed at the end.

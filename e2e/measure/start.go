@@ -18,7 +18,7 @@ import (
 
 // The start of a box is to cost little more than the hashing that it cannot do without.
 const (
-	starts     = 20
+	startRuns  = 20
 	startFixed = 20 * time.Millisecond
 	startHash  = 2 // times what SHA-256 of the same file takes
 )
@@ -36,7 +36,7 @@ func coreStarts(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub) error {
 	}
 	view := filepath.Join(a.Root, "state", "run", "stub")
 	var took, hashed []time.Duration
-	for i := range starts + 1 {
+	for i := range startRuns + 1 {
 		if err := os.Remove(view); err != nil && i > 0 {
 			return err
 		}
@@ -61,7 +61,7 @@ func coreStarts(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub) error {
 		}
 	}
 	limit := startHash*quantile(hashed, 0.5) + startFixed
-	t.add(fmt.Sprintf("start to core running, %d starts; SHA-256 of the core in the same run: p50 %.1f ms", starts, ms(quantile(hashed, 0.5))),
+	t.add(fmt.Sprintf("start to core running, %d starts; SHA-256 of the core in the same run: p50 %.1f ms", startRuns, ms(quantile(hashed, 0.5))),
 		spread(took), fmt.Sprintf("p50 at most %d × that + 20 ms = %.1f ms", startHash, ms(limit)), quantile(took, 0.5) <= limit)
 	return nil
 }

@@ -12,6 +12,10 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
 // Agent is one agent below a root of its own, run through its stub.
@@ -104,6 +108,22 @@ func (a *Agent) KillCore() error {
 		return fmt.Errorf("kill core of %s: it has none", a.Root)
 	}
 	return syscall.Kill(pid, syscall.SIGKILL)
+}
+
+// Record is what its stub holds now; the zero record while there is none.
+func (a *Agent) Record() boot.Record {
+	l, err := platforms.At(a.Root)
+	if err != nil {
+		return boot.Record{}
+	}
+	_, r, _ := boot.Load(fsys.Disk{}, [2]string{l.Record(0), l.Record(1)})
+	return r
+}
+
+// Look has its stub look for a newer release now.
+func (a *Agent) Look(ctx context.Context) error {
+	_, err := a.rig.Run(ctx, "limpet", "look", "--root", a.Root)
+	return err
 }
 
 // Fingerprint is what the agent is known by, "" before its first start.

@@ -3,6 +3,7 @@
 package rig
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -95,6 +96,26 @@ func (h *Hub) Get(ctx context.Context, path string, v any) error {
 		return fmt.Errorf("get %s: %s: %s", path, resp.Status, body)
 	}
 	return json.Unmarshal(body, v)
+}
+
+// Every gives each result of an agent that the bus got in the last while to fn, one JSON object each.
+func (h *Hub) Every(ctx context.Context, agent string, back time.Duration, fn func(line []byte) error) error {
+	resp, err := h.request(ctx, http.MethodGet, "/api/v1/agents/"+agent+"/results?since="+back.String(), nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("every result of %s: %s", agent, resp.Status)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		if err := fn(lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }
 
 // Apply gives the hub a desired state.

@@ -62,8 +62,11 @@ func build(bin string) error {
 		return err
 	}
 	for name, folder := range Programs {
-		cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version=0.1.0",
-			"-o", filepath.Join(bin, name), folder)
+		args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version=0.1.0", "-o", filepath.Join(bin, name)}
+		if name == "limpet-fetch" {
+			args = append(args, "-tags", "nethttpomithttp2")
+		}
+		cmd := exec.Command("go", append(args, folder)...)
 		cmd.Dir = module
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -2,6 +2,7 @@
 # What happens inside the container, a stage a boot. Each line of the log says what was seen, and how long it took.
 set -u
 export PATH=$PATH:/usr/local/bin
+platform=$(cat /srv/platform)
 stage=$(cat /srv/stage 2>/dev/null || echo 1)
 
 now() { date +%s.%N; }
@@ -30,6 +31,14 @@ hub_up() { curl -fsk https://127.0.0.1:8700/healthz >/dev/null; }
 online() { hub agents --json 2>/dev/null | grep -q '"presence":"online"'; }
 pid_of() { limpet status --json 2>/dev/null | sed -n "s/.*\"$1\":{[^}]*\"pid\":\([0-9]*\).*/\1/p"; }
 runs() { limpet status --json 2>/dev/null | grep -q '"state":"connected"'; }
+version_of() { limpet status --json 2>/dev/null | sed -n 's/.*"release":{"version":"\([^"]*\)".*/\1/p'; }
+# settled VERSION: that core is good, and nothing is on its way.
+settled() { [ "$(version_of)" = "$1" ] && limpet status --json | grep -q '"role":"good".*"phase":"idle"'; }
+events() { hub events --limit 1000 --json | tr '{' '\n'; }
+# seen SINCE: what nobody should see of an update. (The former core says that it goes for another.)
+seen() { events | grep '"kind":"\(gap\|lost-run\|left\)"' | grep -v '"cause":"upgrade"' | awk -v since="$1" -F'"at":"' 'substr($2, 1, 19) >= since'; }
+release() { /srv/next/limpet-release publish --channel stable --version "$1" --soak 3s --dir /srv/release --keys /srv/keys "${@:2}" >/dev/null; }
+stub_is() { limpet status --json 2>/dev/null | grep -q "\"stub\":{\"running\":true,\"pid\":[0-9]*,\"version\":\"$1\"" && limpet version | grep -q "^limpet $1 " && runs; }
 another() { [ -n "$(pid_of "$1")" ] && [ "$(pid_of "$1")" != "$2" ] && runs; }
 
 until_true 20 "hub answers" hub_up
@@ -48,13 +57,28 @@ case $stage in
 	until_true 5 "hub shows it online" online
 	systemctl show limpet -p Delegate -p KillMode -p Type -p WatchdogUSec -p Restart
 	cat /etc/limpet/agent.finger >/srv/finger
+	release 0.2.0 --codec zstd --core "$platform=/srv/next/limpet-core" || give_up "0.2.0 could not be published"
 	echo 2 >/srv/stage
 	systemctl reboot
 	;;
 2)
 	until_true 20 "limpet is back after a reboot" runs
-	until_true 20 "hub shows it online" online
 	core=$(pid_of process) stub=$(pid_of stub)
+	[ "$(version_of)" = 0.1.0 ] || give_up "it runs $(version_of) already"
+	unit=$(systemctl show limpet -p NRestarts -p InvocationID)
+	until_true 20 "hub shows it online" online
+	began=$(date -u +%FT%T)
+	until_true 120 "the newer core has replaced it, unasked" settled 0.2.0
+	until_true 10 "hub shows it online" online
+	[ "$(pid_of process)" != "$core" ] || give_up "the core is the same process"
+	[ "$(pid_of stub)" = "$stub" ] || give_up "the stub is another"
+	[ "$(systemctl show limpet -p NRestarts -p InvocationID)" = "$unit" ] || give_up "systemd restarted something"
+	[ -z "$(seen "$began")" ] || give_up "the hub saw it: $(seen "$began")"
+	events | grep -q '"kind":"left"' || give_up "the hub's log says nothing at all"
+	[ "$(stat -c %U /opt/limpet/state/part/meta)" = limpet-fetch ] || give_up "the download is not limpet-fetch's: $(ls -l /opt/limpet/state/part)"
+	! grep 'not wholly confined' /var/log/limpet/limpet.log || give_up "not confined"
+	say "silent update: same stub, same unit, no gap, no lost run, no session left; downloaded by limpet-fetch, confined"
+	core=$(pid_of process)
 	kill -9 "$core"
 	until_true 20 "another core after kill -9 of the core" another process "$core"
 	[ "$(pid_of stub)" = "$stub" ] || give_up "the stub is another"
@@ -64,6 +88,14 @@ case $stage in
 	until_true 30 "another core, too" another process "$core"
 	until_true 20 "hub shows it online" online
 	[ "$(cat /etc/limpet/agent.finger)" = "$(cat /srv/finger)" ] || give_up "another fingerprint"
+	release 0.2.0 --stub "$platform=/srv/next/limpet" --fetch "$platform=/srv/next/limpet-fetch" || give_up "limpet 0.2.0 could not be published"
+	limpet upgrade-stub || give_up "upgrade-stub ended with $?"
+	systemctl restart limpet
+	until_true 20 "limpet 0.2.0 runs after upgrade-stub" stub_is 0.2.0
+	limpet upgrade-stub --back || give_up "upgrade-stub --back ended with $?"
+	systemctl restart limpet
+	until_true 20 "limpet 0.1.0 runs after upgrade-stub --back" stub_is 0.1.0
+	until_true 20 "hub shows it online" online
 	limpet uninstall --purge || give_up "uninstall ended with $?"
 	hub agents --json | grep -q '"cause":"deregister"' || give_up "the hub was not told"
 	sleep 1

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Boots Debian with systemd in a container (systemd-nspawn; root, no service manager of its own needed on the host) and lives a box's life
-# in it: the installer's line, a reboot, SIGKILL for core and stub, uninstall --purge. Called by `make test-systemd`.
+# in it: the installer's line, a reboot, a silent update, SIGKILL for core and stub, upgrade-stub and back, uninstall --purge. Called by
+# `make test-systemd`, which has built the programs of two versions.
 #
 # The hub runs inside too: the container has no network but loopback.
 set -eu
@@ -14,6 +15,7 @@ mirror=${MIRROR:-$(awk '/^URIs:/ {print $2; exit} /^deb / {print $2; exit}' /etc
 cache=$PWD/.cache/systemd
 base=$cache/$suite.tar
 root=$cache/box
+next=$cache/next
 mkdir -p "$cache"
 if [ ! -s "$base" ]; then
 	echo "making a Debian $suite with systemd in $base"
@@ -26,10 +28,12 @@ mkdir -p "$root"
 tar -C "$root" -xf "$base"
 
 # The box: a hub and a release repository of its own, and the test as a service that goes on where a reboot left it.
-mkdir -p "$root/srv/bin"
+mkdir -p "$root/srv/bin" "$root/srv/next"
 cp bin/limpet bin/limpet-fetch bin/limpet-core bin/limpet-hub bin/limpet-release "$root/srv/bin/"
+cp "$next/limpet" "$next/limpet-fetch" "$next/limpet-core" "$next/limpet-release" "$root/srv/next/"
 cp e2e/systemd/inside.sh "$root/srv/inside.sh"
 platform=$(go env GOOS)-$(go env GOARCH)
+echo "$platform" >"$root/srv/platform"
 bin/limpet-release init --development --dir "$root/srv/release" --keys "$root/srv/keys" >/dev/null
 bin/limpet-release publish --channel stable --version 0.1.0 --soak 3s --dir "$root/srv/release" --keys "$root/srv/keys" \
 	--core "$platform=bin/limpet-core" --stub "$platform=bin/limpet" --fetch "$platform=bin/limpet-fetch" >/dev/null
@@ -43,7 +47,7 @@ Wants=hub.service
 After=hub.service
 [Service]
 Type=oneshot
-TimeoutStartSec=150
+TimeoutStartSec=400
 ExecStart=/bin/bash /srv/inside.sh
 StandardOutput=append:/srv/log
 StandardError=append:/srv/log
@@ -58,9 +62,10 @@ while :; do
 	boots=$((boots + 1))
 	code=0
 	# shellcheck disable=SC2016 # the inner shell expands it
-	timeout -k 5 "${TIMEOUT:-180}" unshare -m --propagation private bash -c 'umount -l /sys/fs/cgroup/* /sys/fs/cgroup 2>/dev/null
+	timeout -k 5 "${TIMEOUT:-420}" unshare -m --propagation private bash -c 'umount -l /sys/fs/cgroup/* /sys/fs/cgroup 2>/dev/null
 		mount -t cgroup2 none /sys/fs/cgroup
-		exec systemd-nspawn -q -D "$1" --register=no --keep-unit --private-network --console=pipe --link-journal=no -b' _ "$root" \
+		exec systemd-nspawn -q -D "$1" --register=no --keep-unit --private-network --console=pipe --link-journal=no -b \
+			"--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self"' _ "$root" \
 		</dev/null >>"$root.console" 2>&1 || code=$?
 	if [ $code != 133 ] || [ $boots -ge 4 ]; then break; fi # 133: the guest asked for a reboot
 done

@@ -16,7 +16,7 @@ var (
 	protobuf = "google.golang.org/protobuf/..."
 
 	// light is what everybody may build upon.
-	light = []string{"platforms", "platforms/fsys", "platforms/boxfile", "platforms/plain", "signing/tuf"}
+	light = []string{"platforms", "platforms/fsys", "platforms/boxfile", "platforms/plain", "platforms/confine", "signing/tuf"}
 )
 
 func with(list []string, more ...string) []string {

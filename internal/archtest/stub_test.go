@@ -12,7 +12,7 @@ var refused = []string{"net", "net/http", "text/template", "html/template", "enc
 
 // own is all that the stub may link beside the standard library.
 var own = []string{
-	"stub", "platforms", "platforms/boxfile", "platforms/fsys", "platforms/plain", "signing/tuf", "updater/boot", "updater/store",
+	"stub", "platforms", "platforms/boxfile", "platforms/confine", "platforms/fsys", "platforms/plain", "signing/tuf", "updater/boot", "updater/store",
 }
 
 // unlinked are packages that the standard library itself imports, so they are in the closure; what the

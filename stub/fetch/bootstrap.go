@@ -34,10 +34,12 @@ func bootstrap(ctx context.Context, o options, stdin io.Reader, out io.Writer) e
 	if err := p.layout.MakeFolders(); err != nil {
 		return err
 	}
-	lock, err := platforms.Take(filepath.Join(p.layout.Part(), "lock"))
-	if errors.Is(err, platforms.ErrLocked) {
-		return &fault{exitSecond, errors.New("another limpet-fetch is at work here"), "wait for it to end"}
+	if u := platforms.Fetcher(p.layout); u != nil {
+		if err := platforms.Give(p.layout.Part(), *u); err != nil {
+			return err
+		}
 	}
+	lock, err := takeInstall(p.layout)
 	if err != nil {
 		return err
 	}
@@ -59,7 +61,7 @@ func bootstrap(ctx context.Context, o options, stdin io.Reader, out io.Writer) e
 	if err := t.keep(p.layout, out); err != nil {
 		return err
 	}
-	b := &box{place: p, trust: t, anew: o.anew, out: out}
+	b := &box{place: p, trust: t, anew: o.anew, programsFrom: o.programs, out: out}
 	if err := b.bring(ctx); err != nil {
 		return err
 	}
@@ -92,10 +94,12 @@ type box struct {
 	place
 	trust firstTrust
 	anew  bool
-	out   io.Writer
+	// programsFrom is a folder with limpet and limpet-fetch, "" for none.
+	programsFrom string
+	out          io.Writer
 }
 
-// bring fetches metadata and, where it is missing, the core.
+// bring fetches metadata and, where they are missing, the stub's programs and the core.
 func (b *box) bring(ctx context.Context) error {
 	m, err := b.releases()
 	if err != nil {
@@ -111,6 +115,9 @@ func (b *box) bring(ctx context.Context) error {
 	}
 	if set.Development() {
 		fmt.Fprintln(b.out, "warning: these releases are signed with development keys; not for production")
+	}
+	if err := b.programs(ctx, m, set); err != nil {
+		return err
 	}
 	core, err := b.choose(set)
 	if err != nil || core == nil {
@@ -201,7 +208,7 @@ func (b *box) fetchCore(ctx context.Context, m *fetch.Mirror, c tuf.Core) error 
 		fmt.Fprintf(b.out, "core %s (release %d) is in place\n", c.Version, c.Counter)
 		return nil
 	}
-	part := filepath.Join(b.layout.Part(), fmt.Sprintf("%x", c.SHA256))
+	part := filepath.Join(b.layout.Install(), fmt.Sprintf("%x", c.SHA256))
 	want := fetch.Want{Name: c.File, Length: c.Length, SHA256: c.SHA256}
 	if err := m.Large(ctx, want, part, comeAgain()); err != nil {
 		return err

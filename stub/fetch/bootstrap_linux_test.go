@@ -83,8 +83,8 @@ func TestBootstrap(t *testing.T) {
 			t.Error("the record is not for limpet-fetch to write")
 		}
 	}
-	if names, _ := os.ReadDir(b.Part()); len(names) != 1 || names[0].Name() != "lock" {
-		t.Errorf("left in part: %v", names)
+	if names, _ := os.ReadDir(b.Install()); len(names) != 1 || names[0].Name() != "lock" {
+		t.Errorf("left in install: %v", names)
 	}
 
 	// Once more, with everything there: nothing changes, nothing but metadata is asked for.
@@ -261,7 +261,7 @@ func TestResume(t *testing.T) {
 	if err := b.MakeFolders(); err != nil {
 		t.Fatal(err)
 	}
-	part := filepath.Join(b.Part(), hex.EncodeToString(hash[:]))
+	part := filepath.Join(b.Install(), hex.EncodeToString(hash[:]))
 	if err := os.WriteFile(part, core[:1<<20], 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -394,7 +394,7 @@ func TestTwoAtOnce(t *testing.T) {
 	if err := b.MakeFolders(); err != nil {
 		t.Fatal(err)
 	}
-	lock, err := platforms.Take(filepath.Join(b.Part(), "lock"))
+	lock, err := platforms.Take(filepath.Join(b.Install(), "lock"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,12 @@ func explain(w io.Writer, err error) int {
 func classify(err error) *fault {
 	signed, status := (*tuf.Error)(nil), (*fetch.StatusError)(nil)
 	network, cert := net.Error(nil), (*tls.CertificateVerificationError)(nil)
+	disk := (*fs.PathError)(nil) // its cause looks like a net.Error, too
 	switch {
+	case errors.As(err, &disk) && errors.Is(err, fs.ErrPermission):
+		return &fault{exitFailed, err, "run it as the user that owns this folder, most often root, or use --root DIR"}
+	case errors.As(err, &disk) && !errors.Is(err, fs.ErrNotExist):
+		return &fault{exitFailed, err, ""}
 	case errors.Is(err, context.Canceled):
 		return &fault{exitFailed, err, ""}
 	case errors.Is(err, trust.ErrNotToken), errors.Is(err, trust.ErrTruncated), errors.Is(err, trust.ErrMistyped), errors.Is(err, trust.ErrNewer):
@@ -71,8 +76,6 @@ func classify(err error) *fault {
 		return &fault{exitUntrusted, err, "what answers there cannot prove that it is the one; check the address, and whether a proxy breaks up TLS"}
 	case errors.As(err, &status), errors.As(err, &network), errors.Is(err, dial.ErrProxy), errors.Is(err, fetch.ErrStalled), errors.Is(err, io.ErrUnexpectedEOF):
 		return &fault{exitUnreachable, err, "check address, firewall and proxy; `limpet-fetch probe URL` shows how far it gets"}
-	case errors.Is(err, fs.ErrPermission):
-		return &fault{exitFailed, err, "run it as the user that owns this folder, most often root, or use --root DIR"}
 	}
 	return &fault{exitFailed, err, ""}
 }

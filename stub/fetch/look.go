@@ -34,12 +34,14 @@ type errand struct {
 // parseErrand reads the command line of look and get, and takes the lock on part/.
 func parseErrand(name string, args []string) (*errand, error) {
 	var root, channel string
+	var passed int64
 	e := &errand{}
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.StringVar(&root, "root", "", "")
 	flags.StringVar(&channel, "channel", "stable", "")
 	flags.StringVar(&e.stub, "stub", "", "")
+	flags.Int64Var(&passed, "passed", 0, "")
 	if name == "get" {
 		flags.StringVar(&e.hash, "hash", "", "")
 		flags.StringVar(&e.base, "base", "", "")
@@ -50,7 +52,7 @@ func parseErrand(name string, args []string) (*errand, error) {
 	}
 	if e.stub != version {
 		return nil, &fault{exitUsage, fmt.Errorf("this is limpet-fetch %s beside limpet %s", version, e.stub),
-			"limpet and limpet-fetch are installed together; install both anew"}
+			"limpet and limpet-fetch are one pair: start limpet anew if it was upgraded just now, else `limpet upgrade-stub` places both"}
 	}
 	l, err := platforms.Locate(root)
 	if err != nil {
@@ -61,6 +63,9 @@ func parseErrand(name string, args []string) (*errand, error) {
 		return nil, err
 	}
 	e.place = place{layout: l, box: box, hub: strings.TrimRight(box.Hub, "/"), channel: channel}
+	if passed > 0 {
+		e.passed = time.Unix(passed, 0)
+	}
 	setUmask()
 	e.lock, err = platforms.Take(filepath.Join(l.Part(), "lock"))
 	if errors.Is(err, platforms.ErrLocked) {

@@ -29,6 +29,7 @@ const memory = 20 << 20
 
 func main() {
 	debug.SetMemoryLimit(memory)
+	confineErrand(os.Args[1:], os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), platforms.StopSignals...)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
@@ -68,6 +69,8 @@ func command(ctx context.Context, args []string, stdin io.Reader, stdout io.Writ
 		return look(ctx, args, stdin, stdout)
 	case "get":
 		return get(ctx, args, stdin, stdout)
+	case "upgrade-stub":
+		return upgrade(ctx, args, stdout)
 	}
 	return misuse("unknown command " + name)
 }
@@ -79,7 +82,10 @@ const usage = `limpet-fetch brings what limpet runs.
         --token-file -     read the token from stdin; LIMPET_TOKEN holds it too
         --mirror PLACE     where releases come from: URL or folder (default: the hub)
         --channel NAME     (default: the box file's, else stable)
+        --programs DIR     limpet and limpet-fetch as they were brought already
         --anew             start again from the newest release and forget the record
+  limpet-fetch upgrade-stub [VERSION | --back] [--root DIR] [--mirror PLACE]
+        place another limpet and limpet-fetch, or the pair before (limpet upgrade-stub)
   limpet-fetch probe URL [--root DIR]
         say whether URL can be reached from here, and how
   limpet-fetch version | help

@@ -61,8 +61,8 @@ func onDisk(l platforms.Layout, stored tuf.Stored) tuf.Stored {
 }
 
 // surely is the latest of the clock and the time that stored metadata proves to have passed.
-func surely(stored tuf.Stored, now time.Time, want string) time.Time {
-	set, err := tuf.Offline(stored, want)
+func surely(stored tuf.Stored, now time.Time, want ...string) time.Time {
+	set, err := tuf.Offline(stored, want...)
 	if err == nil && set.Issued().After(now) {
 		return set.Issued()
 	}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
@@ -18,6 +19,7 @@ import (
 // options is the command line of bootstrap.
 type options struct {
 	root, hub, tokenFile, mirror, channel string
+	programs                              string // a folder with limpet and limpet-fetch as an installer brought them
 	anew                                  bool
 }
 
@@ -30,6 +32,7 @@ func parseBootstrap(args []string) (options, error) {
 	flags.StringVar(&o.tokenFile, "token-file", "", "")
 	flags.StringVar(&o.mirror, "mirror", "", "")
 	flags.StringVar(&o.channel, "channel", "", "")
+	flags.StringVar(&o.programs, "programs", "", "")
 	flags.BoolVar(&o.anew, "anew", false, "")
 	if err := flags.Parse(args); err != nil {
 		return o, misuse("bootstrap: " + err.Error())
@@ -48,6 +51,7 @@ type place struct {
 	hub     string // URL without a slash at its end
 	mirror  string // URL or folder; "" is the hub
 	channel string
+	passed  time.Time    // surely past, as the stub knows; zero when nobody said
 	token   *trust.Token // nil: none was given
 	raw     string       // the token as text
 }

@@ -19,7 +19,7 @@ var built string
 
 // route are the options of the way out that the box file sets.
 func (p place) route() (dial.Options, error) {
-	o := dial.Options{Proxy: p.box.Proxy, Memory: p.layout.Addresses(), Built: builtTime()}
+	o := dial.Options{Proxy: p.box.Proxy, Memory: p.layout.Addresses(), TimeFloor: p.passed, Built: builtTime()}
 	if p.box.CA != "" {
 		pem, err := fsys.Read(fsys.Disk{}, p.box.CA, 1<<20)
 		if err != nil {

@@ -33,6 +33,7 @@ const (
 	stopTime   = 10 * time.Second
 	goneRuns   = 1500 * time.Millisecond // of which runs may still end by themselves; then they are killed
 	judgeEvery = time.Second             // the checks line at most
+	gathers    = 100 * time.Millisecond  // in which a round of checks is over
 	factsEvery = 10 * time.Minute
 	settled    = 20 * time.Second // after the start: what only a start needs is given back
 )
@@ -41,6 +42,7 @@ const (
 type Options struct {
 	Layout  platforms.Layout
 	Version string
+	Built   time.Time // of this core: surely past; zero when nobody knows
 	Stub    *control.Stub
 	Token   string // from the environment, else the file is looked at
 	Standby string // the nonce of a trial, which schedules only when it is activated; "" for a core that schedules at once
@@ -60,16 +62,17 @@ type agent struct {
 	limit   int64 // of the buffer in bytes, as the box file said at the start; 0 = the default
 	board   board
 
-	facts    atomic.Pointer[wire.Facts]
-	view     atomic.Pointer[view]           // what other goroutines may know of what Run owns
-	requests chan func(context.Context)     // for the goroutine of Run
-	ended    chan struct{}                  // closed when it takes no more
-	turns    chan turn                      // the schedule's lock, for the goroutine of Run
-	changed  chan struct{}                  // holds one: state/checks is out of date
-	news     chan struct{}                  // holds one: the checks line may be
-	rejects  chan struct{}                  // holds one: look for logs of rejected cores
-	active   atomic.Bool                    // schedules, or has
-	notes    atomic.Pointer[handover.Notes] // of the runs that are finished here after the handover
+	facts     atomic.Pointer[wire.Facts]
+	view      atomic.Pointer[view]           // what other goroutines may know of what Run owns
+	requests  chan func(context.Context)     // for the goroutine of Run
+	ended     chan struct{}                  // closed when it takes no more
+	turns     chan turn                      // the schedule's lock, for the goroutine of Run
+	changed   chan struct{}                  // holds one: state/checks is out of date
+	news      chan struct{}                  // holds one: the checks line may be
+	rejects   chan struct{}                  // holds one: look for logs of rejected cores
+	timeFloor atomic.Int64                   // Unix seconds that the stub has proof of; 0 = none
+	active    atomic.Bool                    // schedules, or has
+	notes     atomic.Pointer[handover.Notes] // of the runs that are finished here after the handover
 
 	// owned
 	lock      *platforms.Lock // held from the first moment of scheduling to the handover, or the end
@@ -196,6 +199,7 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 	judge := time.NewTimer(judgeEvery)
 	defer judge.Stop()
 	news := a.news // nil while the timer runs
+	var judged, said time.Time
 	for {
 		var err error
 		select {
@@ -209,13 +213,18 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 		case f := <-a.requests:
 			f(g.ctx)
 		case <-alive.C:
-			err = a.beat(g.ctx)
+			said, err = time.Now(), a.beat(g.ctx)
 		case <-news:
 			news = nil
-			judge.Reset(judgeEvery)
+			judge.Reset(soon(judged, judgeEvery))
 		case <-judge.C:
 			news = a.news
-			err = a.judge()
+			drop(news) // what came meanwhile is judged now
+			judged, err = time.Now(), a.judge()
+			if err == nil && judged.Sub(said) >= aliveEvery-judgeEvery { // as long as we are awake
+				said, err = judged, a.beat(g.ctx)
+				alive.Reset(aliveEvery)
+			}
 		case <-settle.C:
 			debug.FreeOSMemory()
 			platforms.ForgetCode()
@@ -233,6 +242,11 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 			return err
 		}
 	}
+}
+
+// soon is how long to wait with what is done once in every at most: a moment, for what comes with it, unless it was done just now.
+func soon(last time.Time, every time.Duration) time.Duration {
+	return max(gathers, every-time.Since(last))
 }
 
 // obey does what the stub says. over: the agent's life is, with this error.

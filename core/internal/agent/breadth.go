@@ -2,28 +2,54 @@ package agent
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms"
 )
 
-// breadth keeps the Go runtime on one processor while the agent has little to do, and gives it all of them while plugins run side by
-// side. At rest every result passes a dozen goroutines, and on several processors each hand-over wakes another thread: measured side by
-// side, 8 % of the core's CPU. The zero value is ready.
+// breadth keeps the Go runtime small while the agent has little to do. On one processor: at rest every result passes a dozen goroutines, and
+// on several each hand-over wakes another thread. And with a monitor thread that takes its time (platforms.EaseMonitor). Plugins need both
+// otherwise: more than a few side by side get all processors, and while any runs the monitor is punctual, for it takes the processor from
+// goroutines that wait in the kernel for a child. Rest leaves little garbage, so the heap is kept short there too. What each saves stands in
+// docs/performance.md. The zero value is ready.
 type breadth struct {
 	running atomic.Int32 // plugin runs under way
 	peak    atomic.Int32 // the most of them since the last look
 	wide    atomic.Bool
+	brisk   atomic.Bool // the monitor is punctual, the heap has room
 }
 
-// narrowTo is how many plugin runs one processor serves well: they wait for their children.
-const narrowTo = 2
+const (
+	// narrowTo is how many plugin runs one processor serves well: they wait for their children.
+	narrowTo = 2
+	// monitorLeave is how late the monitor may come at rest. A sync of the disk, which then holds the one processor, is mostly over by then.
+	monitorLeave = 5 * time.Millisecond
+	// restGC is the garbage collector's percentage at rest: it then begins at 1.6 MB instead of 4, about every minute and a half, for 0.6 ms.
+	restGC  = 40
+	briskGC = 100
+)
 
-// narrow begins on one processor.
-func (b *breadth) narrow() { runtime.GOMAXPROCS(1) }
+// narrow begins at rest.
+func (b *breadth) narrow() {
+	runtime.GOMAXPROCS(1)
+	rest()
+}
+
+func rest() {
+	platforms.EaseMonitor(monitorLeave)
+	debug.SetGCPercent(restGC)
+}
 
 // begin counts a plugin's run in; the returned function counts it out.
 func (b *breadth) begin() (end func()) {
 	n := b.running.Add(1)
 	for p := b.peak.Load(); n > p && !b.peak.CompareAndSwap(p, n); p = b.peak.Load() {
+	}
+	if b.brisk.CompareAndSwap(false, true) {
+		platforms.EaseMonitor(0)
+		debug.SetGCPercent(briskGC)
 	}
 	if n > narrowTo && b.wide.CompareAndSwap(false, true) {
 		runtime.GOMAXPROCS(runtime.NumCPU())
@@ -31,9 +57,13 @@ func (b *breadth) begin() (end func()) {
 	return func() { b.running.Add(-1) }
 }
 
-// look goes back to one processor when no more than a few ran at a time since the last look.
+// look goes back to one processor when no more than a few ran at a time since the last look, and to rest when none did.
 func (b *breadth) look() {
-	if b.peak.Swap(b.running.Load()) <= narrowTo && b.wide.CompareAndSwap(true, false) {
+	peak := b.peak.Swap(b.running.Load())
+	if peak <= narrowTo && b.wide.CompareAndSwap(true, false) {
 		runtime.GOMAXPROCS(1)
+	}
+	if peak == 0 && b.brisk.CompareAndSwap(true, false) {
+		rest()
 	}
 }

@@ -27,23 +27,26 @@ func (a *agent) keepBook(g *group) {
 	poke(a.changed)
 }
 
-// keep waits a second with each change for those that follow it, and writes all of them at once.
+// keep waits a moment with each change for those that follow it, and writes all of them at once.
 func (a *agent) keep(ctx context.Context) {
 	timer := time.NewTimer(bookEvery)
 	defer timer.Stop()
 	broken := false
+	var written time.Time
 	for {
 		select {
 		case <-a.changed:
 		case <-ctx.Done():
 			return
 		}
-		timer.Reset(bookEvery)
+		timer.Reset(soon(written, bookEvery))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			return
 		}
+		drop(a.changed) // what changed meanwhile is written now
+		written = time.Now()
 		err := a.writeChecks(ctx)
 		if err != nil && ctx.Err() == nil && !broken {
 			a.log.Warn("state/checks not written", "err", err) // once: a full disk stays full for a while
@@ -74,6 +77,14 @@ func (a *agent) closeBook(ctx context.Context) {
 	}
 	if err != nil {
 		a.log.Warn("state/checks not written", "err", err)
+	}
+}
+
+// drop takes back a poke that was not answered yet.
+func drop(c chan struct{}) {
+	select {
+	case <-c:
+	default:
 	}
 }
 

@@ -20,7 +20,7 @@ func (a *agent) openSession() error {
 	if a.box.Hub == "" {
 		return fmt.Errorf("no hub: write hub = https://HOST:8700 into %s", a.o.Layout.BoxFile())
 	}
-	way := dial.Options{Proxy: proxyWord(a.box.Proxy), Memory: a.o.Layout.Addresses(), Log: a.log}
+	way := dial.Options{Proxy: proxyWord(a.box.Proxy), Memory: a.o.Layout.Addresses(), Built: a.o.Built, Log: a.log}
 	if a.box.CA != "" {
 		pem, err := os.ReadFile(a.box.CA)
 		if err != nil {
@@ -29,7 +29,7 @@ func (a *agent) openSession() error {
 		way.ExtraCA = string(pem)
 	}
 	s, err := session.New(session.Options{
-		Hub: a.box.Hub, Standby: a.o.Standby, Identity: a.id, Buffer: a.buffer, Dial: way, Facts: a.facts.Load, Log: a.log,
+		Hub: a.box.Hub, Standby: a.o.Standby, Identity: a.id, Buffer: a.buffer, Dial: way, Passed: a.passed, Facts: a.facts.Load, Log: a.log,
 		Hooks: session.Hooks{
 			Revision: func() uint64 { return a.view.Load().revision },
 			Desired:  a.take,
@@ -43,6 +43,14 @@ func (a *agent) openSession() error {
 	})
 	a.session = s
 	return err
+}
+
+// passed is the time that the stub has proof of.
+func (a *agent) passed() time.Time {
+	if seconds := a.timeFloor.Load(); seconds > 0 {
+		return time.Unix(seconds, 0)
+	}
+	return time.Time{}
 }
 
 // ask logs that the stub could not be asked for what the hub wants.

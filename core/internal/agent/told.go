@@ -2,6 +2,7 @@ package agent
 
 import (
 	"os"
+	"strconv"
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/control"
@@ -41,20 +42,30 @@ func (a *agent) refreshFacts() {
 // noteStub keeps what the stub says and the hub should see: each line is all that there is to say.
 func (a *agent) noteStub(values []control.Value) {
 	now := cloneFacts(a.facts.Load())
-	now.More = map[string]string{}
-	now.Development = false
-	for _, v := range values {
-		key, value := v.Key, v.Value
-		if key == "warning" {
-			now.Development = now.Development || value == "development"
-			key, value = "warning."+value, "yes"
-		}
-		if _, there := now.More[key]; there || len(now.More) < wire.MaxFacts {
-			now.More[key] = value
-		}
-	}
+	now.More, now.Development = stubFacts(values)
+	seconds, _ := strconv.ParseInt(now.More["time_floor"], 10, 64)
+	a.timeFloor.Store(seconds)
 	if !sameFacts(now, a.facts.Load()) {
 		a.facts.Store(now)
 		a.session.SendFacts()
 	}
+}
+
+// stubFacts is what a status line of the stub becomes: warnings a fact each, other keys one, with commas between what a repeated key says.
+func stubFacts(values []control.Value) (more map[string]string, development bool) {
+	more = map[string]string{}
+	for _, v := range values {
+		key, value := v.Key, v.Value
+		if key == "warning" {
+			development = development || value == "development"
+			key, value = "warning."+value, "yes"
+		}
+		switch was, there := more[key]; {
+		case there && was != value:
+			more[key] = was + "," + value
+		case len(more) < wire.MaxFacts:
+			more[key] = value
+		}
+	}
+	return more, development
 }

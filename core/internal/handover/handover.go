@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -45,12 +46,17 @@ type Clock struct {
 
 // ReadClock reads both at once.
 func ReadClock() Clock {
+	return Clock{Now: time.Now(), Since: platforms.SinceBoot(), BootID: bootID()}
+}
+
+// bootID is the same for as long as a process lives.
+var bootID = sync.OnceValue(func() string {
 	id, err := platforms.BootID()
 	if err != nil {
-		id = "unknown" // within one boot this is as good; the time since boot tells most others
+		return "unknown" // within one boot this is as good; the time since boot tells most others
 	}
-	return Clock{Now: time.Now(), Since: platforms.SinceBoot(), BootID: id}
-}
+	return id
+})
 
 // At is a moment as the time since boot.
 func (c Clock) At(t time.Time) time.Duration { return c.since(t) }
@@ -59,17 +65,35 @@ func (c Clock) since(t time.Time) time.Duration { return c.Since + t.Sub(c.Now) 
 
 func (c Clock) time(since time.Duration) time.Time { return c.Now.Add(since - c.Since) }
 
-// Write puts a book at path in one step for those who look. One writer at a time.
+// Write puts a book at path in one step: whatever kills the writer, there is a whole one. One writer at a time, and no reader beside it: who
+// reads holds the schedule's lock. A book that stood there stands in path.new afterwards, and is written over by the next Write: making a
+// file anew each time, and taking the old one away, costs many times as much.
 func Write(path string, b Book, c Clock) error {
 	next := path + ".new"
-	if err := os.WriteFile(next, b.marshal(c), 0o600); err != nil {
-		os.Remove(next) // best effort: the next Write truncates it
+	if err := writeOver(next, b.marshal(c)); err != nil {
+		os.Remove(next) // best effort: the next Write writes over it
 		return fmt.Errorf("write book: %w", err)
+	}
+	if platforms.Exchange(next, path) == nil {
+		return nil
 	}
 	if err := os.Rename(next, path); err != nil {
 		return fmt.Errorf("write book: %w", err)
 	}
 	return nil
+}
+
+// writeOver makes data the content of a file.
+func writeOver(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Truncate(int64(len(data)))
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Read reads the book at path. ErrOtherBoot, or an error that says what is damaged: then there is nothing in it to believe.

@@ -223,3 +223,39 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// Books of any length follow each other; what a kill left of the next one harms neither the last one nor those that follow.
+func TestBooksFollowEachOther(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "checks")
+	c := ReadClock()
+	states := func(n int) int { return n * 37 % 200 }
+	write := func(n int) {
+		t.Helper()
+		b := Book{Core: "1", Epoch: 1 << 20, At: time.Duration(n)}
+		for i := range states(n) {
+			b.States = append(b.States, check.Result{Check: fmt.Sprintf("c%d", i), Text: "fine"})
+		}
+		if err := Write(path, b, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect := func(n int, when string) {
+		t.Helper()
+		if b, err := Read(path, c); err != nil || int(b.At) != n || len(b.States) != states(n) {
+			t.Fatalf("%s: book %d with %d states, %v, want book %d", when, b.At, len(b.States), err, n)
+		}
+	}
+	for n := 1; n <= 100; n++ {
+		write(n)
+		expect(n, "written")
+		if err := os.WriteFile(path+".new", []byte(strings.Repeat("torn\n", n*7%90)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		expect(n, "after a kill")
+	}
+	for _, gone := range []string{path, path + ".new"} { // somebody cleans up
+		os.Remove(gone)
+		write(7)
+		expect(7, "without "+gone)
+	}
+}

@@ -100,14 +100,15 @@ func (d *drain) look() {
 
 func (d *drain) send(f *wire.Frame) bool { return d.line.send(f) }
 
-// pump sends what may be sent: the live generation first, then the oldest.
-func (d *drain) pump() {
+// pump sends what may be sent, the live generation first, then the oldest; it says whether there was anything.
+func (d *drain) pump() bool {
 	busy := 0
 	for _, f := range d.order {
 		if f.busy {
 			busy++
 		}
 	}
+	before := busy
 	for i := len(d.order) - 1; i >= 0; i-- {
 		if f := d.order[i]; f.live && f.idle() {
 			busy += d.next(f)
@@ -121,6 +122,7 @@ func (d *drain) pump() {
 			busy += d.next(f)
 		}
 	}
+	return busy > before
 }
 
 func (f *flow) idle() bool { return f.ready && !f.busy && !f.dry && !f.stuck }

@@ -52,6 +52,9 @@ func (s *Session) meet(ctx context.Context) (*line, *wire.Welcome, error) {
 	}
 	o := s.o.Dial
 	o.HubCA = s.o.Identity.CA()
+	if s.o.Passed != nil {
+		o.TimeFloor = s.o.Passed()
+	}
 	d, err := dial.New(o)
 	if err != nil {
 		return nil, nil, err

@@ -54,9 +54,17 @@ func (v *serving) loop(ctx context.Context, every time.Duration) error {
 	if err := v.sayOfSwap(); err != nil {
 		return err
 	}
+	begun, joined := time.Now(), false
 	for {
-		v.drain.pump()
 		var err error
+		if v.drain.pump() && !joined && time.Since(begun) > every/10 {
+			// From now on heartbeats go where results go: an agent at rest wakes once for both.
+			joined = true
+			tick.Reset(every)
+			if err = v.beat(); err != nil {
+				return err
+			}
+		}
 		select {
 		case f := <-v.line.in:
 			err = v.take(ctx, f)

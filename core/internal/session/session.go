@@ -26,6 +26,7 @@ type Options struct {
 	Identity *identity.Identity
 	Buffer   *buffer.Buffer
 	Dial     dial.Options       // HubCA and Unverified are set by the session, from the trust document
+	Passed   func() time.Time   // a time that is surely past, whatever the clock says: no certificate is judged as of before; nil = none known
 	Facts    func() *wire.Facts // called for each handshake; quick
 	Hooks    Hooks
 	Standby  string // the nonce under which this core was announced as a successor, "" for one that was not

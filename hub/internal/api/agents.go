@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bufio"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -120,6 +122,36 @@ func (a *API) results(w http.ResponseWriter, r *http.Request, _ identity) error 
 		return err
 	}
 	return answer(w, list(results))
+}
+
+// everyResult gives what the bus got of an agent, a line each. The answer has begun by the time that something can go
+// wrong: then it is cut off.
+func (a *API) everyResult(w http.ResponseWriter, r *http.Request, _ identity) error {
+	found, err := a.o.Fleet.Find(r.PathValue("agent"))
+	if err != nil {
+		return err
+	}
+	back, err := since(r, time.Hour)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	control, out := http.NewResponseController(w), bufio.NewWriterSize(w, 64<<10)
+	err = a.o.Fleet.All(r.Context(), found.Fingerprint, a.o.Now().Add(-back), func(result fleet.Result) error {
+		data, err := json.Marshal(result)
+		if err != nil { // only values of our own
+			panic(err)
+		}
+		if out.Available() <= len(data) {
+			_ = control.SetWriteDeadline(time.Now().Add(writeWithin)) // a reader that is slower counts as gone
+		}
+		_, err = out.Write(append(data, '\n'))
+		return err
+	})
+	if err != nil {
+		panic(http.ErrAbortHandler) // the reader must not take the beginning for the whole
+	}
+	return out.Flush()
 }
 
 func (a *API) problems(w http.ResponseWriter, r *http.Request, _ identity) error {

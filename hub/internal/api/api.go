@@ -81,6 +81,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET /agents/{agent}/checks/{check}/series":  a.series,
 		"GET /agents/{agent}/checks/{check}/results": a.results,
 		"POST /agents/{agent}/checks/{check}/run":    a.run,
+		"GET /agents/{agent}/results":                a.everyResult,
 		"POST /agents/{agent}/look":                  a.look,
 		"POST /look":                                 a.lookAll,
 		"GET /mirrors":                               a.mirrors,

@@ -140,6 +140,7 @@ type Result struct {
 	Long       string     `json:"long,omitempty"` // only where a method says so
 	Perfdata   []Perfdata `json:"perfdata"`
 	Start      Time       `json:"start"` // by the agent's clock
+	Due        Time       `json:"due,omitzero"`
 	DurationMS float64    `json:"duration_ms"`
 	Exit       int        `json:"exit"`
 	Signal     string     `json:"signal"`

@@ -121,7 +121,12 @@ func (f *Fleet) Series(ctx context.Context, fingerprint, check string, since tim
 	return p.series(check), nil
 }
 
-// past gives every result of a check that the stream holds from a moment on to fn.
+// All gives every result of an agent that the stream holds since then to fn, in the stream's order. ErrUnknownAgent.
+func (f *Fleet) All(ctx context.Context, fingerprint string, since time.Time, fn func(Result) error) error {
+	return f.past(ctx, fingerprint, "", bus.Start{Time: since}, func(r *wire.Result, at At) error { return fn(ResultOf(r, at)) })
+}
+
+// past gives every result of a check, or with "" of all of them, that the stream holds from a moment on to fn.
 func (f *Fleet) past(ctx context.Context, fingerprint, check string, from bus.Start, fn func(*wire.Result, At) error) error {
 	if _, err := f.box(fingerprint); err != nil {
 		return err
@@ -134,7 +139,7 @@ func (f *Fleet) past(ctx context.Context, fingerprint, check string, from bus.St
 			return nil // reported when it came
 		}
 		for _, item := range a.items {
-			if r := item.GetResult(); r.GetCheck() == check && r != nil {
+			if r := item.GetResult(); r != nil && (check == "" || r.GetCheck() == check) {
 				if err := fn(r, At{Epoch: a.batch.GetEpoch(), Seq: item.GetSeq(), Received: a.received}); err != nil {
 					return err
 				}

@@ -41,6 +41,9 @@ func ResultOf(r *wire.Result, at At) Result {
 	if r.GetTrigger() == wire.Trigger_TRIGGER_MANUAL {
 		out.Trigger = "manual"
 	}
+	if due := r.GetDueNs(); due != 0 {
+		out.Due = journal.At(time.Unix(0, due))
+	}
 	for _, p := range r.GetPerfdata()[:cap(out.Perfdata)] {
 		out.Perfdata = append(out.Perfdata, perfdataOf(p))
 	}

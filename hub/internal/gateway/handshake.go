@@ -180,8 +180,8 @@ func (s *session) enter(ctx context.Context) (before presence.Entry, replaced st
 	if err != nil {
 		return presence.Entry{}, "", refuse(wire.RefuseNotReady, "the hub cannot write the session down", "the agent tries again by itself", err)
 	}
-	s.settle(after.Session)
-	s.tellSwitch(after.Session)
+	s.settle(after.Session, after.Turn)
+	s.tellSwitch(after.Session, after.Turn)
 	return before, replaced, nil
 }
 

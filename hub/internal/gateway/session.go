@@ -42,6 +42,7 @@ type session struct {
 	ending   chan *wire.Bye   // from other goroutines: say this and close
 	unlisten func()
 
+	turn   uint64            // the board's count when apart was last settled; of the loop, or before it runs
 	apart  atomic.Bool       // another session is the agent's; changed where the loop is, or before it runs
 	calls  map[string]string // open calls, to the subject of their caller
 	pushed pushed
@@ -137,6 +138,10 @@ func (s *session) loop(ctx context.Context) string {
 				return byeCause(bye)
 			}
 			err = s.take(f)
+			if f.GetHeartbeat() != nil && time.Since(s.sent.at) > s.gateway.o.Heartbeat/2 {
+				tick.Reset(s.gateway.o.Heartbeat)
+				err = errors.Join(err, s.beat())
+			}
 		case f := <-s.answers:
 			err = s.line.write(f)
 		case n := <-s.notes:
@@ -247,7 +252,7 @@ func (s *session) leave(cause string) {
 	defer cancel()
 	last, err := s.gateway.o.Presence.Last(ctx, s.fingerprint)
 	if err == nil && last.Session == s.entry.Session && last.Beside != nil {
-		s.tellSwitch(last.Beside.Session) // while this one still listens: no call shall find nobody
+		s.tellSwitch(last.Beside.Session, last.Turn+1) // while this one still listens: no call shall find nobody
 	}
 	if s.unlisten != nil {
 		s.unlisten()
@@ -265,7 +270,7 @@ func (s *session) leave(cause string) {
 		s.log.Error("session's end not written down", "err", err)
 	}
 	if err == nil && after.Live() { // it came between the two
-		s.tellSwitch(after.Session)
+		s.tellSwitch(after.Session, after.Turn)
 	}
 }
 

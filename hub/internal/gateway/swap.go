@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -14,12 +15,13 @@ import (
 )
 
 // A swap has two sessions of one agent side by side. The board says which is the agent's. Every session of the agent hears the
-// same notes in the same order, the one that says whose turn it is among them: so each call is taken by one of them.
+// same notes in the same order, the one that says whose turn it is among them: so each call is taken by one of them. Such a note
+// carries the board's count of turns: one that comes late, after the board has changed again, says nothing.
 
 // Causes of the notes that sessions of one agent tell each other; the text names a session.
 const (
 	noteReplaced = "replaced" // that one ends
-	noteTurn     = "upgrade"  // that one is the agent's
+	noteTurn     = "upgrade"  // that one is the agent's; then a blank and the turn
 )
 
 // validNonce keeps out what no stub makes.
@@ -42,11 +44,11 @@ func (s *session) successor(nonce string) error {
 func (s *session) activate() error {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeWithin)
 	defer cancel()
-	changed, err := s.gateway.o.Presence.Activate(ctx, s.fingerprint, s.entry.Session)
+	after, changed, err := s.gateway.o.Presence.Activate(ctx, s.fingerprint, s.entry.Session)
 	if err != nil || !changed {
 		return s.board("change of cores", err)
 	}
-	s.tellSwitch(s.entry.Session)
+	s.tellSwitch(after.Session, after.Turn)
 	s.note(ctx, journal.Event{Kind: journal.Upgrade, Text: "core " + s.entry.Facts.CoreVersion + " schedules now"})
 	return nil
 }
@@ -83,26 +85,36 @@ func (s *session) told(bye *wire.Bye) error {
 			s.end(noteReplaced, "a later session of this agent is here")
 		}
 	case noteTurn:
-		s.settle(bye.GetText())
+		session, count, _ := strings.Cut(bye.GetText(), " ")
+		turn, err := strconv.ParseUint(count, 10, 64)
+		if err != nil || turn < s.turn {
+			return nil
+		}
+		s.settle(session, turn)
 		return s.push()
 	}
 	return nil
 }
 
 // settle takes in whose turn it is.
-func (s *session) settle(turn string) { s.apart.Store(turn != s.entry.Session) }
+func (s *session) settle(session string, turn uint64) {
+	s.turn = turn
+	s.apart.Store(session != s.entry.Session)
+}
 
 func (s *session) tellReplaced(session string) { s.tellOthers(noteReplaced, session) }
 
-func (s *session) tellSwitch(session string) { s.tellOthers(noteTurn, session) }
+func (s *session) tellSwitch(session string, turn uint64) {
+	s.tellOthers(noteTurn, session+" "+strconv.FormatUint(turn, 10))
+}
 
-func (s *session) tellOthers(cause, session string) {
-	data, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Bye{Bye: &wire.Bye{Cause: cause, Text: session}}})
+func (s *session) tellOthers(cause, text string) {
+	data, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Bye{Bye: &wire.Bye{Cause: cause, Text: text}}})
 	if err == nil {
 		err = s.gateway.o.Bus.Tell(s.subject(), "", data)
 	}
 	if err != nil {
-		s.log.Warn("other sessions of the agent not told", "cause", cause, "session", session, "err", err)
+		s.log.Warn("other sessions of the agent not told", "cause", cause, "text", text, "err", err)
 	}
 }
 
@@ -122,5 +134,5 @@ func (s *session) leaveOther(ctx context.Context, cause string) {
 		return
 	}
 	s.note(ctx, journal.Event{Kind: journal.Upgrade, Cause: cause, Text: "core " + s.entry.Facts.CoreVersion + " left: " + cause})
-	s.tellSwitch(after.Session)
+	s.tellSwitch(after.Session, after.Turn)
 }

@@ -184,13 +184,32 @@ func TestFreshGoodBesideTheOneThatDrains(t *testing.T) {
 	h.takesCalls(t, good, again)
 }
 
-// takesCalls has the hub look at an agent until the link hears of it.
+// takesCalls has the hub look at an agent until the link hears of it: the board shows a change of cores a moment before their
+// sessions hear of it, and until then the one before takes the call.
 func (h *hub) takesCalls(t *testing.T, a *agent, l *link) {
 	t.Helper()
-	if err := h.calls.Look(t.Context(), a.fingerprint()); err != nil {
+	ctx, heard := context.WithCancel(t.Context())
+	asked := make(chan error, 1)
+	go func() {
+		again := time.NewTicker(50 * time.Millisecond)
+		defer again.Stop()
+		for {
+			err := h.calls.Look(ctx, a.fingerprint())
+			if err != nil || ctx.Err() != nil {
+				asked <- err
+				return
+			}
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+			}
+		}
+	}()
+	l.must(func(f *wire.Frame) bool { return f.GetLook() != nil })
+	heard()
+	if err := <-asked; err != nil && !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
-	l.must(func(f *wire.Frame) bool { return f.GetLook() != nil })
 }
 
 // Good dies while a trial waits: it is started again and is the agent's again, and the trial still waits.
@@ -203,10 +222,8 @@ func TestGoodThatComesAgainBesideAStandby(t *testing.T) {
 	h.takesCalls(t, good, fresh)
 	good.count = trial.count
 	again := h.connect(good)
+	h.until("good is the agent's again", func() bool { return h.core(good) == "0.1" })
 	h.untilPresence(good, fleet.Upgrading, "")
-	if h.core(good) != "0.1" {
-		t.Errorf("shown: %s", h.core(good))
-	}
 	h.takesCalls(t, good, again)
 	say(t, fresh, active())
 	h.until("the trial took over", func() bool { return h.core(good) == "0.2" })
@@ -284,7 +301,7 @@ func TestLookFindsNobody(t *testing.T) {
 	if err := h.calls.Look(ctx, a.fingerprint()); !errors.Is(err, context.Canceled) && !errors.Is(err, rpc.ErrOffline) {
 		t.Errorf("looked: %v", err)
 	}
-	if !slices.ContainsFunc(h.fleet.Log(10), func(e journal.Event) bool { return e.Kind == journal.Left }) {
-		t.Error("its leaving is not in the log")
-	}
+	h.until("its leaving is in the log", func() bool {
+		return slices.ContainsFunc(h.fleet.Log(10), func(e journal.Event) bool { return e.Kind == journal.Left })
+	})
 }

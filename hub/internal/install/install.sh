@@ -60,21 +60,18 @@ limpet_get() {
 	fi
 }
 
-# limpet_program brings one program into bin, unless it is there.
+# limpet_program brings one program into $new, unless bin has it. limpet-fetch places it from there, as it was signed.
 limpet_program() {
 	name=$1 file=$2 sum=$3
 	if [ -f "$bin/$name" ] && [ "$(limpet_sum "$bin/$name")" = "$sum" ]; then
 		return 0
 	fi
-	limpet_get "$limpet_hub/release/$file" "$tmp/$name" ||
+	limpet_get "$limpet_hub/release/$file" "$new/$name" ||
 		limpet_fail "$name did not come from $limpet_hub" "is the hub reachable from here?" 7
-	[ "$(limpet_sum "$tmp/$name")" = "$sum" ] ||
+	[ "$(limpet_sum "$new/$name")" = "$sum" ] ||
 		limpet_fail "what came from $limpet_hub is not the $name that this script names" "fetch the script again; if that does not help, somebody stands between this box and the hub" 6
-	if ! { cp "$tmp/$name" "$bin/.$name.new" && chmod 0755 "$bin/.$name.new" && sync && mv -f "$bin/.$name.new" "$bin/$name"; }; then
-		limpet_fail "cannot write to $bin"
-	fi
+	chmod 0755 "$new/$name" || limpet_fail "cannot write to $new"
 	changed=1
-	limpet_say "$name is in $bin"
 }
 
 limpet_write_uninstall() {
@@ -167,7 +164,8 @@ limpet_install() {
 		bin=/opt/limpet/bin log=/var/log/limpet state=/opt/limpet/state etc=/etc/limpet
 	fi
 	tmp=$(mktemp -d) || limpet_fail "cannot make a folder for temporary files"
-	trap 'rm -rf "$tmp"' EXIT
+	new=
+	trap 'rm -rf "$tmp" ${new:+"$new"}' EXIT
 	trap 'exit 1' HUP INT TERM
 	if [ -z "$token_file" ] && [ -n "$token" ]; then
 		(umask 077 && printf '%s\n' "$token" >"$tmp/token") || limpet_fail "cannot write to $tmp"
@@ -178,15 +176,19 @@ limpet_install() {
 		limpet_fail "no token was given" "limpet-hub token create makes one; give it with --token-file FILE, or in TOKEN" 2
 	fi
 	mkdir -p "$bin" || limpet_fail "cannot make $bin"
+	# Not below /tmp: nothing may run there on many a box.
+	new=$(mktemp -d "$bin/.install-XXXXXX") || limpet_fail "cannot write to $bin"
 	changed=
 	limpet_program limpet "$limpet_file" "$limpet_sha256"
 	limpet_program limpet-fetch "$fetch_file" "$fetch_sha256"
-	limpet_write_uninstall "$bin/uninstall.sh"
 	limpet_user
-	set -- bootstrap --hub "$limpet_hub"
+	fetch=$bin/limpet-fetch
+	[ ! -f "$new/limpet-fetch" ] || fetch=$new/limpet-fetch
+	set -- bootstrap --hub "$limpet_hub" --programs "$new"
 	[ -z "$root" ] || set -- "$@" --root "$root"
 	[ -z "$token_file" ] || set -- "$@" --token-file "$token_file"
-	"$bin/limpet-fetch" "$@" || exit $?
+	"$fetch" "$@" || exit $?
+	limpet_write_uninstall "$bin/uninstall.sh"
 	if [ -n "$root" ] || [ ! -d /run/systemd/system ]; then
 		limpet_say "" "limpet is installed. Nothing here starts it by itself; start it with:" "" "  $bin/limpet run${root:+ --root $root}"
 		exit 3

@@ -53,6 +53,7 @@ type Entry struct {
 	Nonce    string       `json:"nonce,omitempty"`  // of the successor that this session announced
 	Former   string       `json:"former,omitempty"` // SHA-256 of the core that was relieved last
 	Relieved journal.Time `json:"relieved"`         // when
+	Turn     uint64       `json:"turn,omitempty"`   // counts how often Session has become another: tells a late word of whose turn it is
 	Beside   *Entry       `json:"beside,omitempty"` // a second live session of the same agent; it has none beside it
 }
 
@@ -87,6 +88,7 @@ func (b *Board) Begin(ctx context.Context, fingerprint string, e Entry) (before,
 		before = last
 		var err error
 		after, replaced, err = begin(last, e)
+		after = after.turned(last)
 		return after, err
 	})
 	return before, after, replaced, err
@@ -115,13 +117,14 @@ func (b *Board) Announce(ctx context.Context, fingerprint, session, nonce string
 }
 
 // Activate makes the session of a core that schedules now the agent's. changed is false when it was already. ErrReplaced.
-func (b *Board) Activate(ctx context.Context, fingerprint, session string) (changed bool, err error) {
+func (b *Board) Activate(ctx context.Context, fingerprint, session string) (after Entry, changed bool, err error) {
 	err = b.write(ctx, fingerprint, func(e Entry) (Entry, error) {
 		next, err := activate(e, session, now())
+		after = next.turned(e)
 		changed = err == nil && (next.Session != e.Session || next.Role != e.Role)
-		return next, err
+		return after, err
 	})
-	return changed, err
+	return after, changed, err
 }
 
 // End writes the end of a session and returns the agent's entry after it: Live where another session is left. ErrReplaced when
@@ -130,9 +133,19 @@ func (b *Board) End(ctx context.Context, fingerprint, session, cause string) (af
 	err = b.write(ctx, fingerprint, func(e Entry) (Entry, error) {
 		var err error
 		after, err = end(e, session, cause, now())
+		after = after.turned(e)
 		return after, err
 	})
 	return after, err
+}
+
+// turned is the entry with its turn, as it follows on last.
+func (e Entry) turned(last Entry) Entry {
+	e.Turn = last.Turn
+	if e.Session != last.Session {
+		e.Turn++
+	}
+	return e
 }
 
 // Last is an agent's last session, zero when it had none.

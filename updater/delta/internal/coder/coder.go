@@ -243,7 +243,10 @@ func (c *Coder) tail() uint32 {
 func (c *Coder) Bytes() []byte {
 	v := c.tail()
 	out := append(c.out, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
-	for len(out) > 0 && out[len(out)-1] == 0 {
+	for range slack { // as many as a decoder makes up for
+		if len(out) == 0 || out[len(out)-1] != 0 {
+			break
+		}
 		out = out[:len(out)-1]
 	}
 	return out

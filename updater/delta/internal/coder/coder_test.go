@@ -160,3 +160,32 @@ func TestRecover(t *testing.T) {
 		t.Errorf("a panic of the runtime becomes %v", err)
 	}
 }
+
+// What two nearly equal files code to may end in any number of zero bytes.
+func TestStreamsThatEndInZeros(t *testing.T) {
+	for n := range 100 {
+		e := NewEncoder(1 << 20)
+		e.raw(0)
+		for range n {
+			e.raw(1) // the low end of the range: it goes out as zeros
+		}
+		b := e.Bytes()
+		var err error
+		func() {
+			defer Recover(&err)
+			d := NewDecoder(bytes.NewReader(b), e.Spent())
+			if d.raw(0) != 0 {
+				t.Errorf("%d: the first bit is another", n)
+			}
+			for range n {
+				if d.raw(0) != 1 {
+					t.Errorf("%d: a bit is another", n)
+				}
+			}
+			err = d.Close()
+		}()
+		if err != nil {
+			t.Errorf("%d bits at the low end, %d bytes: %v", n, len(b), err)
+		}
+	}
+}

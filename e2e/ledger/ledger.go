@@ -1,0 +1,213 @@
+//go:build unix
+
+// Package ledger counts runs: plugins of its own write down on the box that they ran, each run with a word of its own, before they print the same
+// word; what the hub's bus holds is held against that. It believes neither the agent nor the hub about the other.
+package ledger
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/e2e/rig"
+)
+
+// plugin writes its word, takes its time, prints its word. It starts no process but for sleeping: two hundred of them run each second.
+const plugin = `#!/bin/sh
+read -r up rest </proc/uptime
+word=$$-$up
+echo "$word" >>%s/$LIMPET_CHECK
+%secho "OK - word=$word | n=1"
+`
+
+// Ledger is what ran on one box.
+type Ledger struct{ dir string }
+
+// New makes the plugins below dir: check_fast, and check_slow, which takes so many seconds.
+func New(dir, slow string) (*Ledger, error) {
+	l := &Ledger{dir}
+	for _, d := range []string{l.Plugins(), l.words()} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return nil, err
+		}
+	}
+	for name, takes := range map[string]string{"check_fast": "", "check_slow": "sleep " + slow + "\n"} {
+		if err := os.WriteFile(filepath.Join(l.Plugins(), name), fmt.Appendf(nil, plugin, l.words(), takes), 0o755); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// Plugins is the folder for the box file's plugin_dirs.
+func (l *Ledger) Plugins() string { return filepath.Join(l.dir, "plugins") }
+
+func (l *Ledger) words() string { return filepath.Join(l.dir, "words") }
+
+// Checks is a document of checks that run every second: so many quick ones, so many slow ones.
+func Checks(fast, slow int) string {
+	var b strings.Builder
+	b.WriteString("defaults: false\nchecks:\n")
+	for i := range fast {
+		fmt.Fprintf(&b, "  - {name: fast-%03d, plugin: check_fast, every: 1s, timeout: 20s}\n", i)
+	}
+	for i := range slow {
+		fmt.Fprintf(&b, "  - {name: slow-%03d, plugin: check_slow, every: 1s, timeout: 20s}\n", i)
+	}
+	return b.String()
+}
+
+// Began is how many checks have run at least once.
+func (l *Ledger) Began() int {
+	files, _ := os.ReadDir(l.words())
+	return len(files)
+}
+
+// Run is one result on the bus.
+type Run struct {
+	Check   string
+	Text    string
+	Start   time.Time
+	Due     time.Time
+	Trigger string
+	Epoch   string
+	Seq     uint64
+}
+
+// Tally is what a count came to.
+type Tally struct {
+	Ran, Arrived int
+	Told         int      // runs that the bus says were cut off
+	Lost         []string // ran, are not on the bus, and nobody says that they were cut off
+	Doubled      []string // are on the bus more than once
+	Strange      []string // are on the bus and never ran
+	Runs         []Run    // everything on the bus, in its order
+}
+
+// Count holds what ran against what the bus got of the agent in the last while. Nothing may run any more.
+func (l *Ledger) Count(ctx context.Context, hub *rig.Hub, agent string, back time.Duration) (Tally, error) {
+	var t Tally
+	arrived := map[string]map[string]int{} // by check and word
+	err := hub.Every(ctx, agent, back, func(line []byte) error {
+		var r Run
+		if err := json.Unmarshal(line, &r); err != nil {
+			return err
+		}
+		t.Runs = append(t.Runs, r)
+		if _, word, ok := strings.Cut(r.Text, "word="); ok {
+			if arrived[r.Check] == nil {
+				arrived[r.Check] = map[string]int{}
+			}
+			arrived[r.Check][word]++
+		}
+		return nil
+	})
+	if err != nil {
+		return t, err
+	}
+	told, err := lostRuns(ctx, hub, agent)
+	if err != nil {
+		return t, err
+	}
+	ran, err := l.ran()
+	if err != nil {
+		return t, err
+	}
+	for check, words := range ran {
+		t.add(check, words, arrived[check], told[check])
+		delete(arrived, check)
+	}
+	for check := range arrived {
+		t.Strange = append(t.Strange, check)
+	}
+	return t, nil
+}
+
+// add counts one check.
+func (t *Tally) add(check string, ran map[string]bool, arrived map[string]int, told int) {
+	t.Ran += len(ran)
+	t.Told += told
+	var missing []string
+	for word := range ran {
+		if arrived[word] == 0 {
+			missing = append(missing, check+" "+word)
+		}
+	}
+	if len(missing) > told {
+		t.Lost = append(t.Lost, missing[told:]...)
+	}
+	for word, n := range arrived {
+		t.Arrived++
+		if n > 1 {
+			t.Doubled = append(t.Doubled, check+" "+word)
+		}
+		if !ran[word] {
+			t.Strange = append(t.Strange, check+" "+word)
+		}
+	}
+}
+
+// ran reads the words that plugins wrote, by check.
+func (l *Ledger) ran() (map[string]map[string]bool, error) {
+	files, err := os.ReadDir(l.words())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	all := map[string]map[string]bool{}
+	for _, f := range files {
+		file, err := os.Open(filepath.Join(l.words(), f.Name()))
+		if err != nil {
+			return nil, err
+		}
+		words := map[string]bool{}
+		for lines := bufio.NewScanner(file); lines.Scan(); {
+			words[lines.Text()] = true
+		}
+		file.Close()
+		all[f.Name()] = words
+	}
+	return all, nil
+}
+
+// lostRuns is how many runs of each check the hub was told were cut off.
+func lostRuns(ctx context.Context, hub *rig.Hub, agent string) (map[string]int, error) {
+	var log []struct{ Kind, Fingerprint, Check string }
+	if err := hub.Get(ctx, "/api/v1/log?limit=1000", &log); err != nil {
+		return nil, err
+	}
+	if len(log) == 1000 {
+		return nil, errors.New("count lost runs: the hub's log is longer than it shows at once")
+	}
+	told := map[string]int{}
+	for _, e := range log {
+		if e.Kind == "lost-run" && e.Fingerprint == agent {
+			told[e.Check]++
+		}
+	}
+	return told, nil
+}
+
+// Settle waits until the agent runs nothing any more and has brought everything to the hub. The checks must have been taken away.
+func Settle(ctx context.Context, r *rig.Rig, a *rig.Agent) error {
+	return rig.Await(ctx, 90*time.Second, "an empty buffer", func(ctx context.Context) (bool, error) {
+		out, _ := r.Run(ctx, "limpet", "status", "--json", "--root", a.Root)
+		var st struct {
+			Core *struct {
+				Buffer   struct{ Pending, Foreign uint64 }
+				Schedule struct{ Checks, Running int }
+			}
+		}
+		if json.Unmarshal([]byte(out), &st) != nil || st.Core == nil {
+			return false, nil
+		}
+		b, s := st.Core.Buffer, st.Core.Schedule
+		return b.Pending == 0 && b.Foreign == 0 && s.Checks == 0 && s.Running == 0, nil
+	})
+}
