@@ -57,7 +57,7 @@ case $stage in
 	until_true 5 "hub shows it online" online
 	systemctl show limpet -p Delegate -p KillMode -p Type -p WatchdogUSec -p Restart
 	cat /etc/limpet/agent.finger >/srv/finger
-	release 0.2.0 --codec zstd --core "$platform=/srv/next/limpet-core" || give_up "0.2.0 could not be published"
+	release 0.2.0 --core "$platform=/srv/next/limpet-core" || give_up "0.2.0 could not be published"
 	echo 2 >/srv/stage
 	systemctl reboot
 	;;
