@@ -53,12 +53,16 @@ type unsynced struct{ fsys.File }
 
 func (unsynced) Sync() error { return nil }
 
-// renaming writes a record as a new file that is renamed over the old one, and syncs neither.
+// renaming writes a record as a new file that is renamed over the old one, and syncs neither. The names of the one before are synced,
+// or else too many of them could be lost to explore them all.
 type renaming struct{ fsys.FS }
 
 func (r renaming) Open(name string, flag int, perm fs.FileMode) (fsys.File, error) {
 	if flag&os.O_WRONLY == 0 || !isRecord(name) {
 		return r.FS.Open(name, flag, perm)
+	}
+	if err := r.FS.SyncDir(filepath.Dir(name)); err != nil {
+		return nil, err
 	}
 	f, err := r.FS.Open(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
