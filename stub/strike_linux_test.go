@@ -22,7 +22,7 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
-var strikes = flag.Int("strikes", 3, "points of each scene that are struck, by chance; 0 = every one")
+var strikes = flag.Int("strikes", 1, "points of each scene that are struck in each way, by chance; 0 = every one")
 
 // scene is a box right before transitions of its record, and what must have become of it in the end,
 // whatever struck the stub meanwhile.
