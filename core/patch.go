@@ -28,6 +28,7 @@ const (
 // patch makes a newer core out of this one, or unpacks it: `patch --codec C --base FILE --patch FILE --out FILE`, `unpack
 // --codec C --from FILE --out FILE`. The stub runs it with few rights, and checks what came out. It ends when stdin does.
 func patch(ctx context.Context, name string, args []string, stdin io.Reader, stderr io.Writer) int {
+	delta.Sparing()
 	debug.SetMemoryLimit(patchMemory)
 	runtime.GOMAXPROCS(1)
 	ctx, cancel := context.WithTimeout(ctx, patchTime)

@@ -60,9 +60,9 @@ func agents(ctx context.Context, c *call) error {
 		fmt.Fprintln(c.out, "no agent yet; limpet-hub token create says how to add one")
 		return nil
 	}
-	t := newTable(c.out, "HOST", "STATE", "PRESENCE", "SINCE", "CHECKS", "PLATFORM", "CORE", "OFFERED", "FINGERPRINT")
+	t := newTable(c.out, "HOST", "STATE", "PRESENCE", "SINCE", "CHECKS", "PLATFORM", "CORE", "OFFERED", "UPDATE", "FINGERPRINT")
 	for _, a := range list {
-		t.row(a.Name, word(a.State), presenceOf(a), age(a.Since.Time), counts(a.Counts), a.Platform, a.CoreVersion, cmp.Or(offerOf(a), "-"), a.Fingerprint[:min(12, len(a.Fingerprint))])
+		t.row(a.Name, word(a.State), presenceOf(a), age(a.Since.Time), counts(a.Counts), a.Platform, a.CoreVersion, cmp.Or(offerOf(a), "-"), cmp.Or(a.Update.String(), "-"), a.Fingerprint[:min(12, len(a.Fingerprint))])
 	}
 	return t.w.Flush()
 }
@@ -126,6 +126,9 @@ func agentShow(ctx context.Context, c *call) error {
 	head.row("core", d.CoreVersion+", stub "+d.StubVersion)
 	if text := offerOf(d.Agent); text != "" {
 		head.row("offered", text)
+	}
+	if text := d.Update.String(); text != "" {
+		head.row("update", text)
 	}
 	head.row("revision", revisions(d.Agent))
 	for _, p := range d.RevisionProblems {

@@ -233,11 +233,10 @@ func (w *ways) makeDelta(r *repo.Repo, t task, base, data []byte, limit int64) (
 		}
 		began := time.Now()
 		p, err := delta.Make(codec, base, data)
-		if err != nil {
-			return nil, fmt.Errorf("make delta from %s to %s for %s: %w", t.base.Version, t.core.Version, t.core.Platform, err)
-		}
 		a := attempt{core: t.core, from: t.base.Version, codec: codec, length: len(p), spent: time.Since(began)}
 		switch {
+		case err != nil: // too much for a decoder, say; another codec, or the packed file, does it
+			a.length, a.left = 0, err.Error()
 		case int64(len(p)) >= limit:
 			a.left = "not smaller than the whole core"
 		case best >= 0 && len(p) >= len(patch):

@@ -119,8 +119,7 @@ type brought struct {
 	choice choice
 	err    error
 	word   string // no-space, unreachable, metadata, failed
-	way    string // delta, packed, full
-	bytes  string // on the wire
+	came   string // how it came and what it cost, as keys of docs/stub-contract.md
 }
 
 // bring places a core: as a patch for base, packed, or as it is; each that fails gives way to the next.
@@ -129,7 +128,7 @@ func (e errand) bring(c choice, base boot.Core) brought {
 	entry := store.Entry{Counter: c.core.Counter, Hash: c.core.Hash}
 	if f, err := open(e.layout, c.core.Core); err == nil {
 		f.Close()
-		b.way, b.bytes = "here", "0"
+		b.came = came(c.core, []string{"here"}, 0)
 		b.err = store.In(e.layout).Place(entry, c.core.Length, strings.NewReader("")) // syncs it
 		return b
 	}
@@ -145,6 +144,7 @@ func (e errand) bring(c choice, base boot.Core) brought {
 	if base.None() {
 		options = options[2:]
 	}
+	cost := int64(0)
 	for _, more := range options {
 		var said string
 		said, b.err = e.fetch(getTime, "get", append([]string{"--hash", hexOf(c.core.Hash)}, more...)...)
@@ -157,7 +157,9 @@ func (e errand) bring(c choice, base boot.Core) brought {
 			b.err, b.word = errors.New("limpet-fetch said nothing of what it brought"), "failed"
 			return b
 		}
-		b.way, b.bytes = way[0], way[1]
+		n, _ := strconv.ParseInt(way[1], 10, 64)
+		cost += n
+		b.came = came(c.core, way, cost)
 		if b.err = e.produce(way, c.core.Core, base); b.err == nil {
 			b.err = e.place(entry, c.core.Length)
 		}
@@ -172,6 +174,15 @@ func (e errand) bring(c choice, base boot.Core) brought {
 		}
 	}
 	return b
+}
+
+// came says what a core cost on the wire, ways that failed before included.
+func came(c signed, way []string, cost int64) string {
+	text := "came=" + word(c.version) + " came_as=" + way[0]
+	if len(way) > 2 {
+		text += " came_codec=" + word(way[2])
+	}
+	return text + " came_bytes=" + strconv.FormatInt(cost, 10) + " came_of=" + strconv.FormatInt(c.Length, 10)
 }
 
 // room checks that there is space for two: the download and the copy.

@@ -223,7 +223,7 @@ func (w *world) look(errand) {
 }
 
 func (w *world) bring(_ errand, c choice, _ boot.Core) {
-	b := brought{choice: c, way: "full", bytes: "64"}
+	b := brought{choice: c, came: "as=full bytes=64"}
 	data, core := coreOfWorld(int(c.core.Counter))
 	switch _, err := w.open(core); {
 	case err == nil:

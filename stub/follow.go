@@ -292,6 +292,9 @@ func (s *supervisor) statusLine(p *process) string {
 		put("tries", strconv.Itoa(int(s.record.Tries)))
 		put("starts", strconv.Itoa(int(s.record.Starts)))
 	}
+	if l.came != "" {
+		b.WriteString(" " + l.came)
+	}
 	put("phase", s.phase())
 	put("why", l.word)
 	put("why_text", l.text)

@@ -5,8 +5,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
@@ -58,6 +60,24 @@ func appendHistory(path, text string) error {
 		err = e
 	}
 	return err
+}
+
+// lastCame is how the last update came, as history has it.
+func lastCame(l platforms.Layout) string {
+	data, _ := fsys.Read(fsys.Disk{}, l.History(), 2*maxHistory) // without history nothing is known
+	at := bytes.LastIndex(data, []byte(" came="))
+	if at < 0 {
+		return ""
+	}
+	text, _, _ := strings.Cut(string(data[at+1:]), "\n")
+	return text
+}
+
+// valueOf is the value of one key in what a line of history says.
+func valueOf(pairs, key string) string {
+	_, rest, _ := strings.Cut(" "+pairs, " "+key+"=")
+	value, _, _ := strings.Cut(rest, " ")
+	return value
 }
 
 // keepTail keeps the last of what was logged since a trial was started, for the hub and for people.

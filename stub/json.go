@@ -85,7 +85,8 @@ func (r report) json() string {
 		field{"update", object(
 			field{"channel", text(v.channel)}, field{"pin", text(v.pin)}, field{"hold", strconv.FormatBool(v.hold)},
 			field{"newest", text(v.newest)}, field{"trial", text(v.trial)}, field{"phase", text(firstOf(v.phase, "idle"))},
-			field{"why", text(v.word)}, field{"text", text(v.text)}, field{"looked", number(v.looked)})},
+			field{"why", text(v.word)}, field{"text", text(v.text)}, field{"looked", number(v.looked)},
+			field{"came", r.cameJSON()})},
 		field{"record", r.recordJSON()},
 		field{"warnings", "[" + strings.Join(list, ",") + "]"},
 		field{"core", part},
@@ -100,6 +101,15 @@ func (r report) recordJSON() string {
 		field{"sequence", number(r.record.Sequence)},
 		field{"good", coreJSON(r.record.Good)}, field{"previous", coreJSON(r.record.Previous)},
 		field{"factory", coreJSON(r.record.Factory)}, field{"floor", number(r.record.Floor)})
+}
+
+func (r report) cameJSON() string {
+	if r.came == "" {
+		return "null"
+	}
+	return object(
+		field{"version", text(valueOf(r.came, "came"))}, field{"as", text(valueOf(r.came, "came_as"))}, field{"codec", text(valueOf(r.came, "came_codec"))},
+		field{"bytes", firstOf(valueOf(r.came, "came_bytes"), "0")}, field{"of", firstOf(valueOf(r.came, "came_of"), "0")})
 }
 
 func coreJSON(c boot.Core) string {

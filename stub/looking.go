@@ -30,6 +30,7 @@ type looking struct {
 	word    string // why the box is not on the newest release, "" when it is
 	text    string
 	newest  signed
+	came    string // how the last update came, from history
 	wish    boot.Wish
 	damaged bool // good did not hash at its last start
 	// unconfined is what the system could not take away from our children, as it was last said.
@@ -198,7 +199,7 @@ func (s *supervisor) fetched(b brought) {
 		s.tellAll()
 		return
 	}
-	s.log.info("release placed", "version", c.version, "release", counter(c.Core), "way", b.way, "bytes", b.bytes)
+	s.log.info("release placed", "version", c.version, "release", counter(c.Core), "way", b.came)
 	if b.choice.pending {
 		s.repaired()
 		return
@@ -212,7 +213,8 @@ func (s *supervisor) fetched(b brought) {
 		if a := s.decide(event); a.Do == boot.Refuse {
 			s.refuse(string(a.Why), c.version+": "+string(a.Why))
 		} else if s.record.Trial == c.Core {
-			s.note("stage", c.Core, "way="+b.way+" bytes="+b.bytes)
+			s.note("stage", c.Core, b.came)
+			l.came = b.came
 			s.refuse("trial", c.version+" is on trial")
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
@@ -400,11 +401,12 @@ func TestStatusForAPerson(t *testing.T) {
 	r := report{running: true, view: view{
 		version: "1.2.3", state: restarting, since: 1000, restarts: 2, last: "hang",
 		core: coreView{counter: 7, role: "previous"}, warnings: []warning{{"repair", "good is damaged"}},
-	}}
+	}, came: "came=1.3 came_as=delta came_codec=go1 came_bytes=52000 came_of=11260030"}
 	got := r.text(time.Unix(1090, 0))
 	for _, want := range []string{
 		"limpet 1.2.3: the core ended and is started again since ", "(1m30s)\n",
 		"core (version unknown) (release 7, previous), started again 2 times, the last one ended with hang\n",
+		"update 1.3 cost 52000 bytes on the wire (delta go1), the core has 11260030\n",
 		"warning: good is damaged [repair]\n", "the core does not answer\n",
 	} {
 		if !strings.Contains(got, want) {
@@ -414,6 +416,31 @@ func TestStatusForAPerson(t *testing.T) {
 	none := report{record: boot.Record{}}
 	if got := none.text(time.Now()); !strings.HasPrefix(got, "limpet (version unknown): not running (hint: ") {
 		t.Errorf("%s", got)
+	}
+}
+
+func TestLastCame(t *testing.T) {
+	l, err := platforms.Locate(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := lastCame(l); got != "" {
+		t.Errorf("without a history an update came as %q", got)
+	}
+	if err := os.MkdirAll(l.State, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := "2026-01-02T03:04:05Z stage release=2 version=1.2 hash=aa came=1.2 came_as=full came_bytes=9 came_of=9\n" +
+		"2026-01-02T03:05:05Z stage release=3 version=1.3 hash=bb " + came(signed{Core: boot.Core{Length: 900}, version: "1.3"}, []string{"delta", "50", "go1"}, 70) + "\n" +
+		"2026-01-02T03:06:05Z commit release=3 version=1.3 hash=bb\n"
+	if err := appendHistory(l.History(), text); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := lastCame(l), "came=1.3 came_as=delta came_codec=go1 came_bytes=70 came_of=900"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := valueOf(lastCame(l), "came_of"); got != "900" {
+		t.Errorf("of is %q", got)
 	}
 }
 

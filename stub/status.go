@@ -24,6 +24,7 @@ type report struct {
 	view    view
 	record  boot.Record
 	found   bool
+	came    string // how the last update came, "" for none
 	part    string // what the core said, "" for nothing
 }
 
@@ -62,6 +63,7 @@ func gather(l platforms.Layout) report {
 		// What it wrote last is history: of the core only what it was still holds.
 		r.view.state, r.view.core.pid = stopped, 0
 	}
+	r.came = lastCame(l)
 	if r.view.core.counter == 0 && r.found {
 		r.view.core.counter, r.view.core.hash, r.view.core.role = r.record.Good.Counter, r.record.Good.Hash, "good"
 	}
@@ -130,6 +132,11 @@ func (r report) text(now time.Time) string {
 			b.WriteString(", held")
 		}
 		b.WriteString(": " + v.why() + "\n")
+	}
+	if r.came != "" {
+		by := valueOf(r.came, "came_as") + " " + valueOf(r.came, "came_codec")
+		b.WriteString("update " + valueOf(r.came, "came") + " cost " + valueOf(r.came, "came_bytes") + " bytes on the wire (" + strings.TrimSpace(by) +
+			"), the core has " + valueOf(r.came, "came_of") + "\n")
 	}
 	if r.running {
 		for _, w := range v.warnings {

@@ -152,6 +152,7 @@ func (s *supervisor) begin() {
 		s.log.info("no valid record: looking for a signed core", "ver", s.layout.Ver)
 	}
 	s.looking.wish, _ = s.wishes()
+	s.looking.came = lastCame(s.layout)
 	s.ask()
 	s.publish()
 }

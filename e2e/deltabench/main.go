@@ -1,35 +1,39 @@
-// Command deltabench compares the codecs of package delta with bsdiff, bsdiff recompressed with xz, and zstd, on pairs of
-// files: sizes, times, and the memory of the process that applies a patch. It needs bsdiff, xz and zstd in PATH.
+// Command deltabench compares the codecs of package delta with bsdiff, bsdiff recompressed with xz, and zstd: sizes, and time and
+// memory of the processes that make a patch and apply it (`limpet-core patch`). It needs bsdiff, xz and zstd in PATH.
 //
-//	deltabench OLD:NEW ...
-//	deltabench -name amd64 OLD:NEW     one line, under a name
+//	deltabench                     the programs that docs/delta-format.md has measures for, with their limits; 1 when one is missed
+//	deltabench -quick              three of them
+//	deltabench OLD:NEW ...         any files, without limits
 //
-// The patches of bsdiff take about 20 times the size of the old file in memory while they are made.
+// The programs are built once, below .cache/deltabench, from their released versions. bsdiff takes about 20 times the size of the
+// old file in memory.
 package main
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/limpet-monitoring/limpet/updater/delta"
 )
 
+const cache = ".cache/deltabench"
+
 func main() {
-	name := flag.String("name", "", "what to call the pair, instead of the names of its files")
-	apply := flag.String("apply", "", "apply this codec: OLD PATCH RESULT (what deltabench starts itself as)")
+	quick := flag.Bool("quick", false, "three pairs instead of all")
+	meter := flag.Bool("meter", false, "run a command and say what it took (what deltabench starts itself as)")
+	make := flag.Bool("make", false, "make a go1 patch: OLD NEW PATCH (as well)")
 	flag.Parse()
 	var err error
-	if *apply != "" {
-		err = applyOne(*apply, flag.Arg(0), flag.Arg(1), flag.Arg(2))
-	} else {
-		err = compare(*name, flag.Args())
+	switch {
+	case *meter:
+		err = report(flag.Args())
+	case *make:
+		err = makePatch(flag.Arg(0), flag.Arg(1), flag.Arg(2))
+	default:
+		err = compare(*quick, flag.Args())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -37,118 +41,74 @@ func main() {
 	}
 }
 
-// applyOne is what `limpet-core patch` does, and no more, so that its memory can be measured.
-func applyOne(codec, oldPath, patchPath, resultPath string) error {
-	delta.Sparing()
-	old, err := os.Open(oldPath)
+// makePatch is what limpet-release does for one delta, so that its memory can be measured.
+func makePatch(oldPath, newPath, patchPath string) error {
+	old, err := os.ReadFile(oldPath)
 	if err != nil {
 		return err
 	}
-	defer old.Close()
-	info, err := old.Stat()
+	new, err := os.ReadFile(newPath)
 	if err != nil {
 		return err
 	}
-	patch, err := os.Open(patchPath)
+	patch, err := delta.Make(delta.Go1, old, new)
 	if err != nil {
 		return err
 	}
-	defer patch.Close()
-	out, err := os.Create(resultPath)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	if err := delta.Apply(context.Background(), codec, old, info.Size(), patch, out, delta.Limits{}); err != nil {
-		return err
-	}
-	_, err = fmt.Println(peak())
-	return err
+	return os.WriteFile(patchPath, patch, 0o600)
 }
 
-// peak returns the most memory that this process had resident, in kB, where the system says it: Linux.
-func peak() int {
-	b, _ := os.ReadFile("/proc/self/status")
-	_, rest, _ := strings.Cut(string(b), "VmHWM:")
-	if f := strings.Fields(rest); len(f) > 0 {
-		n, _ := strconv.Atoi(f[0])
-		return n
+func compare(quick bool, args []string) error {
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
 	}
-	return 0
-}
-
-func compare(name string, pairs []string) error {
-	dir, err := os.MkdirTemp("", "deltabench-")
+	dir, err := os.MkdirTemp(cache, "work-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fmt.Println("| pair | new file | bsdiff | bsdiff+xz | zstd -19 patch-from | codec zstd | codec go1 | go1/bsdiff | encode | apply | apply RSS |")
-	fmt.Println("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
-	for _, p := range pairs {
-		oldPath, newPath, ok := strings.Cut(p, ":")
-		if !ok {
-			return fmt.Errorf("read pair %q: it has no colon", p)
+	core := filepath.Join(dir, "limpet-core")
+	if err := goBuild(core, ".", nil, "./core"); err != nil {
+		return err
+	}
+	list := corpus(quick)
+	if len(args) > 0 {
+		if list, err = named(args); err != nil {
+			return err
 		}
-		label := name
-		if label == "" {
-			label = filepath.Base(oldPath) + " to " + filepath.Base(newPath)
+	}
+	fmt.Println("| pair | new file | bsdiff | bsdiff, xz | zstd -19 | `zstd` | `go1` | go1 / bsdiff | limit | make | apply | kept |")
+	fmt.Println("|---|--:|--:|--:|--:|--:|--:|--:|---|--:|--:|---|")
+	missed := 0
+	for _, p := range list {
+		if err := p.build(&p); err != nil {
+			return fmt.Errorf("build %s: %w", p.name, err)
 		}
-		line, err := measure(dir, oldPath, newPath)
+		m, err := measure(dir, core, p)
 		if err != nil {
-			return fmt.Errorf("measure %s: %w", p, err)
+			return fmt.Errorf("measure %s: %w", p.name, err)
 		}
-		fmt.Printf("| %s | %s |\n", label, line)
+		text, ok := m.row(p)
+		fmt.Println(text)
+		if !ok {
+			missed++
+		}
+	}
+	if missed > 0 {
+		return fmt.Errorf("%d of %d pairs miss a limit", missed, len(list))
 	}
 	return nil
 }
 
-// measure returns one line of the table.
-func measure(dir, oldPath, newPath string) (string, error) {
-	old, err := os.ReadFile(oldPath)
-	if err != nil {
-		return "", err
+// named are the pairs of a command line.
+func named(args []string) ([]pair, error) {
+	var list []pair
+	for _, arg := range args {
+		old, new, ok := strings.Cut(arg, ":")
+		if !ok {
+			return nil, fmt.Errorf("read pair %q: it has no colon", arg)
+		}
+		list = append(list, pair{name: filepath.Base(old) + " to " + filepath.Base(new), old: old, new: new, build: func(*pair) error { return nil }})
 	}
-	new, err := os.ReadFile(newPath)
-	if err != nil {
-		return "", err
-	}
-	bs, bsxz, err := bsdiff(dir, oldPath, newPath)
-	if err != nil {
-		return "", err
-	}
-	zst, err := zstd(dir, oldPath, newPath)
-	if err != nil {
-		return "", err
-	}
-	plain, err := delta.Make(delta.Zstd, old, new)
-	if err != nil {
-		return "", err
-	}
-	start := time.Now()
-	patch, err := delta.Make(delta.Go1, old, new)
-	if err != nil {
-		return "", err
-	}
-	took := time.Since(start)
-	patchPath := filepath.Join(dir, "go1")
-	if err := os.WriteFile(patchPath, patch, 0o600); err != nil {
-		return "", err
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	cmd := exec.Command(self, "-apply", delta.Go1, oldPath, patchPath, filepath.Join(dir, "result"))
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("apply: %w", err)
-	}
-	resident, err := strconv.Atoi(strings.TrimSpace(string(out)))
-	if err != nil {
-		return "", fmt.Errorf("apply: read its memory: %w", err)
-	}
-	return fmt.Sprintf("%d | %d | %d | %d | %d | %d | %.3f | %.1f s | %.2f s | %.1f MB", len(new), bs, bsxz, zst, len(plain), len(patch),
-		float64(len(patch))/float64(bs), took.Seconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds(), float64(resident)*1024/1e6), nil
+	return list, nil
 }

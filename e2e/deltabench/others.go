@@ -12,7 +12,7 @@ import (
 )
 
 // bsdiff returns the size of bsdiff's patch, and of the same patch with xz in place of its bzip2.
-func bsdiff(dir, oldPath, newPath string) (size, withXz int, err error) {
+func bsdiff(dir, oldPath, newPath string) (size, withXz int64, err error) {
 	path := filepath.Join(dir, "bsdiff")
 	if out, err := exec.Command("bsdiff", oldPath, newPath, path).CombinedOutput(); err != nil {
 		return 0, 0, fmt.Errorf("run bsdiff: %w: %s", err, out)
@@ -39,9 +39,9 @@ func bsdiff(dir, oldPath, newPath string) (size, withXz int, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		withXz += n
+		withXz += int64(n)
 	}
-	return len(b), withXz, nil
+	return int64(len(b)), withXz, nil
 }
 
 func xz(b []byte) (int, error) {
@@ -55,7 +55,7 @@ func xz(b []byte) (int, error) {
 }
 
 // zstd returns the size of the reference implementation's patch.
-func zstd(dir, oldPath, newPath string) (int, error) {
+func zstd(dir, oldPath, newPath string) (int64, error) {
 	path := filepath.Join(dir, "zst")
 	out, err := exec.Command("zstd", "-q", "-f", "-19", "--long=27", "--patch-from="+oldPath, newPath, "-o", path).CombinedOutput()
 	if err != nil {
@@ -65,5 +65,5 @@ func zstd(dir, oldPath, newPath string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return int(info.Size()), nil
+	return info.Size(), nil
 }

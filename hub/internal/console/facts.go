@@ -27,6 +27,7 @@ func facts(d fleet.Detail) []fact {
 		{Name: "Core", Value: version(d.CoreVersion, d.Development)},
 		{Name: "Core hash", Value: short(d.CoreHash), Mono: true},
 		{Name: "Offered", Value: offered(d.Agent), Key: "offer"},
+		{Name: "Last update", Value: cmp.Or(d.Update.String(), "-"), Key: "update"},
 		{Name: "Stub", Value: d.StubVersion},
 		{Name: "Trust", Value: d.Facts.Trust},
 		{Name: "Revision", Value: revision(d.Agent), Key: "revision"},

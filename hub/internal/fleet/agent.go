@@ -3,6 +3,7 @@ package fleet
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/journal"
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
@@ -66,6 +67,36 @@ type Agent struct {
 	Counts           Counts   `json:"counts"`
 	Results          uint64   `json:"results"` // how many ever came
 	Offer            Offer    `json:"offer"`
+	Update           Update   `json:"update"`
+}
+
+// Update is how the last release that an agent staged came to it, and what that cost on the wire, as the agent says.
+type Update struct {
+	Version string `json:"version"` // "" = it has not said
+	As      string `json:"as"`      // "delta", "packed", "full" or "here"
+	Codec   string `json:"codec"`   // of the first two
+	Bytes   uint64 `json:"bytes"`   // on the wire
+	Of      uint64 `json:"of"`      // bytes of the core
+}
+
+// updateOf takes an update from the facts (docs/stub-contract.md, status keys).
+func updateOf(more map[string]string) Update {
+	u := Update{Version: more["came"], As: more["came_as"], Codec: more["came_codec"]}
+	u.Bytes, _ = strconv.ParseUint(more["came_bytes"], 10, 64)
+	u.Of, _ = strconv.ParseUint(more["came_of"], 10, 64)
+	return u
+}
+
+// String is the update in one line for people, "" for none.
+func (u Update) String() string {
+	if u.Version == "" {
+		return ""
+	}
+	text := u.Version + " cost " + strconv.FormatUint(u.Bytes, 10) + " bytes (" + strings.TrimSpace(u.As+" "+u.Codec) + ")"
+	if u.Of > 0 {
+		text += " of " + strconv.FormatUint(u.Of, 10)
+	}
+	return text
 }
 
 // Offer is the release meant for an agent: the newest of its channel that the hub's repository lists.

@@ -134,7 +134,7 @@ func WithSession(a Agent, e presence.Entry) Agent {
 	a.Hostname, a.Addresses, a.OS, a.Arch = e.Facts.Hostname, list(e.Facts.Addresses), e.Facts.OS, e.Facts.Arch
 	a.Platform, a.Kernel, a.Tags = e.Facts.Platform, e.Facts.Kernel, list(e.Facts.Tags)
 	a.CoreVersion, a.CoreHash, a.StubVersion = e.Facts.CoreVersion, e.Facts.CoreHash, e.Facts.StubVersion
-	a.Development = e.Facts.Development
+	a.Development, a.Update = e.Facts.Development, updateOf(e.Facts.More)
 	a.Presence, a.Cause, a.Since, a.LastSeen = Presence(cmp.Or(e.State, presence.Offline)), e.Cause, e.Since, e.Since
 	a.Revision, a.RevisionProblems, a.TLS = e.Revision, list(e.Problems), e.TLS
 	return a

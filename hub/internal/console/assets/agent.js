@@ -228,6 +228,9 @@ function head(a) {
   const runs = a.revision ? String(a.revision) : 'defaults alone';
   const o = a.offer;
   set(field(aside, 'offer'), o.why ? (o.version ? `${o.version}: ${o.why}` : o.why) : o.version ? `${o.version}, which it runs` : '-');
+  const u = a.update;
+  const how = `${u.as} ${u.codec}`.trim();
+  set(field(aside, 'update'), u.version ? `${u.version} cost ${u.bytes} bytes (${how})${u.of ? ` of ${u.of}` : ''}` : '-');
   set(field(aside, 'revision'), a.revision === a.wanted_revision ? runs : `${runs}, wanted ${a.wanted_revision}`);
   set(field(aside, 'results'), a.results);
   setTime(field(aside, 'last_seen'), a.last_seen);

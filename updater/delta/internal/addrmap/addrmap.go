@@ -4,6 +4,7 @@ package addrmap
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 )
 
@@ -11,22 +12,48 @@ import (
 type Piece struct{ Old, New, Len uint32 }
 
 // Map is sorted by old address; its pieces do not overlap.
-type Map []Piece
+type Map struct {
+	pieces []Piece
+	first  []uint32 // by page: how many pieces begin before it
+	shift  int      // of addresses to pages
+}
+
+// pageBits says how many pages there are at most: few enough to stay near the processor, enough for one or two pieces each.
+const pageBits = 14
 
 // New makes a map of pieces in any order. Where two overlap in the old program the longer one keeps the addresses; of
 // equal ones the one that comes first in the list.
 func New(pieces []Piece) Map {
 	sorted := slices.Clone(pieces)
 	slices.SortStableFunc(sorted, func(a, b Piece) int { return cmp.Compare(a.Old, b.Old) })
-	m := make(Map, 0, len(sorted))
+	merged := make([]Piece, 0, len(sorted))
 	for _, p := range sorted {
-		m = add(m, p)
+		merged = add(merged, p)
 	}
-	return slices.DeleteFunc(m, func(p Piece) bool { return p.Len == 0 })
+	m := Map{pieces: slices.DeleteFunc(merged, func(p Piece) bool { return p.Len == 0 })}
+	m.pages()
+	return m
+}
+
+// pages counts for each page what begins before it, and for the page behind the last one everything.
+func (m *Map) pages() {
+	if len(m.pieces) == 0 {
+		return
+	}
+	last := m.pieces[len(m.pieces)-1].Old
+	m.shift = max(0, bits.Len32(last)-pageBits)
+	m.first = make([]uint32, last>>m.shift+2)
+	n := 0
+	for page := range m.first {
+		for n < len(m.pieces) && m.pieces[n].Old>>m.shift < uint32(page) {
+			n++
+		}
+		m.first[page] = uint32(n)
+	}
 }
 
 // add puts a piece behind the others, of which none begins later.
-func add(m Map, p Piece) Map {
+func add(m []Piece, p Piece) []Piece {
 	if p.Len == 0 {
 		return m
 	}
@@ -63,27 +90,32 @@ func (p Piece) from(old uint32) Piece {
 
 // At returns where t is in the new program: by the piece that holds it, or else by the nearer of its neighbours. exact
 // says that a piece holds it.
-func (m Map) At(t uint32) (new uint32, exact bool) {
-	lo, hi := 0, len(m)
-	for lo < hi {
-		if mid := (lo + hi) / 2; m[mid].Old <= t {
-			lo = mid + 1
-		} else {
-			hi = mid
+func (m *Map) At(t uint32) (new uint32, exact bool) {
+	if len(m.pieces) == 0 {
+		return t, false
+	}
+	n := len(m.pieces) // that begin at t or before
+	if page := uint64(t) >> m.shift; page+1 < uint64(len(m.first)) {
+		n = int(m.first[page])
+		for end := int(m.first[page+1]); n < end; {
+			if mid := (n + end) / 2; m.pieces[mid].Old <= t {
+				n = mid + 1
+			} else {
+				end = mid
+			}
 		}
 	}
-	if lo == 0 {
-		if len(m) == 0 {
-			return t, false
-		}
-		return m[0].New + (t - m[0].Old), false
+	if n == 0 {
+		return m.pieces[0].New + (t - m.pieces[0].Old), false
 	}
-	before := m[lo-1]
+	before := &m.pieces[n-1]
 	if t-before.Old < before.Len {
 		return before.New + (t - before.Old), true
 	}
-	if lo < len(m) && m[lo].Old-t < t-(before.Old+before.Len)+1 {
-		return m[lo].New + (t - m[lo].Old), false
+	if n < len(m.pieces) {
+		if next := &m.pieces[n]; next.Old-t < t-(before.Old+before.Len)+1 {
+			return next.New + (t - next.Old), false
+		}
 	}
 	return before.New + (t - before.Old), false
 }

@@ -23,8 +23,8 @@ func init() {
 		rate[i] = uint32(655360 / (10*i + 14))
 		confidence[i] = int32(min(i, 30) + 2)
 	}
-	for i := 0; i < inputs-1; i += 2 {
-		firstWeights[i] = 65536 * 3 / 10
+	for i := range maxContexts {
+		firstWeights.x[i] = 65536 * 3 / 10
 	}
 }
 

@@ -17,8 +17,9 @@ type code struct {
 	s      *Source
 	lo, hi uint32 // offsets of the function at hand
 	refs   []Ref
-	class  []uint8 // of each byte of it
-	limit  uint32  // end of memory
+	class  []uint8 // of each byte of it, once they were asked for
+	isCode bool
+	limit  uint32 // end of memory
 }
 
 func (c *code) init(s *Source) {
@@ -65,9 +66,8 @@ func (c *code) load(off uint32) {
 		return
 	}
 	c.refs, c.class = c.refs[:0], c.class[:0]
-	var isCode bool
-	c.lo, c.hi, isCode = c.span(off)
-	if !isCode {
+	c.lo, c.hi, c.isCode = c.span(off)
+	if !c.isCode {
 		for _, g := range c.s.Image.Segments {
 			if g.Off > off {
 				c.hi = min(c.hi, g.Off)
@@ -98,17 +98,47 @@ func (c *code) in(lo, hi uint32, buf []Ref) []Ref {
 
 // Class says what the byte at an offset is for: below 32 or from 64 on in code, 0 elsewhere.
 func (s *Source) Class(off uint32) uint8 {
-	s.code.load(off)
-	if i := off - s.code.lo; i < uint32(len(s.code.class)) {
-		return s.code.class[i]
+	c := &s.code
+	c.load(off)
+	if !c.isCode {
+		return 0
 	}
-	return 0
+	if len(c.class) == 0 {
+		c.classes(s.Image.Data[c.lo:c.hi])
+	}
+	return c.class[off-c.lo]
+}
+
+// classes says of each byte of the function at hand what it is for.
+func (c *code) classes(b []byte) {
+	if c.s.Image.Arch == image.ARM64 {
+		for at := range b {
+			top := uint8(0)
+			if at+4 <= len(b) {
+				top = b[at+3] >> 3
+			}
+			c.class = append(c.class, 64+uint8(at&3)<<5|top)
+		}
+		return
+	}
+	for at := 0; at < len(b); {
+		in := insn.AMD64(b[at:min(at+16, len(b))])
+		if in.Len == 0 || in.Len > len(b)-at {
+			c.class = append(c.class, 0)
+			at++
+			continue
+		}
+		for i := range in.Len {
+			c.class = append(c.class, in.Class(b[at:], i))
+		}
+		at += in.Len
+	}
 }
 
 // InCode reports whether the byte at an offset is in a function.
 func (s *Source) InCode(off uint32) bool {
 	s.code.load(off)
-	return len(s.code.class) > 0
+	return s.code.isCode && s.code.hi > s.code.lo
 }
 
 // add keeps a reference whose target is in the program.
@@ -123,12 +153,8 @@ func (c *code) amd64(b []byte, addr uint32) {
 	for at := 0; at < len(b); {
 		in := insn.AMD64(b[at:min(at+16, len(b))])
 		if in.Len == 0 || in.Len > len(b)-at {
-			c.class = append(c.class, 0)
 			at++
 			continue
-		}
-		for i := range in.Len {
-			c.class = append(c.class, in.Class(b[at:], i))
 		}
 		if in.Kind != insn.None {
 			next := addr + uint32(at+in.Len)
@@ -146,14 +172,6 @@ func (c *code) amd64(b []byte, addr uint32) {
 
 // arm64 takes each word for an instruction.
 func (c *code) arm64(b []byte, addr uint32) {
-	for len(c.class) < len(b) {
-		at := len(c.class)
-		top := uint8(0)
-		if at+4 <= len(b) {
-			top = b[at+3] >> 2
-		}
-		c.class = append(c.class, 64+uint8(at&3)<<5|top>>1)
-	}
 	for at := 0; at+4 <= len(b); at += 4 {
 		w := binary.LittleEndian.Uint32(b[at:])
 		kind, distance := insn.ARM64(w)

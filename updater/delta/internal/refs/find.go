@@ -63,16 +63,38 @@ func (f *finder) add(pos uint32, size uint8, kind Kind, target uint32, aux uint1
 // sorted returns the references in the order of the file. Of two that overlap the first stays, and of two at one place
 // the one that was found first.
 func (f *finder) sorted() []Ref {
-	slices.SortStableFunc(f.list, func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+	list := f.byPage()
 	end, n := uint32(0), 0
-	for _, r := range f.list {
+	for _, r := range list {
 		if r.Pos >= end {
-			f.list[n] = r
+			list[n] = r
 			n++
 			end = r.Pos + uint32(r.Size)
 		}
 	}
-	return slices.Clip(slices.Clone(f.list[:n]))
+	return list[:n]
+}
+
+// byPage sorts the references, of which those at one place keep their order: into pages of the file first, then each of
+// these short lists.
+func (f *finder) byPage() []Ref {
+	const page = 12
+	starts := make([]int, len(f.im.Data)>>page+2)
+	for _, r := range f.list {
+		starts[r.Pos>>page+1]++
+	}
+	for i := range len(starts) - 1 {
+		starts[i+1] += starts[i]
+	}
+	sorted, next := make([]Ref, len(f.list)), slices.Clone(starts)
+	for _, r := range f.list {
+		sorted[next[r.Pos>>page]] = r
+		next[r.Pos>>page]++
+	}
+	for i := range len(starts) - 1 {
+		slices.SortStableFunc(sorted[starts[i]:starts[i+1]], func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+	}
+	return sorted
 }
 
 // pointers adds every aligned word outside of code and line tables that holds an address of the program.

@@ -13,13 +13,13 @@ type copies struct {
 	since    uint32 // units since the last miss
 	lastPred byte   // of the last missed byte
 	lastWas  byte
-	outcome  []uint16 // by class and byte: 0 nothing yet, 1 hit, 2 + the byte that came instead
+	outcome  *[classes * 256]uint16 // by class and byte: 0 nothing yet, 1 hit, 2 + the byte that came instead
 
 	kindHist [refs.Kinds]uint32
 	recent   [refs.Kinds][4]int64 // corrections
-	moved    []override
+	moved    *[1 << overrideBits]override
 	line     uint32 // how far lines have moved
-	inlined  []lineShift
+	inlined  *[1 << lineBits]lineShift
 }
 
 // override says where an address went that the map got wrong.
@@ -35,9 +35,9 @@ const (
 )
 
 func (c *copies) init() {
-	c.outcome = make([]uint16, classes*256)
-	c.moved = make([]override, 1<<overrideBits)
-	c.inlined = make([]lineShift, 1<<lineBits)
+	c.outcome = new([classes * 256]uint16)
+	c.moved = new([1 << overrideBits]override)
+	c.inlined = new([1 << lineBits]lineShift)
 }
 
 // copy makes the bytes of one copy, block by block of the old file.
@@ -75,7 +75,7 @@ func (w *walk) block(at, to, shift uint32, edge bool) {
 		e = 1
 	}
 	n := min(uint32(len(w.refBuf)), 40)
-	w.c.Contexts(hash(w.blockHist&0xFF, reg), hash(w.blockHist&0xFFFF, 1), hash(reg, n), hash(e, w.blockHist&7, logOf(to-at)), hash(reg, e))
+	w.c.Contexts(hash2(w.blockHist&0xFF, reg), hash2(w.blockHist&0xFFFF, 1), hash2(reg, n), hash3(e, w.blockHist&7, logOf(to-at)), hash2(reg, e))
 	clean := w.bit(w.want != nil && bytes.Equal(w.nb[at+shift:to+shift], w.wants(at+shift, to+shift)), 1, siteBlock)
 	w.blockHist = w.blockHist<<1 | 1
 	if clean {
@@ -137,8 +137,8 @@ func (w *walk) byte(at, shift, reg uint32) {
 	out := &c.outcome[class<<8|old]
 	dist := min(logOf(c.since), 12)
 	h := c.hist
-	w.c.Contexts(hash(h&0xFF, reg, class), hash(old, reg, class), hash(dist, h&0xFFF), hash(old, prev, prev2),
-		hash(old, next, 5), hash(pair, old, dist), hash(old, uint32(*out), class), hash(class, dist, h&15))
+	w.c.Contexts(hash3(h&0xFF, reg, class), hash3(old, reg, class), hash2(dist, h&0xFFF), hash3(old, prev, prev2),
+		hash3(old, next, 5), hash3(pair, old, dist), hash3(old, uint32(*out), class), hash3(class, dist, h&15))
 	var want byte
 	if w.want != nil {
 		want = w.want[n]
@@ -150,8 +150,8 @@ func (w *walk) byte(at, shift, reg uint32) {
 		return
 	}
 	diff := uint32(c.lastWas - c.lastPred)
-	w.c.Contexts(hash(old, reg), hash(old, prev), hash(prev, prev2, 2), hash(old, diff, 3), hash(old, next, 4),
-		hash(pair, old), hash(uint32(*out), class, old), hash(class, diff, old, 7))
+	w.c.Contexts(hash2(old, reg), hash2(old, prev), hash3(prev, prev2, 2), hash3(old, diff, 3), hash3(old, next, 4),
+		hash2(pair, old), hash3(uint32(*out), class, old), hash4(class, diff, old, 7))
 	got := w.c.Byte(want, siteMissed)
 	w.nb[n] = got
 	*out = 2 + uint16(got)

@@ -8,7 +8,7 @@ import (
 
 // lineMap remembers how far the lines of each source file have moved.
 type lineMap struct {
-	slots   []lineSlot
+	slots   *[1 << lineSlotBits]lineSlot
 	logging bool
 	log     []logged
 }
@@ -30,10 +30,10 @@ const (
 	lineReach    = 128 // lines above that are looked at
 )
 
-func (l *lineMap) init() { l.slots = make([]lineSlot, 1<<lineSlotBits) }
+func (l *lineMap) init() { l.slots = new([1 << lineSlotBits]lineSlot) }
 
 func lineHash(file uint32, line int32) uint32 {
-	return hash(file, uint32(line)) * 0x85EBCA6B >> (32 - lineSlotBits)
+	return hash2(file, uint32(line)) * 0x85EBCA6B >> (32 - lineSlotBits)
 }
 
 // learn remembers that a line of a file has moved by shift.

@@ -12,13 +12,13 @@ import (
 
 // literals is what the walk remembers from one literal byte to the next.
 type literals struct {
-	table []uint32 // where five bytes with a hash were seen last: 1 + place, new places behind the old file
-	match uint32   // place that the match model points to, or 0
-	len   uint32   // how long it has been right
-	ptr   uint32   // running place in the old file
-	miss  uint32   // last bytes: 1 where the byte at ptr was wrong
-	start uint32   // of the instruction at hand
-	code  bool     // whether amd64 instructions are followed
+	table *[1 << tableBits]uint32 // where five bytes with a hash were seen last: 1 + place, new places behind the old file
+	match uint32                  // place that the match model points to, or 0
+	len   uint32                  // how long it has been right
+	ptr   uint32                  // running place in the old file
+	miss  uint32                  // last bytes: 1 where the byte at ptr was wrong
+	start uint32                  // of the instruction at hand
+	code  bool                    // whether amd64 instructions are followed
 
 	near     []refs.Ref // references around nearAt, in code
 	nearAt   uint32
@@ -37,11 +37,9 @@ const (
 )
 
 func (l *literals) init(w *walk) {
-	l.table = make([]uint32, 1<<tableBits)
-	for i := range w.ob {
-		if i+matchMin <= len(w.ob) {
-			l.table[hash5(w.ob[i:])] = uint32(i+matchMin) + 1
-		}
+	l.table = new([1 << tableBits]uint32)
+	for i := range max(len(w.ob)-matchMin+1, 0) {
+		l.table[hash5(w.ob[i:])] = uint32(i+matchMin) + 1
 	}
 }
 
@@ -163,8 +161,8 @@ func (w *walk) literalByte(at, reg uint32) {
 	if l.ptr < uint32(len(w.ob)) {
 		here = uint32(w.ob[l.ptr]) + 1
 	}
-	w.c.Contexts(hash(reg, class, opcode), hash(prev[0], class), hash(prev[0], prev[1], 2), hash(prev[0], prev[1], prev[2], 3),
-		hash(prev[0], prev[1], prev[2], prev[3]), hash(guess, level), hash(guess, prev[0], min(level, 1)), hash(here, l.miss&7, prev[0]))
+	w.c.Contexts(hash3(reg, class, opcode), hash2(prev[0], class), hash3(prev[0], prev[1], 2), hash4(prev[0], prev[1], prev[2], 3),
+		hash4(prev[0], prev[1], prev[2], prev[3]), hash2(guess, level), hash3(guess, prev[0], min(level, 1)), hash3(here, l.miss&7, prev[0]))
 	var want byte
 	if w.want != nil {
 		want = w.want[at]
@@ -259,7 +257,7 @@ func (w *walk) codeTarget(k refs.Kind, want uint32) uint32 {
 			return false
 		}
 		tried[n] = t
-		w.c.Contexts(hash(uint32(k), n), hash(uint32(k), min(n, 1), l.miss&15), hash(r.Target, 1), hash(n, l.miss&255))
+		w.c.Contexts(hash2(uint32(k), n), hash3(uint32(k), min(n, 1), l.miss&15), hash2(r.Target, 1), hash2(n, l.miss&255))
 		n++
 		if !w.bit(t == want, n, siteCandidate) {
 			return false
@@ -288,7 +286,7 @@ func (w *walk) codeTarget(k refs.Kind, want uint32) uint32 {
 	}
 	t := uint32(0)
 	for i := range uint32(4) {
-		w.c.Contexts(hash(uint32(k), i, t), hash(i, t, 1), hash(uint32(k), i, t, l.lastTo[k]>>(24-8*i)), hash(uint32(k), i))
+		w.c.Contexts(hash3(uint32(k), i, t), hash3(i, t, 1), hash4(uint32(k), i, t, l.lastTo[k]>>(24-8*i)), hash2(uint32(k), i))
 		t = t<<8 | uint32(w.c.Byte(byte(want>>(24-8*i)), siteAddress))
 	}
 	return t

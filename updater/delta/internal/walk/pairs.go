@@ -19,6 +19,7 @@ type tablePass struct {
 	file     int // entry of the partner's file table at hand
 	lastDiff int32
 	hist     uint32
+	mapped   uint32 // where the pc of the entry that was predicted last should be
 }
 
 // What happens next in a table.
@@ -62,12 +63,23 @@ func (p *tablePass) put(e refs.Pair) {
 	p.pc = e.PC
 	p.newLine += e.DV
 	p.n++
-	if k, found := slices.BinarySearch(p.ends, e.PC); !found && len(p.ends) < 1<<16 {
-		p.ends = slices.Insert(p.ends, k, e.PC)
+	p.addEnd(e.PC)
+}
+
+// addEnd keeps the list of ends in order.
+func (p *tablePass) addEnd(pc uint32) {
+	n := len(p.ends)
+	if n >= 1<<16 {
+		return
+	}
+	if n == 0 || p.ends[n-1] < pc {
+		p.ends = append(p.ends, pc)
+	} else if k, found := slices.BinarySearch(p.ends, pc); !found {
+		p.ends = slices.Insert(p.ends, k, pc)
 	}
 }
 
-// take moves on in the old table after entry j was used, and learns from the new one.
+// take moves on in the old table after entry j was predicted and used, and learns from the new one.
 func (p *tablePass) take(j int) {
 	o := p.oldPairs[j]
 	p.prevLine += o.DV
@@ -80,8 +92,9 @@ func (p *tablePass) take(j int) {
 // drop moves on in the old table past entry j, which the new one does not have.
 func (p *tablePass) drop(j int) { p.prevLine += p.oldPairs[j].DV }
 
+// learnPC notes where a pc of the partner turned out to be, if that was not predicted.
 func (p *tablePass) learnPC(old, new uint32) {
-	if p.mapPC(old) == new {
+	if p.mapped == new {
 		return
 	}
 	k, found := slices.BinarySearchFunc(p.pcs, old, func(a pcPair, b uint32) int { return cmp.Compare(a.old, b) })
@@ -94,8 +107,10 @@ func (p *tablePass) learnPC(old, new uint32) {
 
 // mapPC predicts where a pc of the partner is.
 func (p *tablePass) mapPC(old uint32) uint32 {
-	if k, found := slices.BinarySearchFunc(p.pcs, old, func(a pcPair, b uint32) int { return cmp.Compare(a.old, b) }); found {
-		return p.pcs[k].new
+	if len(p.pcs) > 0 {
+		if k, found := slices.BinarySearchFunc(p.pcs, old, func(a pcPair, b uint32) int { return cmp.Compare(a.old, b) }); found {
+			return p.pcs[k].new
+		}
 	}
 	a, _ := p.walk.m.At(p.oldEntry + old)
 	return a - p.entry
@@ -104,7 +119,8 @@ func (p *tablePass) mapPC(old uint32) uint32 {
 // predict says what the new table has in place of entry j of the old one.
 func (p *tablePass) predict(j int) refs.Pair {
 	o := p.oldPairs[j]
-	e := refs.Pair{DV: o.DV, PC: p.mapPC(o.PC)}
+	p.mapped = p.mapPC(o.PC)
+	e := refs.Pair{DV: o.DV, PC: p.mapped}
 	if p.line {
 		was := p.prevLine + o.DV
 		if shift, ok := p.lines.find(p.fileAt(o.PC), was); ok {
@@ -179,7 +195,7 @@ func (p *tablePass) codeOp(op uint32, j int, last uint32) uint32 {
 		atEnd = 1
 	}
 	k := p.kind
-	p.c.Contexts(hash(k, left, last, atEnd), hash(k, p.hist&0xFF, left), hash(left, last, atEnd, p.hist&3), hash(k, uint32(min(p.n, 20)), atEnd))
+	p.c.Contexts(hash4(k, left, last, atEnd), hash3(k, p.hist&0xFF, left), hash4(left, last, atEnd, p.hist&3), hash3(k, uint32(min(p.n, 20)), atEnd))
 	if left > 0 {
 		if p.bit(op == opMatch, 1, siteOp6) {
 			return opMatch
@@ -210,7 +226,7 @@ func (p *tablePass) value(dv, pred, old int32, matched bool) int32 {
 	k := p.kind
 	changes := &p.changes[k]
 	if matched {
-		p.c.Contexts(hash(k, p.hist&0xFF), hash(k, uint32(old), 1), hash(k, uint32(pred-old), p.hist&3), hash(k, uint32(p.lastDiff), 3))
+		p.c.Contexts(hash2(k, p.hist&0xFF), hash3(k, uint32(old), 1), hash3(k, uint32(pred-old), p.hist&3), hash3(k, uint32(p.lastDiff), 3))
 		hit := p.bit(dv == pred, 1, siteValue6)
 		p.hist <<= 1
 		if hit {
@@ -228,7 +244,7 @@ func (p *tablePass) value(dv, pred, old int32, matched bool) int32 {
 			}
 		}
 	}
-	p.c.Contexts(k, hash(k, uint32(min(p.n, 3))), hash(k, uint32(p.newLine), 2), hash(k, uint32(old), 3))
+	p.c.Contexts(k, hash2(k, uint32(min(p.n, 3))), hash3(k, uint32(p.newLine), 2), hash3(k, uint32(old), 3))
 	dv = old + int32(p.c.Signed(int64(dv-old), siteChange6))
 	p.lastDiff = dv - old
 	if matched {
@@ -248,7 +264,7 @@ func (p *tablePass) codePC(pc, pred uint32, matched bool) uint32 {
 	if matched {
 		m = 1
 	}
-	p.c.Contexts(hash(k, m, p.hist&0xF), hash(k, m, uint32(min(len(p.ends), 8))), hash(k, m, uint32(min(p.n, 8))), hash(m, logOf(pred-p.pc)))
+	p.c.Contexts(hash3(k, m, p.hist&0xF), hash3(k, m, uint32(min(len(p.ends), 8))), hash3(k, m, uint32(min(p.n, 8))), hash2(m, logOf(pred-p.pc)))
 	if matched {
 		if p.bit(pc == pred, 1, sitePC6) {
 			return pred
@@ -278,7 +294,7 @@ func (p *tablePass) codePC(pc, pred uint32, matched bool) uint32 {
 		}
 		coder.Fail("read pc table: no instruction was taken")
 	}
-	p.c.Contexts(k, hash(k, 1))
+	p.c.Contexts(k, hash2(k, 1))
 	return p.pc + p.quantum*uint32(p.c.Number(uint64((pc-p.pc)/p.quantum), siteFar6))
 }
 
@@ -308,7 +324,7 @@ func (p *tablePass) boundary(i int, yes bool, pred uint32, matched bool) bool {
 		}
 	}
 	k := p.kind
-	p.c.Contexts(hash(k, e, dist), hash(k, before, e, 1), hash(k, after, e, 2), hash(k, before, after, e), hash(k, dist, before, 3),
-		hash(k, e, logOf(s-p.pc), uint32(min(p.n, 3))))
+	p.c.Contexts(hash3(k, e, dist), hash4(k, before, e, 1), hash4(k, after, e, 2), hash4(k, before, after, e), hash4(k, dist, before, 3),
+		hash4(k, e, logOf(s-p.pc), uint32(min(p.n, 3))))
 	return p.bit(yes, 1, siteStep6)
 }

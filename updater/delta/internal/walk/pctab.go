@@ -174,7 +174,7 @@ func (t *tables) field(i, f uint32) {
 // offset codes where a table is: as predicted, nowhere, at the end where a new one follows, or at an earlier place.
 func (t *tables) offset(got, pred, end, state uint32) uint32 {
 	k := t.kind
-	t.c.Contexts(hash(k, state), hash(k, state, t.ring&15), hash(state, t.ring&255), hash(k, pred, 1))
+	t.c.Contexts(hash2(k, state), hash3(k, state, t.ring&15), hash2(state, t.ring&255), hash3(k, pred, 1))
 	hit := t.bit(got == pred, 1, siteField6)
 	t.ring <<= 1
 	if hit {
@@ -189,7 +189,7 @@ func (t *tables) offset(got, pred, end, state uint32) uint32 {
 	}
 	hot := &t.hot[k]
 	i := 0
-	t.c.Contexts(hash(k, 1), hash(k, state, 2), hash(k, hot[0], 3))
+	t.c.Contexts(hash2(k, 1), hash3(k, state, 2), hash3(k, hot[0], 3))
 	for ; i < len(hot); i++ {
 		if t.bit(got == hot[i], 4+uint32(i), siteField6) {
 			got = hot[i]
@@ -197,7 +197,7 @@ func (t *tables) offset(got, pred, end, state uint32) uint32 {
 		}
 	}
 	if i == len(hot) {
-		t.c.Contexts(k, hash(k, hot[0]), 99)
+		t.c.Contexts(k, hash2(k, hot[0]), 99)
 		got = uint32(t.c.Number(uint64(got), siteOffset6))
 		if got >= end || got == 0 {
 			coder.Fail("read pc tables: a table at %d of %d", got, end)
@@ -232,7 +232,7 @@ func (t *tables) table(oldOff, f uint32) {
 		if t.walk.want != nil {
 			all = p.asPredicted(t.wantPairs)
 		}
-		t.c.Contexts(t.kind, hash(t.kind, t.ring&15), hash(t.kind, logOf(uint32(len(t.oldPairs)))), hash(t.kind, uint32(len(t.pcs)&3)))
+		t.c.Contexts(t.kind, hash2(t.kind, t.ring&15), hash2(t.kind, logOf(uint32(len(t.oldPairs)))), hash2(t.kind, uint32(len(t.pcs)&3)))
 		if t.bit(all, 1, siteAll6) {
 			for j := range t.oldPairs {
 				p.put(p.predict(j))

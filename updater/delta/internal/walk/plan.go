@@ -83,7 +83,7 @@ func (w *walk) codeCopies() {
 		if w.want != nil {
 			c = w.Copies[i]
 		}
-		gap := w.number(uint64(c.New)-at, size-at, "gap", siteGap, way, hash(way, logOf(lastLen)))
+		gap := w.number(uint64(c.New)-at, size-at, "gap", siteGap, way, hash2(way, logOf(lastLen)))
 		c.New = uint32(at + gap)
 		g := logOf(uint32(gap))
 		var d int64
@@ -94,7 +94,7 @@ func (w *walk) codeCopies() {
 		}
 		c.Old = uint32(o)
 		most := min(size-uint64(c.New), uint64(len(w.ob))-uint64(o))
-		c.Len = uint32(w.number(uint64(c.Len), most, "length of a copy", siteLength, way, hash(way, g)))
+		c.Len = uint32(w.number(uint64(c.Len), most, "length of a copy", siteLength, way, hash2(way, g)))
 		if c.Len == 0 {
 			coder.Fail("read copy %d: it is empty", i)
 		}
@@ -108,7 +108,7 @@ func (w *walk) codeCopies() {
 // codeDiagonal codes how far a copy's source is from its destination: as one of the last four distances, or as a step
 // from one of the last two.
 func (w *walk) codeDiagonal(d int64, recent *[4]int64, gap, way uint32) (int64, uint32) {
-	w.c.Contexts(0, way, hash(way, gap), gap)
+	w.c.Contexts(0, way, hash2(way, gap), gap)
 	k := uint32(0)
 	for ; k < 4; k++ {
 		if w.bit(recent[k] == d, 1+k, siteWay) {

@@ -132,8 +132,8 @@ func (w *walk) reference(r *refs.Ref, shift, reg uint32) {
 	}
 	hist := c.kindHist[k]
 	dist := min(logOf(c.since), 12)
-	w.c.Contexts(hash(k, hist&0xFF, state), hash(k, c.hist&0xFF), hash(k, r.Target, 3), hash(k, dist, state),
-		hash(k, uint32(r.Aux), reg, state), hash(k, hist&7, c.hist&7, dist))
+	w.c.Contexts(hash3(k, hist&0xFF, state), hash2(k, c.hist&0xFF), hash3(k, r.Target, 3), hash3(k, dist, state),
+		hash4(k, uint32(r.Aux), reg, state), hash4(k, hist&7, c.hist&7, dist))
 	hit := w.bit(bytes.Equal(want, b), 1, siteRef)
 	c.kindHist[k] = hist << 1
 	c.note(!hit)
@@ -142,7 +142,7 @@ func (w *walk) reference(r *refs.Ref, shift, reg uint32) {
 	}
 	c.kindHist[k]++
 	if partial(r.Kind) {
-		w.c.Contexts(k, hash(k, hist&0xFF), hash(k, c.hist&0xFF))
+		w.c.Contexts(k, hash2(k, hist&0xFF), hash2(k, c.hist&0xFF))
 		if !w.bit(want != nil && sayable(r, b, want, pred), 1, siteRaw) {
 			for i := range uint32(r.Size) {
 				w.byte(r.Pos+i, shift, reg)
@@ -177,7 +177,7 @@ func (w *walk) miss(r *refs.Ref, pos uint32, want []byte, pred uint64, learned b
 	if learned {
 		t, _ := w.m.At(r.Target)
 		plain := w.field(r, pos, t)
-		w.c.Contexts(k, hash(k, c.kindHist[k]&0xFF))
+		w.c.Contexts(k, hash2(k, c.kindHist[k]&0xFF))
 		if w.bit(plain == got, 1, siteAlt) {
 			r.Put(b, plain)
 			w.learn(r, t)
@@ -205,7 +205,7 @@ func (w *walk) learn(r *refs.Ref, t uint32) { *w.cp.override(r.Target) = overrid
 func (w *walk) correction(r *refs.Ref, d int64, state uint32) int64 {
 	k := uint32(r.Kind)
 	recent := &w.cp.recent[k]
-	w.c.Contexts(k, hash(k, w.cp.kindHist[k]&0xFF), hash(k, state, uint32(r.Aux)), hash(k, r.Target))
+	w.c.Contexts(k, hash2(k, w.cp.kindHist[k]&0xFF), hash3(k, state, uint32(r.Aux)), hash2(k, r.Target))
 	i := 0
 	for ; i < len(recent); i++ {
 		if w.bit(recent[i] == d, 1+uint32(i), siteRecent) {
@@ -215,7 +215,7 @@ func (w *walk) correction(r *refs.Ref, d int64, state uint32) int64 {
 	if i < len(recent) {
 		d = recent[i]
 	} else {
-		w.c.Contexts(k, hash(k, state, uint32(r.Aux)), hash(k, w.cp.kindHist[k]&7))
+		w.c.Contexts(k, hash3(k, state, uint32(r.Aux)), hash2(k, w.cp.kindHist[k]&7))
 		d = r.Wrap(w.c.Signed(d, siteField))
 	}
 	for j := min(i, len(recent)-1); j > 0; j-- {

@@ -8,6 +8,7 @@ package walk
 import (
 	"context"
 	"io"
+	"math/bits"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/addrmap"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/coder"
@@ -123,24 +124,18 @@ func (w *walk) wants(from, to uint32) []byte {
 	return w.want[from:to]
 }
 
-// hash mixes values into one context.
-func hash(values ...uint32) uint32 {
-	h := uint32(0)
-	for _, v := range values {
-		h = (h ^ v) * 0x9E3779B1
-		h ^= h >> 15
-	}
-	return h
+// hash2, hash3 and hash4 mix values into one context.
+func hash2(a, b uint32) uint32       { return mix(mix(0, a), b) }
+func hash3(a, b, c uint32) uint32    { return mix(mix(mix(0, a), b), c) }
+func hash4(a, b, c, d uint32) uint32 { return mix(mix(mix(mix(0, a), b), c), d) }
+
+func mix(h, v uint32) uint32 {
+	h = (h ^ v) * 0x9E3779B1
+	return h ^ h>>15
 }
 
 // logOf is the number of bits of v: a coarse measure of sizes and distances.
-func logOf(v uint32) uint32 {
-	n := uint32(0)
-	for ; v > 0; v >>= 1 {
-		n++
-	}
-	return n
-}
+func logOf(v uint32) uint32 { return uint32(bits.Len32(v)) }
 
 // Call sites of decisions; each has its own weights.
 const (
