@@ -1,11 +1,8 @@
 package main
 
 import (
-	"runtime/debug"
 	"slices"
 	"time"
-
-	"github.com/limpet-monitoring/limpet/platforms"
 )
 
 // alarms are the warnings that hold now, one a word but for those of the metadata, in the order in
@@ -68,6 +65,5 @@ func (s *supervisor) rest() {
 		return
 	}
 	s.worked = false
-	debug.FreeOSMemory()
-	platforms.ForgetCode()
+	s.machine.shrink()
 }

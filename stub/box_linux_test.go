@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,11 +27,14 @@ import (
 )
 
 // programs are built once: the stub as it is shipped, and the fake core.
-var programs struct{ stub, core, fetch string }
+var programs struct{ stub, core, fetch, strike string }
+
+// width is how many tests run side by side.
+var width = flag.Int("width", 8, "tests side by side")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "6"); err != nil { // they mostly wait for time to pass
+	if err := flag.Set("test.parallel", strconv.Itoa(*width)); err != nil { // they mostly wait for time to pass
 		panic(err)
 	}
 	dir, err := os.MkdirTemp("", "limpet-stub-")
@@ -39,7 +43,12 @@ func TestMain(m *testing.M) {
 	}
 	programs.stub, programs.core = filepath.Join(dir, "limpet"), filepath.Join(dir, "fakecore")
 	programs.fetch = filepath.Join(dir, "limpet-fetch")
-	for out, pkg := range map[string]string{programs.stub: ".", programs.core: "./testdata/fakecore", programs.fetch: "./fetch"} {
+	sources := map[string]string{programs.stub: ".", programs.core: "./testdata/fakecore", programs.fetch: "./fetch"}
+	if runtime.GOARCH == "amd64" {
+		programs.strike = filepath.Join(dir, "strike")
+		sources[programs.strike] = "./testdata/strike"
+	}
+	for out, pkg := range sources {
 		if err := build(out, pkg); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

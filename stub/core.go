@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"os"
 	"strconv"
 	"time"
@@ -19,8 +20,8 @@ type process struct {
 	core     boot.Core
 	role     boot.Role
 	version  string // what it said in `ready`
-	child    *platforms.Child
-	stdin    *os.File
+	child    child
+	stdin    stdin
 	done     chan struct{} // closed once it was reaped: nobody waits for its lines any more
 	watch    watch
 	nonce    string // it was started with --standby, "" when not
@@ -33,6 +34,17 @@ type process struct {
 	logFrom  int64         // where the log was when it started
 	killed   string        // why we killed it, "" when we did not
 	started  time.Time     // with its monotonic reading
+}
+
+// child is a core that runs, as far as the supervisor touches it; stdin is where it takes lines.
+type child interface {
+	Pid() int
+	Kill() // with its process group; nothing once it was waited for
+}
+
+type stdin interface {
+	io.WriteCloser
+	SetWriteDeadline(time.Time) error
 }
 
 // event is what a core's goroutines send to the supervisor: a line, that the lines broke the rules,
@@ -63,7 +75,7 @@ func launch(family *platforms.Family, l platforms.Layout, image *os.File, p *pro
 	if err == nil {
 		defer stderr.Close()
 	} // without a log a core runs all the same
-	p.child, err = family.Start(platforms.Spec{
+	child, err := family.Start(platforms.Spec{
 		Image: image,
 		Path:  image.Name(),
 		Args:  append(append([]string{"limpet-core", "run"}, l.RootArgs()...), p.standbyArgs()...),
@@ -76,13 +88,13 @@ func launch(family *platforms.Family, l platforms.Layout, image *os.File, p *pro
 		fromCore.Close()
 		return err
 	}
-	p.stdin, p.done = toCore, make(chan struct{})
+	p.child, p.stdin, p.done = child, toCore, make(chan struct{})
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
 		listen(p.number, fromCore, p.done, events)
 	}()
-	go await(p.number, p.child, said, events)
+	go await(p.number, child, said, events)
 	return nil
 }
 

@@ -72,9 +72,9 @@ func (e errand) giveAway() error {
 
 // adoptFile takes over one step of verified metadata: copied while hashing, synced, renamed.
 func adoptFile(l platforms.Layout, c change) error {
-	disk, to := fsys.Disk{}, filepath.Join(l.TrustCore(), c.name)
 	if c.drop {
-		if err := disk.Remove(to); err != nil && !errors.Is(err, os.ErrNotExist) {
+		disk := fsys.Disk{}
+		if err := disk.Remove(filepath.Join(l.TrustCore(), c.name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 		return disk.SyncDir(l.TrustCore())
@@ -84,7 +84,13 @@ func adoptFile(l platforms.Layout, c change) error {
 		return err
 	}
 	defer from.Close()
-	out, err := os.OpenFile(to+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	return takeOver(fsys.Disk{}, l.TrustCore(), from, c)
+}
+
+// takeOver copies what was verified into a folder; whoever looks there finds the old or the new.
+func takeOver(disk fsys.FS, dir string, from io.Reader, c change) error {
+	to := filepath.Join(dir, c.name)
+	out, err := disk.Open(to+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
@@ -105,7 +111,7 @@ func adoptFile(l platforms.Layout, c change) error {
 	if err != nil {
 		return errors.Join(err, disk.Remove(to+".new"))
 	}
-	return disk.SyncDir(l.TrustCore())
+	return disk.SyncDir(dir)
 }
 
 // brought is what became of a download.

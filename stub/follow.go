@@ -10,7 +10,6 @@ import (
 	"github.com/limpet-monitoring/limpet/platforms/plain"
 
 	"github.com/limpet-monitoring/limpet/platforms"
-	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 	"github.com/limpet-monitoring/limpet/updater/store"
 )
@@ -43,7 +42,7 @@ func (s *supervisor) heard(e event) {
 		if holds, judged, ok := parseChecks(rest); ok {
 			p.holds, p.judged, p.said = holds, judged, true
 			if holds&judged&sessionBit != 0 && p.role == boot.GoodRole {
-				s.swap.session = sinceBoot()
+				s.swap.session = s.machine.sinceBoot()
 			}
 			if p == s.swap.next {
 				s.nextReady()
@@ -93,7 +92,7 @@ func (s *supervisor) collect() {
 	for _, c := range []boot.Core{s.record.Good, s.record.Previous, s.record.Trial, s.record.Factory} {
 		named[store.Entry{Counter: c.Counter, Hash: c.Hash}] = true
 	}
-	if err := store.In(s.layout).Collect(func(e store.Entry) bool { return named[e] }); err != nil {
+	if err := s.store().Collect(func(e store.Entry) bool { return named[e] }); err != nil {
 		s.log.warn("cores that nobody needs are not removed", "err", err.Error())
 	}
 }
@@ -168,7 +167,7 @@ func (s *supervisor) endAll(cause string) {
 
 // tick looks at the watch, at the init system's, and at what grows.
 func (s *supervisor) tick() {
-	now := platforms.SinceBoot()
+	now := s.machine.sinceBoot()
 	elapsed := now - s.before
 	s.before = now
 	for _, p := range []*process{s.core, s.swap.next} {
@@ -191,7 +190,7 @@ func (s *supervisor) tick() {
 		s.reap()
 	}
 	s.pat(now)
-	if time.Since(s.asked) >= askAgain {
+	if s.machine.now().Sub(s.asked) >= askAgain {
 		s.ask()
 	}
 	s.requests()
@@ -201,7 +200,7 @@ func (s *supervisor) tick() {
 
 // reap takes the orphans that ended, and ends those that a dead core left.
 func (s *supervisor) reap() {
-	if left := s.family.Sweep(s.sweep); left > 0 && s.sweep {
+	if left := s.machine.sweep(s.sweep); left > 0 && s.sweep {
 		return
 	}
 	s.sweep = false
@@ -345,13 +344,13 @@ func (s *supervisor) ask() {
 	if s.asking || s.stopping {
 		return
 	}
-	s.asking, s.asked = true, time.Now()
-	startVerifier(&s.family, s.layout, s.now(), s.verdicts)
+	s.asking, s.asked = true, s.machine.now()
+	s.machine.verify()
 }
 
 // now is a clock that is never behind what is proved to have passed.
 func (s *supervisor) now() time.Time {
-	now := time.Now()
+	now := s.machine.now()
 	if floor := s.record.Time(); floor.After(now) {
 		return floor
 	}
@@ -395,8 +394,8 @@ func (s *supervisor) sayUnconfined(what string) {
 
 // adopt makes the first record of a box, or a fresh one where it was lost.
 func (s *supervisor) adopt(v verdict) {
-	blank := boot.Blank(fsys.Disk{}, records(s.layout))
-	a := s.decide(boot.Adopt{Cores: sound(s.layout, v.cores), Floor: v.floor, Issued: v.issued})
+	blank := boot.Blank(s.machine.disk(), records(s.layout))
+	a := s.decide(boot.Adopt{Cores: s.sound(v.cores), Floor: v.floor, Issued: v.issued})
 	if s.found {
 		s.log.info("fresh record written", "release", counter(s.record.Good))
 	}
@@ -408,8 +407,8 @@ func (s *supervisor) adopt(v verdict) {
 }
 
 // sound keeps those of the signed cores that lie in ver/ and hash to what was signed.
-func sound(l platforms.Layout, cores []signed) []boot.Core {
-	there, err := store.In(l).List()
+func (s *supervisor) sound(cores []signed) []boot.Core {
+	there, err := s.store().List()
 	if err != nil {
 		return nil
 	}
@@ -422,7 +421,7 @@ func sound(l platforms.Layout, cores []signed) []boot.Core {
 		if !placed[store.Entry{Counter: c.Counter, Hash: c.Hash}] {
 			continue
 		}
-		if f, err := open(l, c.Core); err == nil {
+		if f, err := s.machine.open(c.Core); err == nil {
 			f.Close()
 			list = append(list, c.Core)
 		}

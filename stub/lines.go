@@ -49,7 +49,7 @@ const writeTime = 200 * time.Millisecond
 
 // send writes one control line to a core, best effort: a core that does not read is found by its
 // missing `alive`.
-func send(to *os.File, text string) error {
+func send(to stdin, text string) error {
 	if err := to.SetWriteDeadline(time.Now().Add(writeTime)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 		return err
 	}

@@ -40,18 +40,18 @@ type looking struct {
 }
 
 func (s *supervisor) lookSoon(after time.Duration) {
-	s.looking.due = min(s.looking.due, sinceBoot()+after)
+	s.looking.due = min(s.looking.due, s.machine.sinceBoot()+after)
 }
 
 // lookNow looks at once, or right after what is under way.
 func (s *supervisor) lookNow() {
 	s.looking.again = s.looking.busy
-	s.looking.due = sinceBoot()
+	s.looking.due = s.machine.sinceBoot()
 	s.lookIfDue()
 }
 
 func (s *supervisor) interval(base time.Duration) time.Duration {
-	return base + time.Duration((chance()-0.5)*float64(base)/5)
+	return base + time.Duration((s.machine.chance()-0.5)*float64(base)/5)
 }
 
 func (s *supervisor) errand() errand {
@@ -62,14 +62,14 @@ func (s *supervisor) errand() errand {
 // one again.
 func (s *supervisor) lookIfDue() {
 	l := &s.looking
-	if l.busy || s.stopping || sinceBoot() < l.due {
+	if l.busy || s.stopping || s.machine.sinceBoot() < l.due {
 		return
 	}
 	l.busy, l.phase = true, "look"
 	l.wish, _ = s.wishes()
-	l.due = sinceBoot() + s.interval(lookEvery)
+	l.due = s.machine.sinceBoot() + s.interval(lookEvery)
 	e := s.errand()
-	go func() { l.found <- e.look() }()
+	s.machine.look(e)
 }
 
 // wishes reads the box file anew.
@@ -126,7 +126,7 @@ func (s *supervisor) lookEnded(f looked) {
 			s.consider(f.verdict.cores)
 		}
 	}
-	l.due = sinceBoot() + s.interval(every)
+	l.due = s.machine.sinceBoot() + s.interval(every)
 	s.lookOn()
 	s.tellAll()
 }
@@ -135,7 +135,7 @@ func (s *supervisor) lookEnded(f looked) {
 func (s *supervisor) lookOn() {
 	if s.looking.again && !s.looking.busy {
 		s.looking.again = false
-		s.looking.due = sinceBoot()
+		s.looking.due = s.machine.sinceBoot()
 		s.lookIfDue()
 	}
 }
@@ -183,7 +183,7 @@ func (s *supervisor) bring(c choice) {
 		base = boot.Core{}
 	}
 	e := s.errand()
-	go func() { l.got <- e.bring(c, base) }()
+	s.machine.bring(e, c, base)
 }
 
 // fetched takes what was brought: STAGE, REVERT or REPAIR.
@@ -195,7 +195,7 @@ func (s *supervisor) fetched(b brought) {
 	if b.err != nil {
 		s.log.warn("a release cannot be brought", "version", c.version, "err", b.err.Error())
 		s.refuse(b.word, c.version+" cannot be brought: "+line(b.err.Error()))
-		l.due = min(l.due, sinceBoot()+s.interval(lookAfterFail))
+		l.due = min(l.due, s.machine.sinceBoot()+s.interval(lookAfterFail))
 		s.tellAll()
 		return
 	}

@@ -22,7 +22,7 @@ const (
 // requests takes what local commands left in state/request, in the order of their names, and reports
 // whether there was anything.
 func (s *supervisor) requests() bool {
-	disk := fsys.Disk{}
+	disk := s.machine.disk()
 	names, err := disk.ReadDir(s.layout.Request())
 	if err != nil {
 		return false
@@ -38,8 +38,8 @@ func (s *supervisor) requests() bool {
 		taken++
 		path := filepath.Join(s.layout.Request(), name)
 		data, err := fsys.Read(disk, path, maxRequest)
-		if err == nil {
-			s.request(strings.Fields(string(data)))
+		if err == nil && !s.request(strings.Fields(string(data))) {
+			return false // it is asked again, once the record can be written
 		}
 		// Taken away only now that what it asks for is in the record: asked twice is asked once.
 		if err := disk.Remove(path); err != nil {
@@ -50,10 +50,10 @@ func (s *supervisor) requests() bool {
 	return taken > 0
 }
 
-// request does what one request says.
-func (s *supervisor) request(words []string) {
+// request does what one request says; false where the record could not be written.
+func (s *supervisor) request(words []string) bool {
 	if len(words) == 0 {
-		return
+		return true
 	}
 	arg := ""
 	if len(words) > 1 {
@@ -70,8 +70,7 @@ func (s *supervisor) request(words []string) {
 	case "pin":
 		w.PinSet, w.Pin = true, arg
 	case "rollback":
-		s.rollback(arg)
-		return
+		return s.rollback(arg)
 	case "follow":
 		w.PinSet, w.Pin = false, ""
 		if arg != "" {
@@ -79,47 +78,59 @@ func (s *supervisor) request(words []string) {
 		}
 	case "unbar":
 		if hash, ok := plain.Hash(arg); ok {
-			s.decide(boot.Unbar{Hash: hash})
+			if s.decide(boot.Unbar{Hash: hash}); s.unsaved {
+				return false
+			}
 			s.note("unbar", boot.Core{Hash: hash}, "")
 		}
 	default:
 		s.log.warn("a request is not understood", "word", line(words[0]))
-		return
+		return true
 	}
 	if w != s.record.Owner {
-		s.decide(boot.Ask{Wish: w})
+		if s.decide(boot.Ask{Wish: w}); s.unsaved {
+			return false
+		}
 		s.note("ask", boot.Core{}, strings.Join(words, " "))
 	}
 	s.lookNow()
+	return true
 }
 
 // rollback goes back to the release before, which is here and needs no mirror, or pins to another one.
-func (s *supervisor) rollback(version string) {
+func (s *supervisor) rollback(version string) bool {
 	p := s.record.Previous
 	name := s.versions[p.Counter]
 	if !p.None() && name != "" && (version == "" || version == name) && p.Counter < s.record.Good.Counter {
 		s.drop("rollback")
 		soak := s.soaks[p.Counter]
-		if a := s.decide(boot.Revert{Core: p, Version: name, Soak: soak, Now: s.wall()}); a.Do != boot.Refuse && s.record.Trial == p {
+		a := s.decide(boot.Revert{Core: p, Version: name, Soak: soak, Now: s.wall()})
+		if s.unsaved {
+			return false
+		}
+		if a.Do != boot.Refuse && s.record.Trial == p {
 			s.note("revert", p, "asked")
 			s.looking.wish, _ = s.wishes()
 			s.lookNow()
 			s.tryTrial()
-			return
+			return true
 		}
 	}
 	if version == "" && name == "" {
 		s.log.warn("the version of the release before is not known: nothing is done", "release", counter(p))
-		return
+		return true
 	}
 	if version == "" {
 		version = name
 	}
 	w := s.record.Owner
 	w.PinSet, w.Pin = true, version
-	s.decide(boot.Ask{Wish: w})
+	if s.decide(boot.Ask{Wish: w}); s.unsaved {
+		return false
+	}
 	s.note("ask", boot.Core{}, "rollback "+version)
 	s.lookNow()
+	return true
 }
 
 // askStub leaves a request and wakes the stub. wait is how long to wait until it has looked.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
-	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 	"github.com/limpet-monitoring/limpet/updater/store"
 )
@@ -79,11 +78,13 @@ func takeLock(path string) (*platforms.Lock, error) {
 // supervisor is the state of `limpet run`. One goroutine owns it: the one in loop.
 type supervisor struct {
 	layout  platforms.Layout
+	machine machine
 	log     *logger
 	family  platforms.Family
 	sectors *boot.Sectors
 	record  boot.Record
 	found   bool // there is a record
+	unsaved bool // the last step that was decided could not be written
 
 	core    *process // nil: none runs
 	number  int      // of the last start
@@ -121,7 +122,7 @@ func newSupervisor(l platforms.Layout, log *logger) *supervisor {
 	if err != nil {
 		log.warn("boot is not known", "err", err.Error())
 	}
-	return &supervisor{
+	s := &supervisor{
 		layout: l, log: log, events: make(chan event), verdicts: make(chan verdict, 1),
 		retry: idleTimer(), deadline: idleTimer(), before: platforms.SinceBoot(),
 		state: starting, since: time.Now(), last: "none", watchdog: watchdogInterval(),
@@ -132,6 +133,8 @@ func newSupervisor(l platforms.Layout, log *logger) *supervisor {
 			due: platforms.SinceBoot() + lookFirst + time.Duration(chance()*float64(time.Minute)),
 		},
 	}
+	s.machine = system{s}
+	return s
 }
 
 func idleTimer() *time.Timer {
@@ -142,7 +145,7 @@ func idleTimer() *time.Timer {
 
 // begin reads the record and starts good, or asks the verifier what may be adopted.
 func (s *supervisor) begin() {
-	s.sectors, s.record, s.found = boot.Load(fsys.Disk{}, records(s.layout))
+	s.sectors, s.record, s.found = boot.Load(s.machine.disk(), records(s.layout))
 	if s.found {
 		s.act(s.decide(boot.Boot{}))
 	} else {
@@ -194,12 +197,14 @@ func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
 
 // decide takes one step of the record: it is durable before the action is returned.
 func (s *supervisor) decide(e boot.Event) boot.Action {
+	s.unsaved = false
 	next, action := boot.Next(s.record, e)
 	if next == s.record {
 		return action
 	}
 	saved, err := s.sectors.Save(next)
 	if err != nil {
+		s.unsaved = true
 		s.log.failed("the record cannot be written: nothing changes", "err", err.Error())
 		s.alarms.set("record", "the record cannot be written: "+err.Error())
 		switch {
@@ -247,7 +252,7 @@ func (s *supervisor) act(a boot.Action) {
 
 // run starts one core by the descriptor that was hashed.
 func (s *supervisor) run(a boot.Action) error {
-	image, err := open(s.layout, a.Core)
+	image, err := s.machine.open(a.Core)
 	if err != nil {
 		return err
 	}
@@ -257,7 +262,7 @@ func (s *supervisor) run(a boot.Action) error {
 	}
 	s.number++
 	p := &process{number: s.number, core: a.Core, role: a.Role, version: s.versions[a.Core.Counter], started: time.Now()}
-	if err := launch(&s.family, s.layout, image, p, s.events); err != nil {
+	if err := s.machine.launch(image, p); err != nil {
 		return err
 	}
 	s.core = p
@@ -282,7 +287,7 @@ func (s *supervisor) run(a boot.Action) error {
 // wait makes the core start again after a while that grows.
 func (s *supervisor) wait(cause string, meanwhile state) {
 	s.last = cause
-	s.retry.Reset(s.backoff.next(chance()))
+	s.retry.Reset(s.backoff.next(s.machine.chance()))
 	s.enter(meanwhile)
 }
 

@@ -49,9 +49,6 @@ func (s *supervisor) processes() []*process {
 // activated reports whether the trial runs the schedule.
 func (s *supervisor) activated() bool { return s.core != nil && s.core.role == boot.TrialRole }
 
-// sinceBoot is a clock that nobody sets.
-func sinceBoot() time.Duration { return platforms.SinceBoot() }
-
 // wall is Unix seconds that are never behind what is proved to have passed.
 func (s *supervisor) wall() int64 { return s.now().Unix() }
 
@@ -98,10 +95,10 @@ func (s *supervisor) tryTrial() {
 	switch {
 	case t.None() || s.stopping || s.swap.next != nil || s.swap.judge != nil || s.activated() || len(s.swap.draining) > 0:
 		return
-	case sinceBoot() < s.swap.notBefore || !well && s.swap.down < wait:
+	case s.machine.sinceBoot() < s.swap.notBefore || !well && s.swap.down < wait:
 		return
 	}
-	image, err := open(s.layout, t)
+	image, err := s.machine.open(t)
 	if errors.Is(err, store.ErrUnsound) || errors.Is(err, os.ErrNotExist) {
 		s.log.warn("the trial on this disk is damaged: it is brought again", "release", counter(t), "err", err.Error())
 		s.drop("damaged")
@@ -110,12 +107,15 @@ func (s *supervisor) tryTrial() {
 	}
 	if err != nil {
 		s.log.warn("the trial cannot be opened", "release", counter(t), "err", err.Error())
-		s.swap.notBefore = sinceBoot() + mostTryWait
+		s.swap.notBefore = s.machine.sinceBoot() + mostTryWait
 		return
 	}
 	defer image.Close()
 	a := s.decide(boot.Start{Baseline: s.baseline(), Now: s.wall()})
-	s.swap.notBefore = sinceBoot() + tryWait(s.record.Starts, s.soakTime())
+	s.swap.notBefore = s.machine.sinceBoot() + tryWait(s.record.Starts, s.soakTime())
+	if s.unsaved { // nothing was started: it is asked for again as soon as after a first start
+		s.swap.notBefore = s.machine.sinceBoot() + tryWait(1, s.soakTime())
+	}
 	if a.Do != boot.Try {
 		s.closed(a, "")
 		return
@@ -134,7 +134,7 @@ func (s *supervisor) baseline() uint64 {
 		return basicBits
 	}
 	held := p.holds & p.judged
-	if s.swap.session > 0 && sinceBoot()-s.swap.session < sessionAge {
+	if s.swap.session > 0 && s.machine.sinceBoot()-s.swap.session < sessionAge {
 		held |= sessionBit
 	}
 	return held
@@ -152,7 +152,7 @@ func (s *supervisor) standby(image *os.File, a boot.Action) error {
 		p.logFrom = info.Size()
 	}
 	s.tellTo(s.core, "successor "+p.nonce)
-	if err := launch(&s.family, s.layout, image, p, s.events); err != nil {
+	if err := s.machine.launch(image, p); err != nil {
 		return err
 	}
 	s.swap.next, s.swap.deaths = p, 0
@@ -265,7 +265,7 @@ func (s *supervisor) goBack(broken uint64) {
 	s.note("broke", s.core.core, "bits="+strconv.FormatUint(broken, 16))
 	s.swap.judge = &judge{broken: broken, left: judgeTime}
 	_, a := boot.Next(s.record, boot.Boot{})
-	image, err := open(s.layout, a.Core)
+	image, err := s.machine.open(a.Core)
 	if err == nil {
 		err = s.standby(image, a)
 		image.Close()
@@ -292,7 +292,7 @@ func (s *supervisor) judgeOn(elapsed time.Duration) {
 	default:
 		s.fail(boot.Regressed)
 	}
-	s.swap.notBefore = max(s.swap.notBefore, sinceBoot()+tryWait(s.record.Starts, s.soakTime()))
+	s.swap.notBefore = max(s.swap.notBefore, s.machine.sinceBoot()+tryWait(s.record.Starts, s.soakTime()))
 }
 
 // fail is a verdict against the trial.
@@ -391,13 +391,13 @@ func (s *supervisor) blame(p *process, exit platforms.Exit) {
 // blameGood counts verdicts against good.
 func (s *supervisor) blameGood(p *process, exit platforms.Exit) {
 	if _, verdict := verdictOf(p.killed, exit); verdict && p.role == boot.GoodRole {
-		s.swap.verdicts = append(s.swap.verdicts, sinceBoot())
+		s.swap.verdicts = append(s.swap.verdicts, s.machine.sinceBoot())
 	}
 }
 
 // died is the event of good's death, with its verdicts of late.
 func (s *supervisor) died() boot.Died {
-	s.swap.verdicts = slices.DeleteFunc(s.swap.verdicts, func(t time.Duration) bool { return sinceBoot()-t > verdictAge })
+	s.swap.verdicts = slices.DeleteFunc(s.swap.verdicts, func(t time.Duration) bool { return s.machine.sinceBoot()-t > verdictAge })
 	return boot.Died{Verdicts: len(s.swap.verdicts), Now: s.wall()}
 }
 

@@ -54,12 +54,7 @@ func newUpdatingOn(t *testing.T, root string, now func() time.Time, mirror ...st
 	b.must(err)
 	u.release(1)
 	b.good = b.place(1, coreBytes(t, "1"))
-	source := func(name string, max int64) ([]byte, error) { return u.repo.Read(name, max) }
-	_, after, err := tuf.Refresh(tuf.Stored{"root.json": u.repo.Root()}, source, now(), tuf.CoreDir("stable", platform))
-	b.must(err)
-	for name, data := range after {
-		b.must(os.WriteFile(filepath.Join(b.TrustCore(), name), data, 0o644))
-	}
+	u.refresh()
 	if len(mirror) == 0 {
 		mirror = []string{u.dir}
 	}
@@ -68,6 +63,17 @@ func newUpdatingOn(t *testing.T, root string, now func() time.Time, mirror ...st
 	b.must(err)
 	b.must(os.WriteFile(b.Fetch(), program, 0o755))
 	return u
+}
+
+// refresh stores the metadata as a look would.
+func (u *updating) refresh() {
+	u.t.Helper()
+	source := func(name string, max int64) ([]byte, error) { return u.repo.Read(name, max) }
+	_, after, err := tuf.Refresh(tuf.Stored{"root.json": u.repo.Root()}, source, u.now(), tuf.CoreDir("stable", platform))
+	u.must(err)
+	for name, data := range after {
+		u.must(os.WriteFile(filepath.Join(u.TrustCore(), name), data, 0o644))
+	}
 }
 
 // release publishes a release with the shortest soak there is.

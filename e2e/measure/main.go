@@ -78,6 +78,9 @@ func run(ctx context.Context, t *table, o options) error {
 		take func(dir string) error
 	}{
 		{"programs", func(string) error { return programs(t, bin) }},
+		{"start", func(dir string) error {
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return coreStarts(ctx, t, r, hub) })
+		}},
 		{"first", func(dir string) error {
 			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return firstResult(ctx, t, r, hub) })
 		}},

@@ -54,6 +54,13 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// Notes have no format of their own: a core of format 1 reads lines of this form for ever.
+func TestGoldenNote(t *testing.T) {
+	if got := note("disk", 3696*time.Second); got != "disk 3696000000000\n" {
+		t.Errorf("%q", got)
+	}
+}
+
 // Another process counts monotonic time from somewhere else: what it reads lies as far away as what was written.
 func TestTimesMoveWithTheClock(t *testing.T) {
 	c := testClock()

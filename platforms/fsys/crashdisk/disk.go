@@ -32,8 +32,19 @@ type Disk struct {
 	calls int
 	cut   int // the call at which the power fails, 0 = never
 	fail  map[int]error
+	ask   func() Fate
 	off   bool
 }
+
+// Fate is what becomes of one changing call.
+type Fate int
+
+// The fates.
+const (
+	Happens    Fate = iota
+	PowerFails      // at this call, as by CutAt
+	CallFails       // with EIO, without effect
+)
 
 var _ fsys.FS = (*Disk)(nil)
 
@@ -55,6 +66,21 @@ func (d *Disk) FailAt(n int, err error) {
 	d.fail[d.calls+n] = err
 }
 
+// Ask has ask decide the fate of every changing call from now on, where CutAt and FailAt do not. ask
+// must not use the disk.
+func (d *Disk) Ask(ask func() Fate) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ask = ask
+}
+
+// Off reports whether the power has failed.
+func (d *Disk) Off() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.off
+}
+
 // Calls counts the changing calls so far: those that make, write, truncate, sync, rename, remove.
 func (d *Disk) Calls() int {
 	d.mu.Lock()
@@ -72,9 +98,18 @@ func (d *Disk) step() (before, after error) {
 	if err := d.fail[d.calls]; err != nil {
 		return err, nil
 	}
+	fate := Happens
 	if d.calls == d.cut {
+		fate = PowerFails
+	} else if d.ask != nil {
+		fate = d.ask()
+	}
+	switch fate {
+	case PowerFails:
 		d.off = true
 		return nil, ErrPowerCut
+	case CallFails:
+		return syscall.EIO, nil
 	}
 	return nil, nil
 }

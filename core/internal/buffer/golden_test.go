@@ -1,0 +1,69 @@
+package buffer
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden is what a core of format 1 left on disk when it was killed: four results over two segments, the first of them
+// acknowledged, and a run that was cut off.
+const golden = "testdata/format-1"
+
+// The golden files are format 1 for ever: a core takes over what the one before it wrote, and one that was rolled back
+// what the one after it did.
+func TestGolden(t *testing.T) {
+	if *update {
+		writeGolden(t)
+	}
+	d := t.TempDir()
+	if err := os.CopyFS(d, os.DirFS(golden)); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, Options{Dir: d, MaxAge: 200 * 365 * 24 * time.Hour})
+	defer b.Close()
+	// The oldest is the one that was left; what it lost is stated in one of this core's.
+	if name := fmt.Sprintf("%016x", b.Generations()[0].GetEpoch()); name != folder(t) {
+		t.Errorf("epoch %s", name)
+	}
+	expect(t, drain(t, b), "two", "three", "four", "lost d")
+}
+
+// folder is the one generation in golden.
+func folder(t *testing.T) string {
+	t.Helper()
+	found, err := os.ReadDir(golden)
+	if err != nil || len(found) != 1 {
+		t.Fatal(found, err)
+	}
+	return found[0].Name()
+}
+
+// writeGolden is for a new format, which is read for a release before it is written.
+func writeGolden(t *testing.T) {
+	d := t.TempDir()
+	b := open(t, Options{Dir: d, SegmentBytes: 150, BootID: "b007", Now: func() time.Time { return time.UnixMilli(0x19c0ffee123) }})
+	mark(t, b, "d", 1)
+	add(t, b, "one", "two", "three", "four")
+	epoch := b.Live()
+	if _, err := b.Next(epoch, wire.MaxBatch); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Ack(epoch, 1); err != nil {
+		t.Fatal(err)
+	}
+	// As a kill leaves it: copied while it is open.
+	if err := os.RemoveAll(golden); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(golden, os.DirFS(d)); err != nil {
+		t.Fatal(err)
+	}
+	b.Close()
+}

@@ -1,0 +1,254 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
+	"github.com/limpet-monitoring/limpet/updater/boot"
+)
+
+// live is one life of a stub, until the power fails or nothing has happened for more than a day.
+func (w *world) live() {
+	w.power.Ask(w.fate)
+	w.layer = w.broken.over(w.power)
+	s := newSupervisor(worldLayout, &logger{io.Discard, w.now})
+	s.machine, s.before, s.looking.due = w, w.up, w.up+lookFirst
+	s.swap.owned = true // no core outlives its stub here
+	w.s = s
+	defer w.over.Store(true)
+	w.do(s.begin)
+	if w.broken.atStart != nil {
+		w.do(func() { w.broken.atStart(s) })
+	}
+	for quiet := 0; quiet < 3 && !w.dead(); {
+		w.befall()
+		w.tick()
+		if !w.idle() {
+			quiet = 0
+		} else if quiet++; w.onceIdle() {
+			quiet = 0
+		}
+		if w.ticks++; w.ticks > 20_000 {
+			w.violated("it does not settle: %s", w.standing())
+		}
+	}
+	if !w.dead() {
+		w.ended()
+	}
+}
+
+// mostUnmet is how many ticks no core may schedule: a hang is noticed after 15 s, and good comes back.
+const mostUnmet = 12
+
+// fate asks what becomes of a call to the disk.
+func (w *world) fate() crashdisk.Fate {
+	fates := []crashdisk.Fate{crashdisk.Happens}
+	if w.cuts > 0 {
+		fates = append(fates, crashdisk.PowerFails)
+	}
+	if w.fails {
+		fates = append(fates, crashdisk.CallFails)
+	}
+	fate := fates[w.choose.Choose(len(fates))]
+	if fate == crashdisk.CallFails {
+		w.fails = false
+	}
+	return fate
+}
+
+func (w *world) dead() bool { return w.bad != "" || w.power.Off() }
+
+// do lets the supervisor do something, and then looks at what it made of it.
+func (w *world) do(f func()) {
+	if w.dead() {
+		return
+	}
+	f()
+	if !w.power.Off() {
+		w.observe()
+	}
+}
+
+// tick lets a tick's time pass.
+func (w *world) tick() {
+	w.up += tick
+	w.wall += int64(tick / time.Second)
+	for _, f := range w.cores {
+		f.speak()
+	}
+	w.settle()
+	w.do(w.s.tick)
+	w.settle()
+	w.timers()
+	w.settle()
+}
+
+// settle brings the supervisor everything that it is waiting for.
+func (w *world) settle() {
+	for !w.dead() {
+		// In a fixed order: the same choices must lead to the same life.
+		switch s := w.s; {
+		case len(s.verdicts) > 0:
+			v := <-s.verdicts
+			w.do(func() { s.verified(v) })
+			continue
+		case len(s.looking.found) > 0:
+			f := <-s.looking.found
+			w.do(func() { s.lookEnded(f) })
+			continue
+		case len(s.looking.got) > 0:
+			b := <-s.looking.got
+			w.do(func() { s.fetched(b) })
+			continue
+		}
+		if len(w.heard) == 0 {
+			return
+		}
+		e := w.heard[0]
+		w.heard = w.heard[1:]
+		w.do(func() { w.s.heard(e) })
+		if w.broken.after != nil {
+			w.do(func() { w.broken.after(w.s) })
+		}
+	}
+}
+
+// timers fires those that a tick's time is enough for.
+func (w *world) timers() {
+	s := w.s
+	if s.core == nil && (s.state == restarting || s.state == noCore) {
+		w.do(s.again)
+	}
+	w.asked++
+	if !s.swap.handing {
+		w.asked = 0
+	}
+	if w.asked > int(handTime/tick) {
+		w.do(s.overdue)
+	}
+	w.unmet++
+	for _, f := range w.cores {
+		if f.active && f.ready && !f.quiet && !f.gone {
+			w.unmet = 0
+		}
+	}
+	if w.unmet > mostUnmet {
+		w.violated("nothing has scheduled for %v: %s", mostUnmet*tick, w.standing())
+	}
+	if w.ends > 0 {
+		if w.ends--; w.ends == 0 {
+			w.out = false
+		}
+	}
+}
+
+// idle reports whether nothing is under way.
+func (w *world) idle() bool {
+	s := w.s
+	return s.record.Trial.None() && s.swap.next == nil && s.swap.judge == nil && len(s.swap.draining) == 0 && !s.looking.busy &&
+		s.core != nil && s.core.watch.ready && len(w.heard) == 0
+}
+
+// onceIdle goes on with the story, or lets a day pass. It reports whether something happened.
+func (w *world) onceIdle() bool {
+	happened := true
+	switch {
+	case w.out:
+		w.out, w.ends = false, 0
+	case w.published < len(w.story.releases):
+		w.published++
+	case w.hold && w.s.record.Owner.Hold:
+		w.hold = false
+		w.ask("resume")
+	default:
+		happened = false
+		w.pass(25 * time.Hour) // what was set aside is free again
+	}
+	w.s.looking.due = w.up
+	return happened
+}
+
+// pass lets the machine sleep.
+func (w *world) pass(t time.Duration) {
+	w.up += t
+	w.wall += int64(t / time.Second)
+}
+
+// befall lets the story's happening come now, or later.
+func (w *world) befall() {
+	if !w.pending || w.dead() || w.published < 2 || w.idle() {
+		return
+	}
+	phase := w.s.phase()
+	if phase == "staged" && w.phase == phase {
+		return // the trial waits for its time: whatever begins now begins as well when it starts
+	}
+	w.phase = phase
+	if w.choose.Choose(2) == 0 {
+		return
+	}
+	w.pending = false
+	switch w.story.happening {
+	case outage, dark:
+		w.out = true
+		w.ends = [...]int{0, 24}[w.choose.Choose(2)] // until nothing happens any more, or a minute
+	case news:
+		w.published = min(w.published+1, len(w.story.releases))
+		w.s.looking.due = w.up
+	case killed:
+		if c := w.s.core; c != nil {
+			for _, f := range w.cores {
+				if f.number == c.number {
+					f.Kill()
+				}
+			}
+		}
+	case held:
+		w.hold = true
+		w.ask("hold")
+	case withdrew:
+		w.gone = w.published
+		w.s.looking.due = w.up
+	}
+}
+
+// ask leaves a request as the owner's command does; it is another process, whose disk does not fail.
+func (w *world) ask(words string) {
+	w.power.Ask(nil)
+	name := filepath.Join(worldLayout.Request(), fmt.Sprintf("%d.request", w.ticks))
+	if err := fsys.WriteNew(w.power, name, []byte(words+"\n"), 0o600); err != nil {
+		w.violated("ask: %v", err)
+	}
+	w.power.Ask(w.fate)
+}
+
+// begins is the disk before the first life of a story.
+func begins(s story) *crashdisk.Disk {
+	d := crashdisk.New()
+	l := worldLayout
+	for _, dir := range []string{l.State, l.Ver, l.TrustCore(), l.Request()} {
+		mustWorld(d.MkdirAll(dir, 0o755))
+	}
+	w := world{layer: d}
+	data, core := coreOfWorld(1)
+	w.s = &supervisor{layout: l, machine: &w}
+	mustWorld(w.s.store().Place(storeEntry(core), core.Length, readerOf(data)))
+	mustWorld(fsys.WriteNew(d, l.TrustCore()+"/world.json", []byte("{1 0}"), 0o644))
+	mustWorld(boot.Prepare(d, records(l)))
+	if !s.fresh {
+		sectors, _, _ := boot.Load(d, records(l))
+		_, err := sectors.Save(boot.Record{Good: core, Factory: core})
+		mustWorld(err)
+	}
+	return d.Restart(crashdisk.Kept{})
+}
+
+func mustWorld(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
