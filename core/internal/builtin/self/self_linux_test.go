@@ -55,8 +55,8 @@ func TestCPUIsMeasured(t *testing.T) {
 	for processTime(t)-spent < 200*time.Millisecond { // of work, however long a busy machine takes over it
 	}
 	got := c.Run(t.Context(), nil)
-	most := 100 * (processTime(t) - spent).Seconds() / time.Since(begun).Seconds()
-	if v := got.Perfdata[1].Value; v < most/4 || v > 5000 {
+	most := 100 * (processTime(t) - spent).Seconds() / max(time.Since(begun), time.Second).Seconds() // as the first run counts
+	if v := got.Perfdata[1].Value; v < most/2 || v > 5000 {
 		t.Errorf("%v%% where the work was about %v%%", v, most)
 	}
 }
