@@ -64,25 +64,26 @@ func theirVerdict(m *mirror, stored tuf.Stored) (err error) {
 	if _, err := trusted.UpdateTimestamp(data); err != nil && !errors.Is(err, &metadata.ErrEqualVersionNumber{}) {
 		return err
 	}
-	// What is stored is asked first, as go-tuf's own updater does.
-	load := func(role string, version int64, limit int64, take func(data []byte, stored bool) error) error {
-		if old := stored[role+".json"]; old != nil && take(old, true) == nil {
+	// What is stored is asked first, as go-tuf's own updater does; but like anything else against the hash that its parent says.
+	// go-tuf takes a stored snapshot of the right version as it is: one signed again under the same number it never fetches.
+	load := func(role string, version int64, limit int64, take func(data []byte) error) error {
+		if old := stored[role+".json"]; old != nil && take(old) == nil {
 			return nil
 		}
 		data, err := m.source(fmt.Sprintf("%d.%s.json", version, role), limit)
 		if err != nil {
 			return err
 		}
-		return take(data, false)
+		return take(data)
 	}
-	err = load("snapshot", trusted.Timestamp.Signed.Meta["snapshot.json"].Version, tuf.MaxSnapshot, func(data []byte, stored bool) error {
-		_, err := trusted.UpdateSnapshot(data, stored)
+	err = load("snapshot", trusted.Timestamp.Signed.Meta["snapshot.json"].Version, tuf.MaxSnapshot, func(data []byte) error {
+		_, err := trusted.UpdateSnapshot(data, false)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	err = load("targets", trusted.Snapshot.Signed.Meta["targets.json"].Version, tuf.MaxTargets, func(data []byte, _ bool) error {
+	err = load("targets", trusted.Snapshot.Signed.Meta["targets.json"].Version, tuf.MaxTargets, func(data []byte) error {
 		_, err := trusted.UpdateTargets(data)
 		return err
 	})
@@ -98,7 +99,7 @@ func theirVerdict(m *mirror, stored tuf.Stored) (err error) {
 		if !ok {
 			return fmt.Errorf("no %s in the snapshot", r.Name)
 		}
-		err := load(r.Name, meta.Version, tuf.MaxTargets, func(data []byte, _ bool) error {
+		err := load(r.Name, meta.Version, tuf.MaxTargets, func(data []byte) error {
 			_, err := trusted.UpdateDelegatedTargets(data, r.Name, "targets")
 			return err
 		})
