@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -383,11 +384,13 @@ func TestBadMirrors(t *testing.T) {
 // A mirror that shows the repository as it was before each release, with the signatures of then: nothing is staged, the core
 // runs on, and what is published later is installed.
 func TestReplayedMirror(t *testing.T) {
-	var shown string
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.FileServer(http.Dir(shown)).ServeHTTP(w, r) }))
+	var shown atomic.Value // a folder
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.FileServer(http.Dir(shown.Load().(string))).ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
 	u := newUpdating(t, server.URL)
-	shown = u.dir
+	shown.Store(u.dir)
 	u.start()
 	u.untilRunning()
 	var past []string
@@ -400,7 +403,7 @@ func TestReplayedMirror(t *testing.T) {
 		u.until("commit", 40*time.Second, func() bool { return u.good1() == counter })
 		pid := u.untilRunning().core.pid
 		for i, old := range past {
-			shown = old
+			shown.Store(old)
 			u.limpet("look", "--wait")
 			if r, _ := u.record(); r.Good.Counter != counter || !r.Trial.None() {
 				t.Errorf("release %d runs, mirror as before %d: %+v", counter, i+2, r)
@@ -409,6 +412,6 @@ func TestReplayedMirror(t *testing.T) {
 				t.Errorf("release %d runs, mirror as before %d: another core runs", counter, i+2)
 			}
 		}
-		shown = u.dir
+		shown.Store(u.dir)
 	}
 }
