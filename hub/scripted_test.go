@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -48,7 +49,8 @@ func (h *testHub) enrolled(t *testing.T, token string, facts *wire.Facts) *scrip
 	await(t, "the hub shows the agent", func() bool { // a welcome comes before the fleet has heard of it
 		answer := h.open(t, "GET", fmt.Sprintf("/api/v1/agents/%x", fingerprint), "", h.bearer(t)...)
 		defer answer.Body.Close()
-		return answer.StatusCode == http.StatusOK
+		var shown struct{ Hostname, Presence string }
+		return json.NewDecoder(answer.Body).Decode(&shown) == nil && shown.Hostname == facts.GetHostname() && shown.Presence == "online"
 	})
 	return a
 }
