@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -231,9 +230,6 @@ func (s scene) struck(t *testing.T, from *updating, at int, how string) bool {
 // TestStrikes: the shipped stub is killed before and after each of its durable calls of every transition,
 // and each of them fails once; it ends as if nothing had happened.
 func TestStrikes(t *testing.T) {
-	if runtime.GOARCH != "amd64" {
-		t.Skip("strike is for amd64")
-	}
 	for _, s := range scenes {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
