@@ -94,10 +94,10 @@ func (s *swapping) way(hash [32]byte) (way string, bytes int64) {
 			continue
 		}
 		for _, f := range strings.Fields(text) {
-			if v, ok := strings.CutPrefix(f, "way="); ok {
+			if v, ok := strings.CutPrefix(f, "came_as="); ok {
 				way = v
 			}
-			if v, ok := strings.CutPrefix(f, "bytes="); ok {
+			if v, ok := strings.CutPrefix(f, "came_bytes="); ok {
 				bytes, _ = strconv.ParseInt(v, 10, 64)
 			}
 		}
