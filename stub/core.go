@@ -7,9 +7,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/platforms/plain"
-
 	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 	"github.com/limpet-monitoring/limpet/updater/store"
 )

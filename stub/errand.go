@@ -11,10 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/platforms/plain"
-
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 	"github.com/limpet-monitoring/limpet/updater/store"
 )

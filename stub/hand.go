@@ -4,10 +4,9 @@ import (
 	"errors"
 	"os"
 
-	"github.com/limpet-monitoring/limpet/platforms/plain"
-
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 	"github.com/limpet-monitoring/limpet/updater/store"
 )

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms/plain"
-
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 

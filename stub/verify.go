@@ -11,10 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/platforms/plain"
-
 	"github.com/limpet-monitoring/limpet/platforms/confine"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 	"github.com/limpet-monitoring/limpet/signing/tuf"
 )
 

@@ -5,9 +5,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/limpet-monitoring/limpet/platforms/plain"
-
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // view is what the stub says of itself in state/run/stub, for `limpet status` to read. Format 1 of

@@ -6,9 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -22,32 +20,19 @@ const (
 
 // installed types the line that the hub prints, into folders of its own, starts what it says, and waits for the first result.
 func installed(ctx context.Context, t *table, bin, dir string) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	r := &rig.Rig{Bin: bin, Dir: dir}
-	if err := r.Publish(ctx, "0.1.0", filepath.Join(bin, "limpet-core")); err != nil {
-		return err
-	}
-	hub, err := r.NewHub()
-	if err != nil {
-		return err
-	}
-	if err := hub.Start(ctx); err != nil {
-		return err
-	}
-	defer hub.Stop()
-	var times []time.Duration
-	for i := range installRounds {
-		took, err := installOne(ctx, r, hub, fmt.Sprintf("box-%d", i))
-		if err != nil {
-			return err
+	return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error {
+		var times []time.Duration
+		for i := range installRounds {
+			took, err := installOne(ctx, r, hub, fmt.Sprintf("box-%d", i))
+			if err != nil {
+				return err
+			}
+			times = append(times, took)
 		}
-		times = append(times, took)
-	}
-	t.add(fmt.Sprintf("the installer's line to the first result in the hub, without a service manager, %d times", installRounds), spread(times), "max < 5 s",
-		quantile(times, 1) < 5*time.Second)
-	return nil
+		t.add(fmt.Sprintf("the installer's line to the first result in the hub, without a service manager, %d times", installRounds), spread(times), "max < 5 s",
+			quantile(times, 1) < 5*time.Second)
+		return nil
+	})
 }
 
 func installOne(ctx context.Context, r *rig.Rig, hub *rig.Hub, name string) (time.Duration, error) {

@@ -12,9 +12,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/platforms/plain"
-
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // Limits on what is read: a box file is written by hand.

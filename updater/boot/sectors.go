@@ -6,9 +6,8 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/limpet-monitoring/limpet/platforms/plain"
-
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // Sectors is the record on disk: two files of one sector each.

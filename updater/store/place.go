@@ -6,10 +6,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/limpet-monitoring/limpet/platforms/plain"
-
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // piece is how much is read at a time: hashing is no faster with more, and the stub stays small.

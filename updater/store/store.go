@@ -13,10 +13,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/limpet-monitoring/limpet/platforms/plain"
-
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // ErrUnsound is the cause when a core's bytes are not what its name or its signature says.
