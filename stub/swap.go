@@ -25,8 +25,8 @@ type swap struct {
 	judge    *judge // good runs again: was it the trial?
 	alone    int    // how often the trial had no session and good then had one
 	aloneFor boot.Core
-	deaths   int    // of core while next waits
-	wasWell  bool   // good was ready when next was started
+	deaths   int  // of core while next waits
+	wasWell  bool // good was ready when next was started
 
 	notBefore time.Duration // since boot: the trial starts no sooner
 	down      time.Duration // for which good has not been ready
