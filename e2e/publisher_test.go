@@ -35,13 +35,13 @@ type publisherSite struct {
 	request int
 }
 
-// newPublisherSite has published 0.1.0, 0.1.1 (the boxes begin with it) and 0.1.2 (in publisher, for mirrors to show).
-func newPublisherSite(t *testing.T) *publisherSite {
+// newPublisher has keys and an empty repository in folder publisher.
+func newPublisher(t *testing.T) *publisherSite {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
 	t.Cleanup(cancel)
 	s := &publisherSite{Rig: &rig.Rig{Bin: bin, Dir: t.TempDir()}, ctx: ctx, t: t}
-	for _, name := range []string{"ann", "bob", "cid", "beta", "online", "online2", "thief1", "thief2"} {
+	for _, name := range []string{"ann", "bob", "cid", "dot", "beta", "online", "online2", "thief1", "thief2"} {
 		s.run("limpet-release", "key", "--no-passphrase", "--out", "keys/"+name+".key")
 	}
 	for _, dir := range []string{"keys/timer", "keys/timer2"} {
@@ -49,28 +49,53 @@ func newPublisherSite(t *testing.T) *publisherSite {
 	}
 	s.copyFile("keys/online.key", "keys/timer/online.key")
 	s.copyFile("keys/online2.key", "keys/timer2/online2.key")
-	people := func(names ...string) string {
-		var list []string
-		for _, n := range names {
-			list = append(list, "keys/"+n+".pub")
-		}
-		return strings.Join(list, ",")
-	}
 	three := people("ann", "bob", "cid")
 	s.signed("timer", "ann", "bob", "beta")("init", "--platform", rig.Platform, "--role", "root=2:"+three, "--role", "targets=2:"+three, "--role", "stable=2:"+three,
 		"--role", "beta=1:"+people("beta"), "--role", "snapshot=1:"+people("online"), "--role", "timestamp=1:"+people("online"))
+	return s
+}
+
+// people are the public halves of keys, as --role wants them.
+func people(names ...string) string {
+	var list []string
+	for _, n := range names {
+		list = append(list, "keys/"+n+".pub")
+	}
+	return strings.Join(list, ",")
+}
+
+// program is one of the built programs as another version of it: the same code under another name.
+func (s *publisherSite) program(name, version string) string {
+	s.t.Helper()
+	file := s.path(name + "-" + version)
+	if version == "0.1.0" {
+		return filepath.Join(bin, name)
+	}
+	_, err := rig.Reversion(filepath.Join(bin, name), file, "0.1.0", version)
+	s.must(err)
+	return file
+}
+
+// starts starts the hub.
+func (s *publisherSite) starts() {
+	s.t.Helper()
+	var err error
+	s.hub, err = s.NewHub()
+	s.must(err)
+	s.must(s.hub.Start(s.ctx))
+	s.t.Cleanup(func() { s.hub.Stop() })
+}
+
+// newPublisherSite has published 0.1.0, 0.1.1 (the boxes begin with it) and 0.1.2 (in publisher, for mirrors to show).
+func newPublisherSite(t *testing.T) *publisherSite {
+	t.Helper()
+	s := newPublisher(t)
 	s.keep()
-	for i, version := range []string{"0.1.0", "0.1.1", "0.1.2"} {
-		core := filepath.Join(bin, "limpet-core")
-		if i > 0 {
-			core = s.path("core-" + version)
-			_, err := rig.Reversion(filepath.Join(bin, "limpet-core"), core, "0.1.0", version)
-			s.must(err)
-		}
+	for _, version := range []string{"0.1.0", "0.1.1", "0.1.2"} {
 		if version == "0.1.2" { // the hub has the state before, and what mirrors are to show begins with it
 			s.copyDir("publisher", "release")
 		}
-		s.signed("timer", "ann", "cid")("publish", "--version", version, "--soak", "10s", "--plain", "--core", rig.Platform+"="+core)
+		s.signed("timer", "ann", "cid")("publish", "--version", version, "--soak", "10s", "--plain", "--core", rig.Platform+"="+s.program("limpet-core", version))
 		if version == "0.1.2" {
 			break
 		}
@@ -80,11 +105,7 @@ func newPublisherSite(t *testing.T) *publisherSite {
 	}
 	s.copyDir("publisher", "rotated")
 	s.in("rotated").signed("timer2", "bob", "cid")("rotate", "--role", "snapshot=1:"+people("online2"), "--role", "timestamp=1:"+people("online2"))
-	var err error
-	s.hub, err = s.NewHub()
-	s.must(err)
-	s.must(s.hub.Start(ctx))
-	t.Cleanup(func() { s.hub.Stop() })
+	s.starts()
 	return s
 }
 
