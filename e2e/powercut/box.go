@@ -143,7 +143,7 @@ func becomeStub(args []string) error {
 	if _, err := f.WriteString(args[0]); err != nil {
 		return err
 	}
-	if err := errors.Join(f.Close(), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")); err != nil {
+	if err := errors.Join(f.Close(), unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""), leaveOthers(args[1])); err != nil {
 		return err
 	}
 	err = unix.Mount(f.Name(), "/proc/sys/kernel/random/boot_id", "", unix.MS_BIND, "")
@@ -151,6 +151,24 @@ func becomeStub(args []string) error {
 		return err
 	}
 	return syscall.Exec(args[1], args[1:], os.Environ())
+}
+
+// leaveOthers lets go of the file systems of the other boxes, which would be in use for as long as this view of the mounts.
+func leaveOthers(program string) error {
+	own := filepath.Dir(filepath.Dir(filepath.Dir(filepath.Dir(program)))) // DIR/mounted/box/bin/limpet
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		return err
+	}
+	for _, line := range splitLines(string(mounts)) {
+		at := strings.Fields(line)[1]
+		if strings.HasPrefix(at, filepath.Dir(own)+"/") && !strings.HasPrefix(at, own+"/") {
+			if err := unix.Unmount(at, unix.MNT_DETACH); err != nil {
+				return fmt.Errorf("leave %s: %w", at, err)
+			}
+		}
+	}
+	return nil
 }
 
 // forgetSyncs makes fsync and its like do nothing, and say that they did it, in this process and its children.
