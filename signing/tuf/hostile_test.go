@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +72,13 @@ var subtleAttacks = []attack{
 		m.docs[stable]["x"] = 2
 		m.forge(stable)
 	}, tuf.Mixed, stable},
+	{"targets of the same version, other content", func(m *mirror) {
+		m.bump("targets")
+		m.docs["targets"]["x"] = 1
+		m.seal()
+		m.docs["targets"]["x"] = 2
+		m.forge("targets")
+	}, tuf.Mixed, "targets"},
 	{"delegated role with no key", published(func(m *mirror) { m.edge()["keyids"] = []any{} }, "targets", stable), tuf.Unsigned, stable},
 	{"delegated role by a key that the root names, not its delegator", published(func(m *mirror) {
 		m.edge()["keyids"] = []any{keyID("targets")}
@@ -276,6 +284,70 @@ func TestNoBytesMakeItPanic(t *testing.T) {
 		}
 		m.files[name] = sound
 	}
+}
+
+// member is a place in a document, however deep, what is there, and how to put something else there.
+type member struct {
+	path string
+	now  any
+	set  func(any)
+}
+
+func members(v any, path string) (list []member) {
+	add := func(m member) { list = append(append(list, m), members(m.now, m.path)...) }
+	switch v := v.(type) {
+	case obj:
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			add(member{path + "/" + name, v[name], func(to any) { v[name] = to }})
+		}
+	case []any:
+		for i := range v {
+			add(member{fmt.Sprint(path, "/", i), v[i], func(to any) { v[i] = to }})
+		}
+	}
+	return list
+}
+
+// Every member of every file as something of another type, honestly signed: refused, never a panic. What is in a core's
+// own part is for whoever asks for the core.
+func TestEveryMemberOfAnotherType(t *testing.T) {
+	for _, name := range []string{"root", "timestamp", "snapshot", "targets", stable} {
+		for i := range members(newMirror(t).docs[name], "") {
+			for _, other := range []any{nil, 7, "7", []any{}, obj{}} {
+				m := newMirror(t)
+				if name == "root" {
+					m.nextRoot()
+				}
+				version, place := m.version(name), members(m.docs[name], "")[i]
+				if reflect.TypeOf(place.now) == reflect.TypeOf(other) || strings.Contains(place.path, "/custom/") {
+					continue
+				}
+				place.set(other)
+				m.replace(name, version)
+				_, _, err := tuf.Refresh(m.fresh(), m.source, noon, folder)
+				if kind, _ := kindOf(t, err); kind == 0 {
+					t.Errorf("%s with %v as %s is accepted", name, other, place.path)
+				}
+			}
+		}
+	}
+}
+
+// replace publishes a role's document as it is under a version, which it may not say itself any more.
+func (m *mirror) replace(role string, version int) {
+	data, file := m.sign(role), fmt.Sprintf("%d.%s.json", version, role)
+	switch role {
+	case "timestamp":
+		file = "timestamp.json"
+	case "snapshot":
+		at(m.docs["timestamp"], "meta")["snapshot.json"] = pinOf(data, version)
+		m.forge("timestamp")
+	case "targets", stable:
+		at(m.docs["snapshot"], "meta")[role+".json"] = pinOf(data, version)
+		m.list("timestamp", "snapshot")
+		m.forge("timestamp")
+	}
+	m.files[file] = data
 }
 
 // A folder takes all roles that reach into it, also those behind a terminating one.
