@@ -378,6 +378,24 @@ func TestFolderTakesEveryRole(t *testing.T) {
 	}
 }
 
+// A role that two edges lead to is loaded for each of them, also where only its folder is asked for.
+func TestFolderThroughTwoEdgesToOneRole(t *testing.T) {
+	m := newMirror(t)
+	m.delegate("targets", edgeTo("a", false, "shared/a*"), edgeTo("b", false, "shared/b*"))
+	m.delegate("a", edgeTo("c", false, "shared/a*"))
+	m.delegate("b", edgeTo("c", false, "shared/b*"))
+	for _, path := range []string{"shared/a1", "shared/b1"} {
+		at(m.docs["c"], "targets")[path] = fileOf(path, nil)
+	}
+	m.seal()
+	set := m.open("shared/")
+	for _, path := range []string{"shared/a1", "shared/b1"} {
+		if target, err := set.Target(path); err != nil || target.Role != "c" {
+			t.Errorf("%s: role %q, %v", path, target.Role, err)
+		}
+	}
+}
+
 // A pattern reaches into a folder only if it is longer than the folder.
 func TestPatternAsLongAsTheFolderDoesNotReach(t *testing.T) {
 	m := newMirror(t)
