@@ -101,8 +101,8 @@ type facts struct {
 }
 
 const (
-	rootOfWorld = "/proc/limpet" // what goes past the disk finds nothing there, and can make nothing
-	soakOfWorld = 10             // seconds
+	rootOfWorld = "/dev/null/limpet" // what goes past the disk finds nothing there, and can make nothing
+	soakOfWorld = 10                 // seconds
 	dayOne      = 1_790_000_000 / 3600 * 3600
 )
 
