@@ -3,13 +3,14 @@
 // mutate` runs it over what nothing may break; docs/mutation.md has the results,
 // and the reason for each change that survives.
 //
-//	mutate [-list FILE] [-hand FILE] [-only FILE] [-sample N -seed S] [-workers N] [-show] PACKAGE[:FILE,...[:FLAG,...]] ...
+//	mutate [-list FILE] [-hand FILE] [-only FILE] [-sample N -seed S] [-log FILE] [-workers N] [-show] PACKAGE[:FILE,...[:FLAG,...]] ...
 //
 // With files only the tests in them are run, where a package has slow ones too; flags
 // are for the tests. The file of -hand has changes that somebody thought of (hand.go);
 // they come first. The file of -only names changes, one a line as -show does: the others
 // are not made. -sample makes so many of those that are left, drawn by -seed, and says
-// within what bounds the share of all of them lies.
+// within what bounds the share of all of them lies. To the file of -log a line is added for
+// each as it is done: killed, reached, name.
 //
 // All changes but those to constants are compiled into one test program, each behind
 // a number that the environment switches on, so a change costs one run of the
@@ -26,6 +27,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -41,13 +43,14 @@ func main() {
 	only := flag.String("only", "", "a file that names the changes to make")
 	sample := flag.Int("sample", 0, "how many changes to make, 0 = all")
 	seed := flag.Uint64("seed", 1, "which ones")
+	log := flag.String("log", "", "a file for what comes of each change, while it comes")
 	workers := flag.Int("workers", runtime.NumCPU(), "tests that run at the same time")
 	show := flag.Bool("show", false, "list the changes and stop")
 	flag.Parse()
 	ok, err := byHand(*hand)
 	if err == nil {
 		var all bool
-		all, err = run(*list, choice{*only, *sample, *seed}, *workers, *show, flag.Args())
+		all, err = run(*list, choice{*only, *sample, *seed}, *log, *workers, *show, flag.Args())
 		ok = ok && all
 	}
 	if err != nil {
@@ -58,10 +61,19 @@ func main() {
 	}
 }
 
-func run(list string, c choice, workers int, show bool, packages []string) (bool, error) {
+func run(list string, c choice, log string, workers int, show bool, packages []string) (bool, error) {
 	excused, err := readList(list)
 	if err != nil {
 		return false, err
+	}
+	var to io.Writer
+	if log != "" {
+		f, err := os.OpenFile(log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+		if err != nil {
+			return false, err
+		}
+		defer f.Close()
+		to = f
 	}
 	ok := true
 	for _, arg := range packages {
@@ -82,7 +94,7 @@ func run(list string, c choice, workers int, show bool, packages []string) (bool
 			}
 			continue
 		}
-		r, err := measure(p, sel, workers, chosen)
+		r, err := measure(p, sel, workers, to, chosen)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", sel.path, err)
 		}
