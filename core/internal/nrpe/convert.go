@@ -125,6 +125,9 @@ func (d *daemon) account(c choice, p *plan) (account, error) {
 	if a.user == "" {
 		return a, fmt.Errorf("nrpe_user is not named, and there is no user nagios: NRPE runs nothing as root, and so does this import")
 	}
+	if _, err := user.Lookup(a.user); err != nil {
+		p.notes = append(p.notes, trouble{d.place(), fmt.Sprintf("the commands run as %s, as with NRPE, and there is no such user here", a.user)})
+	}
 	return a, nil
 }
 

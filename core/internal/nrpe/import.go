@@ -51,10 +51,10 @@ const (
 )
 
 type options struct {
-	file           string
-	dry, remove    bool
-	every          map[string]time.Duration
-	wishes         map[string]string
+	file        string
+	dry, remove bool
+	every       map[string]time.Duration
+	wishes      map[string]string
 }
 
 func parse(args []string) (options, error) {
