@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 )
 
 // Limits of one run.
@@ -48,24 +46,32 @@ func (s *scan) follow(ctx context.Context, st state, first bool) (state, error) 
 	case first:
 		st.Offset = 0
 	case st.File != id:
-		if err := s.rotated(ctx, st); err != nil {
+		if st, err = s.catchUp(ctx, st, id); err != nil || s.over(ctx) {
 			return st, err
-		}
-		if s.left <= 0 { // what was rotated away is not read to its end: the state stays with it
-			return st, nil
 		}
 		st.Offset = 0
 	case info.Size() < st.Offset || !sameHead(f, st):
 		s.problems = append(s.problems, "the file was truncated: read from its beginning")
 		st.Offset = 0
 	}
-	st.File = id
-	if st.Offset, err = s.read(ctx, f, st.Offset); err != nil {
+	return s.readFrom(ctx, f, id, st)
+}
+
+// over says whether this run is to look at no more.
+func (s *scan) over(ctx context.Context) bool { return s.left <= 0 || ctx.Err() != nil }
+
+// readFrom reads one file on and gives the state behind that.
+func (s *scan) readFrom(ctx context.Context, f *os.File, id string, st state) (state, error) {
+	offset, err := s.read(ctx, f, st.Offset)
+	if err != nil {
 		return st, err
 	}
-	st.HeadLen = min(st.Offset, headLength)
-	st.Head, err = headOf(f, st.HeadLen)
-	return st, err
+	head, err := headOf(f, min(offset, headLength))
+	if err != nil {
+		return st, err
+	}
+	st.File, st.Offset, st.HeadLen, st.Head = id, offset, min(offset, headLength), head
+	return st, nil
 }
 
 // open opens a regular file.
@@ -113,46 +119,6 @@ func headOf(f *os.File, n int64) (string, error) {
 func sameHead(f *os.File, st state) bool {
 	head, err := headOf(f, st.HeadLen)
 	return err == nil && head == st.Head
-}
-
-// rotated reads the rest of the file that the state is about, which has another name now.
-func (s *scan) rotated(ctx context.Context, st state) error {
-	dir, base := filepath.Split(s.options.path)
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	names, err := d.Readdirnames(maxSiblings)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	stem := strings.TrimSuffix(base, filepath.Ext(base))
-	for _, name := range names {
-		if name == base || !strings.HasPrefix(name, stem) {
-			continue
-		}
-		done, err := s.formerly(ctx, filepath.Join(dir, name), st)
-		if done || err != nil {
-			return err
-		}
-	}
-	s.problems = append(s.problems, "the file was rotated, and the one before is not beside it: lines at its end may be missed")
-	return nil
-}
-
-// formerly reads on in a file if it is the one that the state is about.
-func (s *scan) formerly(ctx context.Context, path string, st state) (bool, error) {
-	f, info, err := open(path)
-	if err != nil {
-		return false, nil // it went meanwhile, or is not for us
-	}
-	defer f.Close()
-	if identity(info) != st.File || info.Size() < st.Offset || !sameHead(f, st) {
-		return false, nil
-	}
-	_, err = s.read(ctx, f, st.Offset)
-	return true, err
 }
 
 // read looks at whole lines from an offset on and gives where it left off.
