@@ -110,7 +110,7 @@ func (c *Check) Run(ctx context.Context, args []string) check.Result {
 	}
 	state, err := o.handshake(ctx)
 	if err != nil && reach.IsTimeout(err) {
-		return check.Result{State: check.Critical, Text: fmt.Sprintf("CRITICAL - Socket timeout after %g seconds", o.target.Seconds())}
+		return check.Result{State: check.Critical, Text: fmt.Sprintf("CERT CRITICAL - Socket timeout after %g seconds", o.target.Seconds())}
 	}
 	if err != nil {
 		return check.Result{State: check.Critical, Text: "CERT CRITICAL - " + reach.Explain(err)}
@@ -155,7 +155,7 @@ func (o options) trust(r *check.Result, s tls.ConnectionState) {
 		return
 	}
 	r.State = check.Critical
-	r.Text = "SSL CRITICAL - " + reach.OneLine(err.Error(), 300)
+	r.Text = "CERT CRITICAL - " + reach.OneLine(err.Error(), 300)
 }
 
 // read reads the certificates of files, the first of each: the others are of those who vouch for it.
@@ -224,7 +224,7 @@ func judge(o options, list []found, now time.Time) check.Result {
 		state, text := o.days.Judge(f.cert, now)
 		left := math.Floor(f.cert.NotAfter.Sub(now).Hours() / 24)
 		if threshold.Worst(r.State, state) != r.State || state == r.State && left < soonest {
-			r.State, r.Text, soonest = threshold.Worst(r.State, state), "SSL "+text, left
+			r.State, r.Text, soonest = threshold.Worst(r.State, state), "CERT "+text, left
 			if len(list) > 1 {
 				r.Text += " (" + f.where + ")"
 			}

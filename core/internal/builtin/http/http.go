@@ -41,6 +41,9 @@ func Run(ctx context.Context, args []string) check.Result {
 		if next == nil {
 			return o.judge(a)
 		}
+		if next.url() == o.url() && next.target == o.target {
+			return check.Result{State: check.Critical, Text: "HTTP CRITICAL - redirection creates an infinite loop - " + o.url()}
+		}
 		o = *next
 	}
 	return check.Result{State: check.Warning, Text: fmt.Sprintf("HTTP WARNING - maximum redirection depth %d exceeded - %s", maxRedirects, o.url())}
@@ -81,7 +84,7 @@ func (o options) certificate(ctx context.Context) check.Result {
 		return check.Result{State: check.Critical, Text: "CRITICAL - Cannot retrieve server certificate."}
 	}
 	state, text := o.days.Judge(chain[0], time.Now())
-	return check.Result{State: state, Text: "SSL " + text}
+	return check.Result{State: state, Text: text}
 }
 
 // judge makes the result of an answer.

@@ -31,7 +31,8 @@ type options struct {
 	command string         // -C: the name the kernel has, "" = all
 	parent  int            // -p: -1 = all
 	users   bool           // -k: no kernel threads
-	user    *user.User     // -u: whose processes, nil = everybody's
+	owner   string         // -u: whose processes, "" = everybody's
+	user    *user.User     // who that is
 	line    string         // -a: what the command line holds, "" = anything
 	pattern *regexp.Regexp // --ereg-argument-array
 }
@@ -62,7 +63,7 @@ func parse(args []string) (options, error) {
 		}
 		return nil
 	})
-	set.Value('u', "user", func(v string) error { return o.setUser(v) })
+	set.Value('u', "user", func(v string) error { o.owner = v; return nil })
 	set.Value('a', "argument-array", func(v string) error { o.line = v; return nil })
 	set.Value(0, "ereg-argument-array", func(v string) (err error) {
 		o.pattern, err = regexp.Compile(v)
@@ -75,24 +76,27 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
-// setUser takes a name or a number.
-func (o *options) setUser(v string) error {
-	u, err := user.LookupId(v)
+// findUser looks -u up, a name or a number. It is not the options' fault when there is no such user on this box.
+func (o *options) findUser() error {
+	if o.owner == "" {
+		return nil
+	}
+	u, err := user.LookupId(o.owner)
 	if err != nil {
-		u, err = user.Lookup(v)
+		u, err = user.Lookup(o.owner)
 	}
 	if err != nil {
-		if _, notNumber := strconv.ParseUint(v, 10, 32); notNumber != nil {
-			return fmt.Errorf("user name was not found: %q", v)
+		if _, notNumber := strconv.ParseUint(o.owner, 10, 32); notNumber != nil {
+			return fmt.Errorf("user name was not found: %.80q", o.owner)
 		}
-		u = &user.User{Uid: v, Username: v}
+		u = &user.User{Uid: o.owner, Username: o.owner}
 	}
 	o.user = u
 	return nil
 }
 
 // deep says whether more is to be read of a process than its stat.
-func (o options) deep() bool { return o.user != nil || o.line != "" || o.pattern != nil }
+func (o options) deep() bool { return o.owner != "" || o.line != "" || o.pattern != nil }
 
 // wantsOwner says whether a process of this user is counted.
 func (o options) wantsOwner(uid string) bool { return o.user == nil || uid == o.user.Uid }
@@ -160,6 +164,9 @@ func New(proc string) *Check { return &Check{newSampler(proc)} }
 // Run runs it once.
 func (c *Check) Run(ctx context.Context, args []string) check.Result {
 	o, err := parse(args)
+	if err == nil {
+		err = o.findUser()
+	}
 	if err != nil {
 		return unknown(err)
 	}

@@ -35,13 +35,18 @@ func Run(ctx context.Context, args []string) check.Result {
 		return o.unreachable(err)
 	}
 	defer conn.Close()
+	valid := ""
 	if o.tls {
 		secure, err := o.target.TLS(ctx, conn, o.name)
 		if err != nil {
 			return o.failed(fmt.Errorf("TLS: %w", err))
 		}
 		if o.days.Given {
-			return o.certificate(secure)
+			r := o.certificate(secure)
+			if r.State != check.OK {
+				return r
+			}
+			valid = r.Text
 		}
 		conn = secure
 	}
@@ -49,7 +54,15 @@ func Run(ctx context.Context, args []string) check.Result {
 	if err != nil {
 		return o.failed(err)
 	}
-	return o.judge(answer, matched, time.Since(start))
+	took := time.Since(start)
+	if len(o.expect) > 0 {
+		took -= o.delay
+	}
+	r := o.judge(answer, matched, took)
+	if valid != "" { // as the plugin: the certificate first, the rest on a line of its own
+		r.Text, r.Long = valid, r.Text
+	}
+	return r
 }
 
 // unreachable is the result where no connection came about.
@@ -81,7 +94,7 @@ func (o options) certificate(c *tls.Conn) check.Result {
 		return check.Result{State: check.Critical, Text: "CRITICAL - Cannot retrieve server certificate."}
 	}
 	state, text := o.days.Judge(chain[0], time.Now())
-	return check.Result{State: state, Text: "SSL " + text}
+	return check.Result{State: state, Text: text}
 }
 
 // talk sends, and reads until what is expected has come, or nothing more does.
@@ -91,10 +104,10 @@ func (o options) talk(ctx context.Context, conn net.Conn) (answer string, matche
 			return "", false, err
 		}
 	}
-	if err := pause(ctx, o.delay); err != nil {
-		return "", false, err
-	}
-	if len(o.expect) > 0 || o.most > 0 {
+	if len(o.expect) > 0 {
+		if err := pause(ctx, o.delay); err != nil {
+			return "", false, err
+		}
 		if answer, matched, err = o.read(ctx, conn); err != nil {
 			return "", false, err
 		}
@@ -134,7 +147,7 @@ func (o options) read(ctx context.Context, conn net.Conn) (answer string, matche
 				conn.SetReadDeadline(quiet)
 			}
 		}
-		n, err := conn.Read(buf[:min(len(buf), most-len(text))])
+		n, err := conn.Read(buf)
 		text = append(text, buf[:n]...)
 		if o.match(string(text)) {
 			return string(text), true, nil
