@@ -48,7 +48,7 @@ func share(ctx context.Context, parts int) time.Duration {
 func overUDP(ctx context.Context, server string, message []byte, id, kind uint16, wait time.Duration) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	conn, err := dial(ctx, "udp", server)
+	conn, err := connect(ctx, "udp", server)
 	if err != nil {
 		return reply{}, err
 	}
@@ -69,7 +69,7 @@ func overUDP(ctx context.Context, server string, message []byte, id, kind uint16
 }
 
 func overTCP(ctx context.Context, server string, message []byte, id, kind uint16) (reply, error) {
-	conn, err := dial(ctx, "tcp", server)
+	conn, err := connect(ctx, "tcp", server)
 	if err != nil {
 		return reply{}, err
 	}
@@ -89,7 +89,7 @@ func overTCP(ctx context.Context, server string, message []byte, id, kind uint16
 	return parse(b, id, kind)
 }
 
-func dial(ctx context.Context, network, server string) (net.Conn, error) {
+func connect(ctx context.Context, network, server string) (net.Conn, error) {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, network, server)
 	if err != nil {

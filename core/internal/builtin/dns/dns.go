@@ -19,6 +19,7 @@ import (
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/reach"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/threshold"
+	"github.com/limpet-monitoring/limpet/updater/dial"
 )
 
 // maxShown is what the first line says of answers.
@@ -188,6 +189,9 @@ type rung struct {
 	took       time.Duration
 }
 
+// lower are the rungs that a session stands on only where the resolver has failed (updater/dial).
+var lower = map[string]bool{string(dial.RungLast): true, string(dial.RungHub): true}
+
 // climb tries each way by which this box finds a name, and says of each what came of it.
 func (o options) climb(ctx context.Context, servers []string, hub Hub) check.Result {
 	rungs := []rung{o.bySystem(ctx, len(servers)+1)}
@@ -222,7 +226,7 @@ func (o options) climb(ctx context.Context, servers []string, hub Hub) check.Res
 	if len(broken) == 0 {
 		text = fmt.Sprintf("%.3f seconds response time. %s %s", rungs[0].took.Seconds(), o.target.Host, rungs[0].text)
 	}
-	if hub.Rung != "" && hub.Rung != "resolver" {
+	if lower[hub.Rung] {
 		r.State = threshold.Worst(r.State, check.Warning)
 		text += "; the session with the hub came about by " + hub.Rung
 	}
@@ -263,7 +267,7 @@ func (o options) bySystem(ctx context.Context, parts int) rung {
 func (o options) byServer(ctx context.Context, server string, parts int) rung {
 	ctx, cancel := context.WithTimeout(ctx, share(ctx, parts))
 	defer cancel()
-	one := rung{name: "server " + server}
+	one := rung{name: "server " + strings.TrimSuffix(server, ":53")}
 	name, kind := o.question()
 	start := time.Now()
 	r, err := ask(ctx, server, name, kinds[kind])
