@@ -162,15 +162,20 @@ func (s *supervisor) consider(cores []signed) {
 	if why := outdated(sit, c); why != "" {
 		s.drop(why)
 	}
-	switch {
-	case !s.record.Trial.None():
-		s.refuse("trial", releaseName(s.versions[s.record.Trial.Counter], s.record.Trial.Counter)+" is on trial")
-	default:
-		s.refuse(c.word, c.text)
-	}
+	s.standing(c)
 	if c.pick && (s.record.Trial.None() || c.pending) {
 		s.bring(c)
 	}
+}
+
+// standing says why this box is not on the newest release: what stands against that one, if it is not the one on trial.
+func (s *supervisor) standing(c choice) {
+	t := s.record.Trial
+	if t.None() || c.word != "" && c.newest.Hash != t.Hash {
+		s.refuse(c.word, c.text)
+		return
+	}
+	s.refuse("trial", releaseName(s.versions[t.Counter], t.Counter)+" is on trial")
 }
 
 func (s *supervisor) bring(c choice) {
@@ -215,7 +220,7 @@ func (s *supervisor) fetched(b brought) {
 		} else if s.record.Trial == c.Core {
 			s.note("stage", c.Core, b.came)
 			l.came = b.came
-			s.refuse("trial", c.version+" is on trial")
+			s.standing(b.choice)
 		}
 	}
 	s.tellAll()

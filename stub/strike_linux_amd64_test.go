@@ -149,8 +149,8 @@ func copied(t *testing.T, from *updating) *updating {
 // strike starts the stub under testdata/strike.
 func (u *updating) strike(at int, how string) *exec.Cmd {
 	u.t.Helper()
-	cmd := exec.Command(programs.strike, "-below", u.State, "-below", u.Ver, "-at", fmt.Sprint(at), "-how", how,
-		"-log", filepath.Join(u.Log, "calls"), "--", programs.stub, "run", "--root", u.Root)
+	cmd := exec.Command(programs.strike(), "-below", u.State, "-below", u.Ver, "-at", fmt.Sprint(at), "-how", how,
+		"-log", filepath.Join(u.Log, "calls"), "--", programs.stub(), "run", "--root", u.Root)
 	cmd.Stderr = io.Discard
 	u.must(cmd.Start())
 	return cmd
