@@ -38,6 +38,7 @@ type bench struct {
 	flags  []string // for its tests
 	folder string
 	binary string
+	keep   string // a folder for what tests may build once and use in every run
 	tests  []test
 }
 
@@ -54,7 +55,10 @@ func measure(p *pkg, sel selection, workers int, log io.Writer, chosen func(muta
 		return results{}, err
 	}
 	defer os.RemoveAll(folder)
-	b := &bench{pkg: p, flags: sel.flags, folder: folder, binary: filepath.Join(folder, "all.test")}
+	b := &bench{pkg: p, flags: sel.flags, folder: folder, binary: filepath.Join(folder, "all.test"), keep: filepath.Join(folder, "keep")}
+	if err := os.Mkdir(b.keep, 0o777); err != nil {
+		return results{}, err
+	}
 	if err := b.compile(b.binary, nil); err != nil {
 		return results{}, err
 	}
@@ -193,7 +197,7 @@ func (b *bench) testsIn(files []string) (map[string]bool, error) {
 func (b *bench) alone(name string) (test, error) {
 	list := filepath.Join(b.folder, name)
 	cmd := exec.Command(b.binary, append([]string{"-test.run", "^" + name + "$"}, b.flags...)...)
-	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_REACHED="+list)
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_REACHED="+list, "MUTATE_KEEP="+b.keep)
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return test{}, fmt.Errorf("%s fails without any change: %w\n%s", name, err, out)
@@ -259,7 +263,7 @@ func (b *bench) run(binary string, tests []test, id int) (killed bool, err error
 	cmd := exec.CommandContext(ctx, binary, args...)
 	out := &failing{over: cancel}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_ACTIVE="+strconv.Itoa(id))
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_ACTIVE="+strconv.Itoa(id), "MUTATE_KEEP="+b.keep)
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
 	var exit *exec.ExitError
