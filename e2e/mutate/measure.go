@@ -49,7 +49,7 @@ type test struct {
 	reaches map[int]bool
 }
 
-func measure(p *pkg, sel selection, workers int, log io.Writer, chosen func(mutant) bool) (results, error) {
+func measure(p *pkg, sel selection, workers int, log io.Writer, chosen []int) (results, error) {
 	folder, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return results{}, err
@@ -67,7 +67,7 @@ func measure(p *pkg, sel selection, workers int, log io.Writer, chosen func(muta
 	}
 	r := results{make([]bool, len(p.mutants)), make([]bool, len(p.mutants))}
 	fmt.Fprintf(os.Stderr, "%s: %d tests take %.1f s one after the other\n", p.path, len(b.tests), b.took().Seconds())
-	todo, done := make(chan int), 0
+	todo := make(chan int)
 	var wg sync.WaitGroup
 	var broken sync.Map
 	for range workers {
@@ -83,14 +83,10 @@ func measure(p *pkg, sel selection, workers int, log io.Writer, chosen func(muta
 			}
 		})
 	}
-	for i, m := range p.mutants {
-		if !chosen(m) {
-			continue
-		}
+	for done, i := range chosen {
 		if todo <- i; done%100 == 99 {
 			fmt.Fprintf(os.Stderr, "%s: %d changes made\n", p.path, done+1)
 		}
-		done++
 	}
 	close(todo)
 	wg.Wait()
