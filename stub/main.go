@@ -102,6 +102,7 @@ const usage = `limpet watches this box.
 Every other command is the core's, which is verified first and runs with your rights:
 
   limpet try ./check_x.sh             run a plugin just as the agent would
+  limpet import nrpe                  take over the commands of NRPE as checks of this box
 
 --root DIR keeps everything below one folder; LIMPET_ROOT does the same.
 `
