@@ -48,6 +48,8 @@ type scriptedHub struct {
 	bus      map[uint64][]wire.Record
 	arrivals int               // records
 	more     map[string]string // of the newest facts
+
+	collectors []*wire.CollectorState // of them, too
 }
 
 type hubSession struct {
@@ -241,7 +243,7 @@ func (s *hubSession) loop() string {
 			}
 		case *wire.Frame_Facts:
 			h.mu.Lock()
-			h.more = b.Facts.GetMore()
+			h.more, h.collectors = b.Facts.GetMore(), b.Facts.GetCollectors()
 			h.mu.Unlock()
 		case *wire.Frame_Bye:
 			return b.Bye.GetCause()
