@@ -78,6 +78,7 @@ func newScriptedHub(t *testing.T) *scriptedHub {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc(wire.Path, h.serve)
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("ok\n")) })
 	mux.HandleFunc("/trust/", func(w http.ResponseWriter, r *http.Request) { w.Write(h.document) })
 	h.server = httptest.NewUnstartedServer(mux)
 	h.server.TLS = &tls.Config{Certificates: []tls.Certificate{leaf}, MinVersion: tls.VersionTLS13}

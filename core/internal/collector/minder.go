@@ -167,6 +167,9 @@ func (m *minder) takeOver() {
 	p, lives := adopt(n, m.dir)
 	if !lives {
 		endStrays(m.dir, 0)
+		if former, err := readPlan(m.dir, n.key); err == nil {
+			m.plan = former // what ran last, if the wanted one is refused
+		}
 		return
 	}
 	endStrays(m.dir, n.pid)
@@ -263,6 +266,8 @@ func (m *minder) refuse(why string, again bool) {
 	case m.process != nil:
 	case m.good.Key != "" && m.good.Key != m.wanted.Key:
 		m.use(m.good)
+	case m.plan.Key != "" && m.plan.Key != m.wanted.Key:
+		m.use(m.plan)
 	default:
 		m.say(Failed, "its configuration is refused, and there is no former one")
 	}
