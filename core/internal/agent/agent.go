@@ -125,7 +125,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	a.id = id
-	a.builtin = builtin.New(builtin.Env{HubOffset: a.hubOffset, Agent: a.agentStats})
+	a.builtin = builtin.New(builtin.Env{HubOffset: a.hubOffset, Agent: a.agentStats, Hub: a.wayToHub, StateDir: o.Layout.Builtin()})
 	a.runs.builtins = a.builtin
 	a.facts.Store(a.gather())
 

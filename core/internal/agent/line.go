@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -91,6 +92,20 @@ func (a *agent) call(ctx context.Context, call *wire.RunNow, out func(stderr boo
 func (a *agent) hubOffset() (offset, rtt time.Duration, ok bool) {
 	s := a.session.Status()
 	return -s.Offset, s.RTT, s.OffsetOK
+}
+
+// wayToHub is the hub's host, and the rung of the ladder that the session stands on.
+func (a *agent) wayToHub() builtin.Hub {
+	s := a.session.Status()
+	host, _, err := net.SplitHostPort(s.Hub)
+	if err != nil {
+		host = s.Hub
+	}
+	way := builtin.Hub{Host: host}
+	if s.State == session.Connected {
+		way.Rung = string(s.Rung)
+	}
+	return way
 }
 
 func (a *agent) agentStats() builtin.AgentStats {
