@@ -17,11 +17,11 @@ const Go1 = "go1"
 
 func encodeGo1(old, new []byte) ([]byte, error) {
 	was := refs.Analyse(old)
-	plan, content, err := match.Find(was, refs.Analyse(new))
+	plan, wish, err := match.Find(was, refs.Analyse(new))
 	if err != nil {
 		return nil, err
 	}
-	stream, spent, err := walk.Encode(was, new, content, plan)
+	stream, spent, err := walk.Encode(was, wish, plan)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,13 @@ type Failure struct{ Err error }
 // Fail stops a decoder: its input is at fault.
 func Fail(format string, args ...any) { panic(Failure{fmt.Errorf(format, args...)}) }
 
+// Check stops a decoder unless what it was told is ok.
+func Check(ok bool, format string, args ...any) {
+	if !ok {
+		Fail(format, args...)
+	}
+}
+
 // weights are 16.16 fixed point: two for each context; behind the first ones of all contexts that of an input which is
 // always the same.
 type weights struct {

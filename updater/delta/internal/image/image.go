@@ -148,15 +148,20 @@ func (im *Image) End() uint32 {
 	return end
 }
 
-// Bytes returns the n bytes at an address, if one segment has them all in the file.
-func (im *Image) Bytes(addr, n uint32) ([]byte, bool) {
+// Span returns where in the file the n bytes at an address are, if one segment has them all in the file.
+func (im *Image) Span(addr, n uint32) (Span, bool) {
 	for _, s := range im.Segments {
 		if addr >= s.Addr && addr-s.Addr <= s.Size && n <= s.Size-(addr-s.Addr) {
-			off := s.Off + (addr - s.Addr)
-			return im.Data[off : off+n : off+n], true
+			return Span{s.Off + (addr - s.Addr), n}, true
 		}
 	}
-	return nil, false
+	return Span{}, false
+}
+
+// Bytes returns these bytes.
+func (im *Image) Bytes(addr, n uint32) ([]byte, bool) {
+	s, ok := im.Span(addr, n)
+	return im.Data[s.Off : s.Off+s.Len : s.Off+s.Len], ok
 }
 
 func (im *Image) elf(b []byte) []raw {

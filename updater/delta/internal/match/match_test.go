@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/walk"
 )
@@ -105,5 +106,18 @@ func TestShorten(t *testing.T) {
 	got := shorten([]walk.Copy{{New: 0, Len: 5}, {New: 10, Len: 50}, {New: 100, Len: 2}, {New: 200, Len: 9}}, 2)
 	if want := []walk.Copy{{New: 10, Len: 50}, {New: 200, Len: 9}}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestCut(t *testing.T) {
+	got := cut([]walk.Copy{{New: 0, Old: 50, Len: 10}, {New: 20, Old: 90, Len: 30}, {New: 60, Old: 10, Len: 5}}, []image.Span{{Off: 8, Len: 4}, {Off: 25, Len: 10}, {Off: 60, Len: 5}})
+	want := []walk.Copy{{New: 0, Old: 50, Len: 8}, {New: 20, Old: 90, Len: 5}, {New: 35, Old: 105, Len: 15}}
+	if len(got) != len(want) {
+		t.Fatalf("%v, want %v", got, want)
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Errorf("%v, want %v", got, want)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package refs
 
 import (
-	"cmp"
 	"encoding/binary"
 	"slices"
 
@@ -20,11 +19,6 @@ type code struct {
 	class  []uint8 // of each byte of it, once they were asked for
 	isCode bool
 	limit  uint32 // end of memory
-}
-
-func (c *code) init(s *Source) {
-	c.s = s
-	c.limit = s.Image.End()
 }
 
 // span returns the limits in the file of the function that holds an offset, or of what lies between functions; code
@@ -88,10 +82,7 @@ func (c *code) load(off uint32) {
 func (c *code) in(lo, hi uint32, buf []Ref) []Ref {
 	for at := lo; at < hi; at = c.hi {
 		c.load(at)
-		i, _ := slices.BinarySearchFunc(c.refs, lo, func(r Ref, p uint32) int { return cmp.Compare(r.Pos, p) })
-		for ; i < len(c.refs) && c.refs[i].Pos < hi; i++ {
-			buf = append(buf, c.refs[i])
-		}
+		buf = between(c.refs, lo, hi, buf)
 	}
 	return buf
 }
@@ -129,16 +120,10 @@ func (c *code) classes(b []byte) {
 			continue
 		}
 		for i := range in.Len {
-			c.class = append(c.class, in.Class(b[at:], i))
+			c.class = append(c.class, in.Class(i))
 		}
 		at += in.Len
 	}
-}
-
-// InCode reports whether the byte at an offset is in a function.
-func (s *Source) InCode(off uint32) bool {
-	s.code.load(off)
-	return s.code.isCode && s.code.hi > s.code.lo
 }
 
 // add keeps a reference whose target is in the program.
@@ -157,14 +142,12 @@ func (c *code) amd64(b []byte, addr uint32) {
 			continue
 		}
 		if in.Kind != insn.None {
-			next := addr + uint32(at+in.Len)
-			field := b[at+in.Rel:]
-			tail := uint16(in.Len - in.Rel)
-			if in.Kind == insn.Rel8 {
-				c.add(c.lo+uint32(at+in.Rel), 1, Rel8, next+uint32(int32(int8(field[0]))), tail)
-			} else {
-				c.add(c.lo+uint32(at+in.Rel), 4, Kind(in.Kind), next+binary.LittleEndian.Uint32(field), tail)
+			field, size := b[at+in.Rel:], uint8(1)
+			distance := uint32(int8(field[0]))
+			if in.Kind != insn.Rel8 {
+				distance, size = binary.LittleEndian.Uint32(field), 4
 			}
+			c.add(c.lo+uint32(at+in.Rel), size, Kind(in.Kind), addr+uint32(at+in.Len)+distance, uint16(in.Len-in.Rel))
 		}
 		at += in.Len
 	}
@@ -174,20 +157,17 @@ func (c *code) amd64(b []byte, addr uint32) {
 func (c *code) arm64(b []byte, addr uint32) {
 	for at := 0; at+4 <= len(b); at += 4 {
 		w := binary.LittleEndian.Uint32(b[at:])
-		kind, distance := insn.ARM64(w)
+		form, distance := insn.ARM64(w)
 		pos, here := c.lo+uint32(at), addr+uint32(at)
-		switch kind {
-		case insn.B26:
-			c.add(pos, 4, Branch26, here+distance, 0)
-		case insn.B19:
-			c.add(pos, 4, Branch19, here+distance, 0)
-		case insn.B14:
-			c.add(pos, 4, Branch14, here+distance, 0)
+		switch form {
+		case insn.Plain:
 		case insn.Page:
 			c.page(b, at, pos, here, w, distance)
+		default:
+			c.add(pos, 4, Branch26+Kind(form-insn.B26), here+distance, 0)
 		}
 	}
-	slices.SortStableFunc(c.refs, func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+	inOrder(c.refs)
 	c.refs = slices.CompactFunc(c.refs, func(a, b Ref) bool { return a.Pos == b.Pos })
 }
 
