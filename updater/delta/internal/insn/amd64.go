@@ -15,19 +15,16 @@ const (
 	Data      // four bytes: the displacement of a memory operand
 )
 
-// Inst is the layout of one amd64 instruction.
+// Inst is the layout of one amd64 instruction; its fields are indexes of bytes and numbers of bytes.
 type Inst struct {
-	Len    int // 0 for bytes that are no instruction
-	Opcode int // index of the last opcode byte
-	ModRM  int // index, or 0
-	SIB    int // index, or 0
-	Disp   int // index of the displacement, or 0
-	DispN  int // its bytes
-	Imm    int // index of the immediate, or 0
-	ImmN   int // its bytes
-	Kind   Kind
-	Rel    int // index of the relative field if Kind is not None
-	Head   int // bytes that determine all of this
+	Len         uint8 // 0 for bytes that are no instruction
+	Opcode      uint8 // the last opcode byte
+	ModRM, SIB  uint8 // or 0
+	Disp, DispN uint8 // the displacement, or 0
+	Imm, ImmN   uint8 // the immediate, or 0
+	Kind        Kind
+	Rel         uint8 // the relative field if Kind is not None
+	Head        uint8 // how many bytes determine all of this
 }
 
 // What follows an opcode, sixteen of them a line. Lower case without ModRM but for m: nothing (.), one byte (b), two (w),
@@ -45,50 +42,42 @@ const (
 		"mmBmBBBm........" + "mmmmmmmmmmmmmmmm" + "mmmmmmmmmmmmmmmm" + "mmmmmmmmmmmmmmmm"
 )
 
-// reader walks over the bytes of one instruction; behind the end it reads zeros.
-type reader struct {
-	b  []byte
-	at int
-}
+// window is the bytes of one instruction, with zeros behind the end of what is known. What reaches behind it is no
+// instruction, so reading around its end does no harm.
+type window [16]byte
 
-func (r *reader) peek() byte {
-	if r.at < len(r.b) {
-		return r.b[r.at]
-	}
-	return 0
-}
-
-func (r *reader) next() byte {
-	c := r.peek()
-	r.at++
-	return c
-}
+func (w *window) at(i uint8) byte { return w[i&15] }
 
 // AMD64 takes the instruction at the start of b apart. Bytes behind the end of b count as zero, so a caller that has
 // only the first n bytes of an instruction may rely on the result if Head is at most n.
-func AMD64(b []byte) Inst {
-	r := reader{b: b}
-	half, wide := false, false // operand size prefix, REX.W
+func AMD64(b []byte) (in Inst) {
+	var w window
+	if len(b) >= len(w) {
+		w = window(b)
+	} else {
+		copy(w[:], b)
+	}
+	at, half, wide := uint8(0), false, false // operand size prefix, REX.W
 	for prefix := true; prefix; {
-		switch r.peek() {
+		switch w.at(at) {
 		case 0x66:
 			half = true
-			r.at++
+			at++
 		case 0x67, 0xF2, 0xF3, 0xF0, 0x2E, 0x36, 0x3E, 0x26, 0x64, 0x65:
-			r.at++
+			at++
 		default:
 			prefix = false
 		}
-		if r.at == 14 {
+		if at == 14 {
 			return Inst{}
 		}
 	}
-	if c := r.peek(); c&0xF0 == 0x40 {
+	if c := w.at(at); c&0xF0 == 0x40 {
 		wide = c&8 != 0
-		r.at++
+		at++
 	}
-	var in Inst
-	class, n := in.opcode(&r), 0
+	class := in.opcode(&w, at)
+	n := uint8(0)
 	switch class {
 	case 'x':
 		return Inst{}
@@ -110,65 +99,63 @@ func AMD64(b []byte) Inst {
 			n = 2
 		}
 	}
+	at = in.Opcode + 1
 	switch class {
 	case 'm', 'B', 'Z':
-		in.operand(&r)
+		at = in.operand(&w, at)
 	case 'g':
-		op := r.b[in.Opcode]
-		if in.operand(&r) >= 2 {
+		if w.at(at)>>3&7 >= 2 {
 			n = 0
-		} else if op == 0xF6 {
+		} else if w.at(in.Opcode) == 0xF6 {
 			n = 1
 		}
+		at = in.operand(&w, at)
 	case 'r', 'R':
-		in.Rel = r.at
+		in.Rel = at
 	}
 	if n > 0 {
-		in.Imm, in.ImmN = r.at, n
-		r.at += n
+		in.Imm, in.ImmN = at, n
 	}
-	if r.at > 15 {
+	if in.Len = at + n; in.Len > 15 {
 		return Inst{}
 	}
-	in.Len = r.at
 	return in
 }
 
 // opcode reads the opcode, with its escape or vector prefix, and returns what follows it.
-func (in *Inst) opcode(r *reader) (class byte) {
-	op := r.next()
+func (in *Inst) opcode(w *window, at uint8) (class byte) {
+	op := w.at(at)
+	class = oneByte[op]
+	switch class {
+	case 'r':
+		in.Kind = Rel8
+	case 'R':
+		in.Kind = Call + Kind(op&1) // E8, E9
+	}
 	switch op {
 	case 0xC4: // VEX, three bytes
-		m := r.next() & 31
-		r.at++
-		class = vector(m, r.next())
+		class = vector(w.at(at+1)&31, w.at(at+3))
+		at += 3
 	case 0xC5: // VEX, two bytes
-		r.at++
-		class = vector(1, r.next())
+		class = vector(1, w.at(at+2))
+		at += 2
 	case 0x62: // EVEX
-		m := r.next() & 7
-		r.at += 2
-		class = vector(m, r.next())
+		class = vector(w.at(at+1)&7, w.at(at+4))
+		at += 4
 	case 0x0F:
-		op = r.next()
+		at++
+		op = w.at(at)
 		switch class = behind0F[op]; {
 		case op == 0x38:
-			r.at++
+			at++
 		case op == 0x3A:
-			r.at++
+			at++
 			class = 'B'
 		case class == 'R':
 			in.Kind = Cond
 		}
-	default:
-		switch class = oneByte[op]; {
-		case class == 'r':
-			in.Kind = Rel8
-		case class == 'R':
-			in.Kind = Call + Kind(op&1) // E8, E9
-		}
 	}
-	in.Opcode, in.Head = r.at-1, r.at
+	in.Opcode, in.Head = at, at+1
 	return class
 }
 
@@ -183,36 +170,35 @@ func vector(m, op byte) byte {
 	return 'm'
 }
 
-// operand reads the ModRM byte and what it asks for, and returns its reg.
-func (in *Inst) operand(r *reader) (reg byte) {
-	in.ModRM = r.at
-	m := r.next()
-	mod, rm := m>>6, m&7
-	base := rm
-	if mod != 3 && rm == 4 {
-		in.SIB = r.at
-		base = r.next() & 7
+// operand reads the ModRM byte and what it asks for, and returns the place behind it.
+func (in *Inst) operand(w *window, at uint8) uint8 {
+	in.ModRM = at
+	m := w.at(at)
+	mod, base := m>>6, m&7
+	at++
+	if mod != 3 && base == 4 {
+		in.SIB = at
+		base = w.at(at) & 7
+		at++
 	}
-	in.Head = r.at
+	in.Head = at
 	switch {
 	case mod == 1:
 		in.DispN = 1
 	case mod == 2, mod == 0 && base == 5:
 		in.DispN = 4
+	default:
+		return at
 	}
-	if in.DispN > 0 {
-		in.Disp = r.at
-		if mod == 0 && rm == 5 {
-			in.Kind, in.Rel = Data, r.at
-		}
-		r.at += in.DispN
+	in.Disp = at
+	if mod == 0 && in.SIB == 0 {
+		in.Kind, in.Rel = Data, at
 	}
-	return m >> 3 & 7
+	return at + in.DispN
 }
 
 // Class says what byte i of the instruction is for; less than 32.
-func (in *Inst) Class(i int) uint8 {
-	disp := i - in.Disp
+func (in *Inst) Class(i uint8) uint8 {
 	switch {
 	case i < in.Opcode:
 		return 1
@@ -222,12 +208,12 @@ func (in *Inst) Class(i int) uint8 {
 		return 3
 	case i == in.SIB:
 		return 4
-	case disp >= 0 && disp < in.DispN && in.DispN == 1:
-		return 5 + min(uint8(in.SIB), 1)
-	case disp >= 0 && disp < in.DispN:
-		return 7 + 8*min(uint8(in.SIB), 1) + uint8(disp)
+	case i-in.Disp < in.DispN && in.DispN == 1: // around 0 before it
+		return 5 + min(in.SIB, 1)
+	case i-in.Disp < in.DispN:
+		return 7 + 8*min(in.SIB, 1) + i - in.Disp
 	case in.ImmN > 0 && i >= in.Imm:
-		return 20 + uint8(i-in.Imm)
+		return 20 + i - in.Imm
 	}
 	return 0
 }

@@ -2,6 +2,7 @@ package match
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -120,4 +121,21 @@ func TestCut(t *testing.T) {
 			t.Errorf("%v, want %v", got, want)
 		}
 	}
+}
+
+// FuzzSigned checks that a list of hashes which is found lies in the file.
+func FuzzSigned(f *testing.F) {
+	page := noise(8, 5000, 256)
+	list := image.AppendHashes(nil, page)
+	b := slices.Clone(page)
+	for _, v := range []uint32{0xFADE0CC0, 0, 1, 0, 20, 0xFADE0C02, 0, 0, 0, 44, 0, 0, 2, 5000, 32 << 24, 0} {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	f.Add(append(b, list...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		im := image.Image{Data: b, Sign: image.Span{Off: uint32(min(len(b), len(page))), Len: uint32(len(b) - min(len(b), len(page)))}}
+		if off, limit, ok := signed(&im); ok {
+			_ = b[off : uint64(off)+image.HashesLen(limit)]
+		}
+	})
 }

@@ -16,7 +16,7 @@ func plainOf(new *refs.Source, tables bool) (plain []byte, s walk.Structure, hol
 			plain, s, holes = p, t, h
 		}
 	}
-	if off, limit, ok := new.Image.Hashes(); ok && limit > 0 {
+	if off, limit, ok := signed(&new.Image); ok && limit > 0 {
 		s.Hashes, s.Signed = off, limit
 		holes = append(holes, image.Span{Off: off, Len: uint32(image.HashesLen(limit))})
 	}

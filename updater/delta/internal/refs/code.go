@@ -2,6 +2,7 @@ package refs
 
 import (
 	"encoding/binary"
+	"iter"
 	"slices"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
@@ -25,33 +26,27 @@ type code struct {
 // says which.
 func (c *code) span(off uint32) (lo, hi uint32, isCode bool) {
 	im, m := &c.s.Image, &c.s.Module
-	for _, g := range im.Segments {
-		if off < g.Off || off-g.Off >= g.Size {
-			continue
-		}
-		if im.Arch == image.Other {
-			break
-		}
-		if !m.OK {
-			if !g.Exec {
-				break
+	g := im.Segment(off)
+	if g == nil || im.Arch == image.Other || !m.OK && !g.Exec {
+		hi = nothing
+		for _, g := range im.Segments {
+			if g.Off > off {
+				hi = min(hi, g.Off)
 			}
-			lo = g.Off + (off-g.Off)/chunk*chunk
-			return lo, min(lo+chunk, g.Off+g.Size), true
 		}
-		if i, ok := m.Function(g.Addr + (off - g.Off)); ok {
-			start, end := m.Base[Text]+m.Entry(i), m.Base[Text]+m.Entry(i+1)
-			if start < g.Addr || end > g.Addr+g.Size {
-				break
-			}
-			return start - g.Addr + g.Off, end - g.Addr + g.Off, true
-		}
-		if text := m.Base[Text]; text > g.Addr+(off-g.Off) && text < g.Addr+g.Size {
-			return off, text - g.Addr + g.Off, false
-		}
-		return off, g.Off + g.Size, false
+		return off, hi, false
 	}
-	return off, nothing, false
+	if !m.OK {
+		lo = g.Off + (off-g.Off)/chunk*chunk
+		return lo, min(lo+chunk, g.Off+g.Size), true
+	}
+	addr, text, end := g.Addr+(off-g.Off), m.Base[Text], g.Addr+g.Size
+	if i, ok := m.Function(addr); ok && m.Start(i) >= g.Addr && m.Start(i+1) <= end {
+		return m.Start(i) - g.Addr + g.Off, m.Start(i+1) - g.Addr + g.Off, true
+	} else if !ok && text > addr && text < end {
+		end = text
+	}
+	return off, end - g.Addr + g.Off, false
 }
 
 // load makes the function that holds an offset the one at hand. Without code there, the stretch has no references.
@@ -60,13 +55,7 @@ func (c *code) load(off uint32) {
 		return
 	}
 	c.refs, c.class = c.refs[:0], c.class[:0]
-	c.lo, c.hi, c.isCode = c.span(off)
-	if !c.isCode {
-		for _, g := range c.s.Image.Segments {
-			if g.Off > off {
-				c.hi = min(c.hi, g.Off)
-			}
-		}
+	if c.lo, c.hi, c.isCode = c.span(off); !c.isCode {
 		return
 	}
 	addr, _ := c.s.Image.Addr(c.lo)
@@ -102,27 +91,37 @@ func (s *Source) Class(off uint32) uint8 {
 
 // classes says of each byte of the function at hand what it is for.
 func (c *code) classes(b []byte) {
+	c.class = append(c.class, make([]uint8, len(b))...)
 	if c.s.Image.Arch == image.ARM64 {
 		for at := range b {
-			top := uint8(0)
+			c.class[at] = 64 + uint8(at&3)<<5
 			if at+4 <= len(b) {
-				top = b[at+3] >> 3
+				c.class[at] |= b[at+3] >> 3
 			}
-			c.class = append(c.class, 64+uint8(at&3)<<5|top)
 		}
 		return
 	}
-	for at := 0; at < len(b); {
-		in := insn.AMD64(b[at:min(at+16, len(b))])
-		if in.Len == 0 || in.Len > len(b)-at {
-			c.class = append(c.class, 0)
-			at++
-			continue
-		}
+	for at, in := range instructions(b) {
 		for i := range in.Len {
-			c.class = append(c.class, in.Class(i))
+			c.class[at+int(i)] = in.Class(i)
 		}
-		at += in.Len
+	}
+}
+
+// instructions are those of a function; a byte that begins none is passed over.
+func instructions(b []byte) iter.Seq2[int, insn.Inst] {
+	return func(yield func(int, insn.Inst) bool) {
+		for at := 0; at < len(b); {
+			in := insn.AMD64(b[at:min(at+16, len(b))])
+			if in.Len == 0 || int(in.Len) > len(b)-at {
+				at++
+				continue
+			}
+			if !yield(at, in) {
+				return
+			}
+			at += int(in.Len)
+		}
 	}
 }
 
@@ -133,23 +132,18 @@ func (c *code) add(pos uint32, size uint8, kind Kind, target uint32, aux uint16)
 	}
 }
 
-// amd64 decodes from the start of the function on; a byte that is no instruction is passed over.
+// amd64 adds the relative fields of the instructions of a function.
 func (c *code) amd64(b []byte, addr uint32) {
-	for at := 0; at < len(b); {
-		in := insn.AMD64(b[at:min(at+16, len(b))])
-		if in.Len == 0 || in.Len > len(b)-at {
-			at++
-			continue
-		}
+	for at, in := range instructions(b) {
 		if in.Kind != insn.None {
-			field, size := b[at+in.Rel:], uint8(1)
+			rel := at + int(in.Rel)
+			field, size := b[rel:], uint8(1)
 			distance := uint32(int8(field[0]))
 			if in.Kind != insn.Rel8 {
 				distance, size = binary.LittleEndian.Uint32(field), 4
 			}
-			c.add(c.lo+uint32(at+in.Rel), size, Kind(in.Kind), addr+uint32(at+in.Len)+distance, uint16(in.Len-in.Rel))
+			c.add(c.lo+uint32(rel), size, Kind(in.Kind), addr+uint32(at)+uint32(in.Len)+distance, uint16(in.Len-in.Rel))
 		}
-		at += in.Len
 	}
 }
 

@@ -22,26 +22,22 @@ type Module struct {
 	ItabLinks image.Span // addresses; Len counts bytes
 }
 
-// Numbers of the words of runtime.moduledata, Go 1.26.
+// Words of runtime.moduledata, Go 1.26. Slices take three.
 const (
-	wordFuncNames = 1
-	wordCUs       = 4
-	wordFiles     = 7
 	wordPCs       = 10
+	wordCUs       = 4
 	wordPcln      = 13
 	wordFunctab   = 16
-	wordFindFunc  = 19
-	wordText      = 22
-	wordEText     = 23
-	wordTypes     = 37
-	wordETypes    = 38
-	wordRodata    = 39
-	wordGoFunc    = 40
-	wordEPcln     = 41
 	wordTypeLinks = 45
 	wordItabLinks = 48
 	moduleWords   = 51
 )
+
+// baseWords are those that hold the bases.
+var baseWords = [Bases]int{
+	Text: 22, EText: 23, FuncNames: 1, CUs: wordCUs, Files: 7, PCs: wordPCs, Functab: wordFunctab, FindFunc: 19, GoFunc: 40,
+	Types: 37, ETypes: 38, Rodata: 39, EPcln: 41,
+}
 
 var pclnMagic = []byte{0xF1, 0xFF, 0xFF, 0xFF, 0, 0}
 
@@ -93,13 +89,6 @@ func findData(im *image.Image, header uint32) Module {
 		}
 	}
 	return Module{}
-}
-
-// baseWords are the numbers of the words that hold the bases.
-var baseWords = [Bases]int{
-	Text: wordText, EText: wordEText, FuncNames: wordFuncNames, CUs: wordCUs, Files: wordFiles, PCs: wordPCs,
-	Functab: wordFunctab, FindFunc: wordFindFunc, GoFunc: wordGoFunc, Types: wordTypes, ETypes: wordETypes,
-	Rodata: wordRodata, EPcln: wordEPcln,
 }
 
 // readModule takes the words of a moduledata and checks that they make sense.

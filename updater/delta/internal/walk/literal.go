@@ -134,7 +134,7 @@ func (w *walk) literalByte(at, reg uint32) {
 	w.seek(at)
 	class, opcode := at&7, uint32(0)
 	if l.code {
-		n := int(at - l.start)
+		n := uint8(at - l.start)
 		class = 32 + uint32(l.inst.Class(n))
 		if l.inst.Opcode < n {
 			opcode = 1 + uint32(w.nb[l.start+uint32(l.inst.Opcode)])
@@ -183,7 +183,7 @@ func (w *walk) advance(at, got, guess, here uint32) {
 // literalRef makes the four bytes of a relative field, if one begins at at, and returns how many bytes it made.
 func (w *walk) literalRef(at, to uint32) uint32 {
 	l, in := &w.lit, &w.lit.inst
-	n := int(at - l.start)
+	n := uint8(at - l.start)
 	if !l.code || n == 0 || to-at < 4 || in.Len == 0 || in.Kind <= insn.Rel8 || in.Rel != n || in.Head > n {
 		return 0
 	}

@@ -120,7 +120,7 @@ func (t *tables) boundaries() {
 	for at := 0; at < len(code) && len(t.starts) < maxStarts; {
 		t.starts = append(t.starts, uint32(at))
 		if t.walk.old.Image.Arch == image.AMD64 {
-			at += max(insn.AMD64(code[at:min(at+16, len(code))]).Len, 1)
+			at += int(max(insn.AMD64(code[at:min(at+16, len(code))]).Len, 1))
 		} else {
 			at += int(t.quantum)
 		}
