@@ -1,4 +1,4 @@
-package delta
+package delta_test
 
 import (
 	"encoding/binary"
