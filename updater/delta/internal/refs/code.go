@@ -20,6 +20,7 @@ type code struct {
 	class  []uint8 // of each byte of it, once they were asked for
 	isCode bool
 	limit  uint32 // end of memory
+	read   uint64 // bytes of all functions that were decoded
 }
 
 // span returns the limits in the file of the function that holds an offset, or of what lies between functions; code
@@ -60,12 +61,16 @@ func (c *code) load(off uint32) {
 	}
 	addr, _ := c.s.Image.Addr(c.lo)
 	b := c.s.Image.Data[c.lo:c.hi]
+	c.read += uint64(len(b))
 	if c.s.Image.Arch == image.AMD64 {
 		c.amd64(b, addr)
 	} else {
 		c.arm64(b, addr)
 	}
 }
+
+// Decoded returns how many bytes of code were decoded so far, again and again those that were asked for anew.
+func (s *Source) Decoded() uint64 { return s.code.read }
 
 // in appends the references in code that begin from lo to hi.
 func (c *code) in(lo, hi uint32, buf []Ref) []Ref {

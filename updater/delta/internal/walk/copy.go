@@ -46,8 +46,7 @@ func (w *walk) copy(c Copy) {
 				to = max(to, e)
 			}
 		}
-		w.blocks++
-		w.stop(w.blocks)
+		w.stop()
 		w.block(at, to, shift, one(at == c.Old || to == end))
 		at = to
 	}

@@ -259,6 +259,7 @@ func (w *walk) gather() {
 	if l.nearSet && l.nearAt == at {
 		return
 	}
+	w.stop()
 	l.nearSet, l.nearAt = true, at
 	l.near = w.old.In(at-min(at, nearBack), min(at+nearAhead, uint32(len(w.ob))), l.near[:0])
 }

@@ -133,6 +133,9 @@ func Clip(old, new *image.Image, copies []Copy) []addrmap.Piece {
 	var pieces []addrmap.Piece
 	for _, c := range copies {
 		for _, to := range new.Segments {
+			if uint64(to.Off) >= uint64(c.New)+uint64(c.Len) || uint64(c.New) >= uint64(to.Off)+uint64(to.Size) {
+				continue
+			}
 			for _, from := range old.Segments {
 				// Distances from the start of the copy.
 				toLo, fromLo := int64(to.Off)-int64(c.New), int64(from.Off)-int64(c.Old)

@@ -79,7 +79,7 @@ func (t *tables) run() {
 
 // load makes function i the one at hand and finds its partner: the function whose record was copied to its place.
 func (t *tables) load(i uint32) {
-	t.stop(i)
+	t.stop()
 	var ok bool
 	if t.rec, ok = refs.RecordAt(t.m.Functab, t.m.FuncOff(i)); !ok {
 		coder.Fail("read function table: record %d is not in it", i)
@@ -190,6 +190,7 @@ func (t *tables) oldTable(off uint32, buf []refs.Pair) (pairs []refs.Pair, read 
 
 // table makes a new table, which follows the others. Its partner is the old table at oldOff, if that is not 0.
 func (t *tables) table(oldOff, f uint32) {
+	t.stop()
 	var read bool
 	if t.oldPairs, read = t.oldTable(oldOff, t.oldPairs); read {
 		t.c.Charge(1 + len(t.oldPairs)/8)

@@ -40,7 +40,9 @@ type Wish struct {
 
 const (
 	blockSize = 256 // bytes of a copy that share one "as predicted"
-	checkMask = 1<<10 - 1
+	checkMask = 1<<8 - 1
+	decodeAll = 8        // how often the code of both files may be decoded
+	decodeToo = 64 << 20 // bytes of code that may be decoded beside
 )
 
 // Budget is the most decisions that a patch may take, whatever the size of its result: about fifteen seconds.
@@ -58,7 +60,7 @@ type walk struct {
 	m    addrmap.Map
 
 	holes     []image.Span // what the content leaves out
-	blocks    uint32       // how many there were
+	steps     uint32       // how many there were
 	blockHist uint32
 	lit       literals
 	cp        copies
@@ -133,11 +135,17 @@ func toFront[T any](list []T, i int, v T) {
 	list[0] = v
 }
 
-// stop ends the walk when its context has ended; it looks now and then.
-func (w *walk) stop(count uint32) {
-	if count&checkMask == 0 && w.ctx.Err() != nil {
-		panic(coder.Failure{Err: w.ctx.Err()})
+// stop ends the walk when its context has ended, or when copies have jumped from function to function all the time, each
+// of which was decoded for them. It looks now and then.
+func (w *walk) stop() {
+	if w.steps++; w.steps&checkMask != 0 {
+		return
 	}
+	if err := w.ctx.Err(); err != nil {
+		panic(coder.Failure{Err: err})
+	}
+	most := decodeAll*uint64(len(w.ob)+len(w.nb)) + decodeToo
+	coder.Check(w.old.Decoded() <= most, "work: more than %d bytes of code were decoded", most)
 }
 
 func one(b bool) uint32 {
