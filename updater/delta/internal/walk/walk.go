@@ -41,8 +41,8 @@ type Wish struct {
 const (
 	blockSize = 256 // bytes of a copy that share one "as predicted"
 	checkMask = 1<<8 - 1
-	decodeAll = 8        // how often the code of both files may be decoded
-	decodeToo = 64 << 20 // bytes of code that may be decoded beside
+	// Bytes of code that may be decoded: so often all of both files, so much for each decision, and so much beside.
+	decodeAll, decodeEach, decodeToo = 8, 32, 64 << 20
 )
 
 // Budget is the most decisions that a patch may take, whatever the size of its result: about fifteen seconds.
@@ -144,7 +144,7 @@ func (w *walk) stop() {
 	if err := w.ctx.Err(); err != nil {
 		panic(coder.Failure{Err: err})
 	}
-	most := decodeAll*uint64(len(w.ob)+len(w.nb)) + decodeToo
+	most := decodeAll*uint64(len(w.ob)+len(w.nb)) + decodeEach*w.c.Spent() + decodeToo
 	coder.Check(w.old.Decoded() <= most, "work: more than %d bytes of code were decoded", most)
 }
 
