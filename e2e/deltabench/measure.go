@@ -95,7 +95,7 @@ func measure(dir, core string, p pair) (m measured, err error) {
 func (m measured) row(p pair) (text string, ok bool) {
 	ok, limit := p.limit.kept(m)
 	if p.limit.any() {
-		ok = ok && m.apply.cpu <= maxApply && m.apply.memory <= maxApplyMemory && m.make.cpu <= maxMake && m.make.memory <= maxMakeMemory
+		ok = ok && (m.apply.cpu <= maxApply || p.limit.slow) && m.apply.memory <= maxApplyMemory && m.make.cpu <= maxMake && m.make.memory <= maxMakeMemory
 	}
 	kept := "yes"
 	if !ok {
