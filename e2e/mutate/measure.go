@@ -9,6 +9,8 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,11 +28,17 @@ type results struct {
 // slack is what a test may take longer than its ten times, because it starts late.
 const slack = 5 * time.Second
 
+// rounds are how long a test takes alone to be run before others: most changes are killed by one of the quick ones, and a
+// slow one is not even started then.
+var rounds = []time.Duration{100 * time.Millisecond, time.Second, 10 * time.Second, math.MaxInt64}
+
 // bench is a package's test program with all mutants in it.
 type bench struct {
 	*pkg
+	flags  []string // for its tests
 	folder string
 	binary string
+	keep   string // a folder for what tests may build once and use in every run
 	tests  []test
 }
 
@@ -41,41 +49,48 @@ type test struct {
 	reaches map[int]bool
 }
 
-func measure(p *pkg, files string, workers int, chosen func(mutant) bool) (results, error) {
+func measure(p *pkg, sel selection, workers int, log io.Writer, chosen []int) (results, error) {
 	folder, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return results{}, err
 	}
 	defer os.RemoveAll(folder)
-	b := &bench{pkg: p, folder: folder, binary: filepath.Join(folder, "all.test")}
+	b := &bench{pkg: p, flags: sel.flags, folder: folder, binary: filepath.Join(folder, "all.test"), keep: filepath.Join(folder, "keep")}
+	if err := os.Mkdir(b.keep, 0o777); err != nil {
+		return results{}, err
+	}
 	if err := b.compile(b.binary, nil); err != nil {
 		return results{}, err
 	}
-	if err := b.survey(files); err != nil {
+	if err := b.survey(sel.files); err != nil {
 		return results{}, err
 	}
 	r := results{make([]bool, len(p.mutants)), make([]bool, len(p.mutants))}
+	fmt.Fprintf(os.Stderr, "%s: %d tests take %.1f s one after the other\n", p.path, len(b.tests), b.took().Seconds())
 	todo := make(chan int)
 	var wg sync.WaitGroup
-	var failed sync.Map
+	var broken sync.Map
 	for range workers {
 		wg.Go(func() {
 			for i := range todo {
 				var err error
 				if r.killed[i], r.reached[i], err = b.try(i); err != nil {
-					failed.Store(i, err)
+					broken.Store(i, err)
+				}
+				if log != nil {
+					fmt.Fprintf(log, "%v\t%v\t%s\n", r.killed[i], r.reached[i], p.mutants[i].name)
 				}
 			}
 		})
 	}
-	for i, m := range p.mutants {
-		if chosen(m) {
-			todo <- i
+	for done, i := range chosen {
+		if todo <- i; done%100 == 99 {
+			fmt.Fprintf(os.Stderr, "%s: %d changes made\n", p.path, done+1)
 		}
 	}
 	close(todo)
 	wg.Wait()
-	failed.Range(func(_, e any) bool { err = e.(error); return false })
+	broken.Range(func(_, e any) bool { err = e.(error); return false })
 	return r, err
 }
 
@@ -128,7 +143,7 @@ func (b *bench) compile(binary string, m *mutant) error {
 }
 
 // survey runs each test alone, without a change, and notes what it reaches.
-func (b *bench) survey(files string) error {
+func (b *bench) survey(files []string) error {
 	cmd := exec.Command(b.binary, "-test.list", ".")
 	cmd.Dir = b.dir
 	out, err := cmd.Output()
@@ -156,12 +171,12 @@ func (b *bench) survey(files string) error {
 }
 
 // testsIn lists the tests of some files, nil for all.
-func (b *bench) testsIn(files string) (map[string]bool, error) {
-	if files == "" {
+func (b *bench) testsIn(files []string) (map[string]bool, error) {
+	if len(files) == 0 {
 		return nil, nil
 	}
 	names := map[string]bool{}
-	for _, name := range strings.Split(files, ",") {
+	for _, name := range files {
 		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(b.dir, name), nil, parser.SkipObjectResolution)
 		if err != nil {
 			return nil, err
@@ -177,8 +192,8 @@ func (b *bench) testsIn(files string) (map[string]bool, error) {
 
 func (b *bench) alone(name string) (test, error) {
 	list := filepath.Join(b.folder, name)
-	cmd := exec.Command(b.binary, "-test.run", "^"+name+"$")
-	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_REACHED="+list)
+	cmd := exec.Command(b.binary, append([]string{"-test.run", "^" + name + "$"}, b.flags...)...)
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_REACHED="+list, "MUTATE_KEEP="+b.keep)
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return test{}, fmt.Errorf("%s fails without any change: %w\n%s", name, err, out)
@@ -208,27 +223,72 @@ func (b *bench) try(i int) (killed, reached bool, err error) {
 			return true, true, nil // what does not compile is noticed
 		}
 	}
-	var names []string
-	limit := slack
+	for i := range rounds {
+		in := b.round(i, id, m.rebuild != nil)
+		if len(in) == 0 {
+			continue
+		}
+		if killed, err = b.run(binary, in, id); killed || err != nil {
+			return killed, true, err
+		}
+		reached = true
+	}
+	return false, reached, nil
+}
+
+// round lists the tests of a round that reach a mutant; all reach a constant.
+func (b *bench) round(n, id int, all bool) (in []test) {
 	for _, t := range b.tests {
-		if m.rebuild != nil || t.reaches[id] {
-			names, limit = append(names, t.name), limit+10*t.took
+		if (all || t.reaches[id]) && t.took <= rounds[n] && (n == 0 || t.took > rounds[n-1]) {
+			in = append(in, t)
 		}
 	}
-	if len(names) == 0 {
-		return false, false, nil
+	return in
+}
+
+// run runs some tests with a mutant, and says whether one of them failed or took too long.
+func (b *bench) run(binary string, tests []test, id int) (killed bool, err error) {
+	var names []string
+	limit := slack
+	for _, t := range tests {
+		names, limit = append(names, t.name), limit+10*t.took
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_ACTIVE="+strconv.Itoa(id))
+	args := append([]string{"-test.failfast", "-test.v=test2json", "-test.run", "^(" + strings.Join(names, "|") + ")$"}, b.flags...)
+	cmd := exec.CommandContext(ctx, binary, args...)
+	out := &failing{over: cancel}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_ACTIVE="+strconv.Itoa(id), "MUTATE_KEEP="+b.keep)
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && ctx.Err() == nil && !errors.As(err, &exit) {
-		return false, true, fmt.Errorf("%s: %w\n%s", m.name, err, out.Bytes())
+		return false, fmt.Errorf("%s: %w\n%s", b.mutants[id-1].name, err, out.said)
 	}
-	return err != nil, true, nil
+	return err != nil, nil
+}
+
+// failing ends a test program at the first test that fails: those beside it need not be waited for.
+type failing struct {
+	said []byte
+	over func()
+}
+
+func (f *failing) Write(b []byte) (int, error) {
+	from := max(0, len(f.said)-len(failed))
+	if f.said = append(f.said, b...); bytes.Contains(f.said[from:], []byte(failed)) {
+		f.over()
+	}
+	return len(b), nil
+}
+
+// failed is how the testing package begins the line, in the form it has for other programs, where it comes at once.
+const failed = "\x16--- FAIL"
+
+func (b *bench) took() (all time.Duration) {
+	for _, t := range b.tests {
+		all += t.took
+	}
+	return all
 }

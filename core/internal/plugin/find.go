@@ -109,8 +109,11 @@ type Runner struct {
 	Output int64    // as in Spec
 }
 
-// Run finds c.Plugin and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
+// Run finds c.Plugin, or takes c.Command, and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
 func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out Output) check.Result {
+	if len(c.Command) > 0 {
+		return r.runOwn(ctx, c, t, due, out)
+	}
 	path, err := r.Find(c.Plugin)
 	if err != nil {
 		return check.Result{Check: c.Name, State: check.Unknown, Text: err.Error(), Due: due, Start: time.Now(), Exit: -1, Trigger: t}
