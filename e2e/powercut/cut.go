@@ -40,7 +40,7 @@ func schedule(t *tape, n int, rnd *rand.Rand) []cut {
 	for i := range n {
 		s := i % len(story)
 		from, to := t.begins[s], t.begins[s+1]
-		at := from + 1 + rnd.IntN(to-from)
+		at := from + rnd.IntN(to-from+1)
 		if flushes := t.device.flushes(from, to); rnd.IntN(2) == 0 && len(flushes) > 0 {
 			at = flushes[rnd.IntN(len(flushes))] + rnd.IntN(2)
 		}
