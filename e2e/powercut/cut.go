@@ -185,7 +185,7 @@ func (c cut) judge(b *box, t *tape, since string, s *seen) {
 		case "commit":
 			starts[m.release] = 0
 			if m.at > t.begins[c.stage] && m.release == story[c.stage].good {
-				firsts = firsts[1:]
+				firsts = []uint64{m.release}
 			}
 		case "reject":
 			rejected = true
