@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -35,8 +36,12 @@ func TestWhoGoesFirstWhenMemoryRunsOut(t *testing.T) {
 		return strings.TrimSpace(string(text))
 	}
 	b.eventually("the collector's score", func() bool { return score(own.PID) == "300" })
-	if os.Geteuid() == 0 && score(c.cmd.Process.Pid) != "-300" {
-		t.Errorf("the core has %s", score(c.cmd.Process.Pid))
+	want := "-300"
+	if exec.Command("sh", "-c", "echo -300 >/proc/self/oom_score_adj").Run() != nil {
+		want = score(os.Getpid()) // who tests may not lower it, and neither may the core
+	}
+	if got := score(c.cmd.Process.Pid); got != want {
+		t.Errorf("the core has %s, not %s", got, want)
 	}
 	b.stop(c)
 }
