@@ -50,6 +50,9 @@ test-attacks: deps build ## every attack on updates through the built programs, 
 test-upgrades: deps build ## each of the last six versions to the newest and back, over two new roots (about 3 minutes, mostly waiting)
 	$(GO) test ./e2e -run TestUpgradeMatrix -count 1 -parallel 6 -v -args -olds 6
 
+test-plugins: deps ## every plugin of Debian's packages (basic, standard, contrib) through NRPE and through the core, side by side (about 5 minutes)
+	./scripts/all-plugins.sh
+
 test-delta: ## the slow tests of the delta codec, without the race detector (about 2 minutes)
 	$(GO) test ./updater/delta/... && $(GO) test ./updater/delta -run Flipped -every-byte
 

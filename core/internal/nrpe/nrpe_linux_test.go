@@ -21,6 +21,14 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/plugin"
 )
 
+// TestMain has the home folder that NRPE finds for its user, whatever that of the shell is which started the test.
+func TestMain(m *testing.M) {
+	if u, err := user.Current(); err == nil {
+		os.Setenv("HOME", u.HomeDir)
+	}
+	os.Exit(m.Run())
+}
+
 // Where make deps has unpacked Debian's NRPE, and where the plugins are.
 var (
 	nrpeRoot = cmp.Or(os.Getenv("LIMPET_TEST_NRPE"), "../../../.cache/nrpe")
@@ -124,7 +132,7 @@ func runOwn(ctx context.Context, c imported.Check) (check.Result, error) {
 }
 
 // changing are the parts of an output that another run has otherwise.
-var changing = regexp.MustCompile(`[0-9]+([.,][0-9]+)*|\b(0x)?[0-9a-f]{6,}\b`)
+var changing = regexp.MustCompile(`\b(0x)?[0-9a-f]{6,}\b|[0-9]+([.,][0-9]+)*`)
 
 func alike(ours check.Result, state check.State, line string) error {
 	text, _, _ := strings.Cut(line, "|")
@@ -220,6 +228,7 @@ func sideBySide(t *testing.T, cfg string, atLeast int) {
 			t.Errorf("%s: %s: %v", c.Name, strings.Join(c.Command, " "), err)
 		}
 	}
+	t.Logf("%d commands compared", len(p.checks))
 }
 
 // TestEveryPluginAsNRPERunsIt runs every plugin that is there, with and without arguments, through both.
