@@ -246,7 +246,7 @@ func TestEveryPluginAsNRPERunsIt(t *testing.T) {
 		if err != nil || !info.Mode().IsRegular() || info.Mode()&0o111 == 0 {
 			continue
 		}
-		for i, args := range []string{"", " --version", " -H 127.0.0.1 -p 1 -w 1 -c 2 -t 3"} {
+		for i, args := range []string{"", " --version", " -H 127.0.0.1 -p 1 -w 10,10% -c 20,20% -t 3"} {
 			text += fmt.Sprintf("command[%s-%d]=%s/%s%s\n", e.Name(), i, plugins, e.Name(), args)
 		}
 	}
