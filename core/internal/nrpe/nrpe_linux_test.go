@@ -205,7 +205,7 @@ func sideBySide(t *testing.T, cfg string, atLeast int) {
 		t.Fatal(err)
 	}
 	self, _ := unprivileged(t)
-	p := d.convert(choice{every: map[string]time.Duration{"": time.Minute}, root: os.Geteuid() == 0, self: self})
+	p := converted(t, d, choice{every: map[string]time.Duration{"": time.Minute}, root: os.Geteuid() == 0, self: self})
 	for _, x := range p.troubles {
 		t.Errorf("not carried over: %s: %s", x.at, x.why)
 	}
