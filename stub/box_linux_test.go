@@ -46,7 +46,7 @@ func built(name, pkg string) func() string {
 }
 
 // width is how many tests run side by side.
-var width = flag.Int("width", 8, "tests side by side")
+var width = flag.Int("width", 12, "tests side by side")
 
 func TestMain(m *testing.M) {
 	flag.Parse()
