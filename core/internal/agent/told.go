@@ -18,6 +18,7 @@ func (a *agent) gather() *wire.Facts {
 		BootId: f.BootID, MachineIdHash: f.MachineID, MemoryBytes: f.Memory, Cpus: uint32(f.CPUs),
 		CoreVersion: a.o.Version, CoreHash: os.Getenv("LIMPET_CORE_HASH"), StubVersion: os.Getenv("LIMPET_STUB"),
 		Tags: a.box.Tags, Plugins: plugin.List(a.dirs()), Trust: a.box.Trust.String(), Checks: names(a.set.Checks),
+		Collectors: a.collectorFacts(),
 	}
 }
 
@@ -43,6 +44,7 @@ func (a *agent) refreshFacts() {
 func (a *agent) noteStub(values []control.Value) {
 	now := cloneFacts(a.facts.Load())
 	now.More, now.Development = stubFacts(values)
+	a.tellOOM(now.More["last"])
 	seconds, _ := strconv.ParseInt(now.More["time_floor"], 10, 64)
 	a.timeFloor.Store(seconds)
 	if !sameFacts(now, a.facts.Load()) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/check/collector"
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
@@ -37,6 +38,7 @@ type Box struct {
 	MaxChecks  int               // 0 = DefaultMaxChecks
 	MinEvery   time.Duration     // 0 = check.MinEvery; a shorter interval is a problem
 	MaxTimeout time.Duration     // 0 = check.MaxTimeout
+	Collectors map[string]string // the owner's own collectors, see ParseLocal
 }
 
 // Builtins is what comes with the agent (package builtin).
@@ -58,7 +60,9 @@ type Rules struct {
 type Set struct {
 	Revision uint64
 	Checks   []check.Check // sorted by name, each valid
-	Notes    []string      // one line each: what the owner should know although the set was taken ("check web: plugin check_http not found in ...")
+	// Collectors are those that are kept running, sorted by name, each valid; the owner's own have Local set.
+	Collectors []collector.Spec
+	Notes      []string // one line each: what the owner should know although the set was taken ("check web: plugin check_http not found in ...")
 }
 
 // Take validates a whole document. Either problems is empty and the set can run as it is, or problems says, one line each (at most
@@ -74,11 +78,12 @@ func Take(d *wire.Desired, r Rules) (s Set, problems []string) {
 	}
 	t.addOwn()
 	t.addDefaults(d)
+	t.addCollectors(d)
 	if len(t.problems) > 0 {
 		return Set{}, bounded(t.problems)
 	}
 	slices.SortFunc(t.checks, func(a, b check.Check) int { return strings.Compare(a.Name, b.Name) })
-	return Set{Revision: d.GetRevision(), Checks: t.checks, Notes: bounded(t.notes)}, nil
+	return Set{Revision: d.GetRevision(), Checks: t.checks, Collectors: t.collectors, Notes: bounded(t.notes)}, nil
 }
 
 // taking is one document on its way through.
@@ -88,6 +93,8 @@ type taking struct {
 	checks   []check.Check
 	problems []string
 	notes    []string
+
+	collectors []collector.Spec
 }
 
 func (t *taking) add(w *wire.Check) {
