@@ -36,6 +36,21 @@ func ask(ctx context.Context, server, name string, kind uint16) (reply, error) {
 	return r, err
 }
 
+// askAll asks for several kinds of records of one name. The first decides whether there is such a name; that another is not answered costs its records.
+func askAll(ctx context.Context, server, name string, of []string) (reply, error) {
+	first, err := ask(ctx, server, name, kinds[of[0]])
+	for _, kind := range of[1:] {
+		if err != nil || first.code != 0 {
+			break
+		}
+		more, moreErr := ask(ctx, server, name, kinds[kind])
+		if moreErr == nil && more.code == 0 {
+			first.answers = append(first.answers, more.answers...)
+		}
+	}
+	return first, err
+}
+
 // share is a part of the time there is.
 func share(ctx context.Context, parts int) time.Duration {
 	deadline, ok := ctx.Deadline()
