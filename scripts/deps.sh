@@ -58,6 +58,7 @@ if ! [ -x "$collectd" ]; then
 	dpkg-deb -x "$apt"/collectd-core_*.deb .cache/collectd
 	rm -rf "$apt"
 fi
+
 # NRPE and its client, to compare with: only unpacked, because the package would start a daemon. It needs one library, which may be there.
 if [ ! -x .cache/nrpe/usr/sbin/nrpe ] && command -v apt-get >/dev/null 2>&1; then
 	echo "unpacking nagios-nrpe-server below .cache/nrpe"

@@ -69,6 +69,7 @@ type Limit struct {
 	OutputBytes int64         // limit.output = 256K of one run
 	BufferBytes int64         // limit.buffer = 256M on disk
 	BufferAge   time.Duration // limit.buffer_age = 168h
+	MemoryBytes int64         // limit.memory = 256M of the core itself
 }
 
 // Problem is a line that was left out.

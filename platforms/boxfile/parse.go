@@ -90,6 +90,7 @@ var setters = map[string]func(*Box, string) string{
 	"limit.runs":          func(b *Box, v string) string { return setCount(&b.Limit.Runs, v) },
 	"limit.output":        func(b *Box, v string) string { return setBytes(&b.Limit.OutputBytes, v) },
 	"limit.buffer":        func(b *Box, v string) string { return setBytes(&b.Limit.BufferBytes, v) },
+	"limit.memory":        func(b *Box, v string) string { return setBytes(&b.Limit.MemoryBytes, v) },
 	"limit.buffer_age":    func(b *Box, v string) string { return setAge(&b.Limit.BufferAge, v) },
 }
 

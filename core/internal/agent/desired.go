@@ -171,6 +171,9 @@ func (a *agent) show() {
 	if a.unsaved != "" {
 		v.problems = append(v.problems, a.unsaved)
 	}
+	if a.lowDisk != "" {
+		v.problems = append(v.problems, a.lowDisk)
+	}
 	if a.rejected != nil {
 		for _, p := range a.rejected.Problems {
 			v.problems = append(v.problems, fmt.Sprintf("revision %d was rejected: %s", a.rejected.Revision, p))
