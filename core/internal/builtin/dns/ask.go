@@ -13,6 +13,9 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/reach"
 )
 
+// otherKind is how long a second kind of records is waited for: there are servers that never answer for AAAA.
+const otherKind = 2 * time.Second
+
 // tries are how often a server is asked over UDP: packets get lost.
 const tries = 3
 
@@ -43,7 +46,9 @@ func askAll(ctx context.Context, server, name string, of []string) (reply, error
 		if err != nil || first.code != 0 {
 			break
 		}
-		more, moreErr := ask(ctx, server, name, kinds[kind])
+		part, cancel := context.WithTimeout(ctx, min(otherKind, share(ctx, 2)))
+		more, moreErr := ask(part, server, name, kinds[kind])
+		cancel()
 		if moreErr == nil && more.code == 0 {
 			first.answers = append(first.answers, more.answers...)
 		}

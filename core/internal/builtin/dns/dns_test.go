@@ -140,7 +140,7 @@ func TestTruncatedAnswerComesOverTCP(t *testing.T) {
 		answer := server([]byte(whole))
 		c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...))
 	}()
-	if got := run(t, New(nil), fmt.Sprintf("-s 127.0.0.1 -p %d -H long.example", port)); got.State != check.OK || !strings.Contains(got.Text, "10.0.0.1,10.0.0.2") {
+	if got := run(t, New(nil), fmt.Sprintf("-s 127.0.0.1 -p %d -q A -H long.example", port)); got.State != check.OK || !strings.Contains(got.Text, "10.0.0.1,10.0.0.2") {
 		t.Errorf("%+v", got)
 	}
 }
