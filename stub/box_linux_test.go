@@ -32,12 +32,16 @@ var programs = struct{ stub, core, fetch, strike func() string }{
 	built("limpet", "."), built("fakecore", "./testdata/fakecore"), built("limpet-fetch", "./fetch"), built("strike", "./testdata/strike"),
 }
 
-// programFolder is where they lie, made and removed by TestMain.
+// programFolder is where they lie, made and removed by TestMain, unless e2e/mutate keeps one for many runs: none of the
+// programs that its selection of tests needs is of the package that it changes.
 var programFolder string
 
 func built(name, pkg string) func() string {
 	return sync.OnceValue(func() string {
 		out := filepath.Join(programFolder, name)
+		if _, err := os.Stat(out); err == nil {
+			return out // an earlier run of e2e/mutate's built it
+		}
 		if err := build(out, pkg); err != nil {
 			panic(err)
 		}
@@ -48,10 +52,17 @@ func built(name, pkg string) func() string {
 // width is how many tests run side by side.
 var width = flag.Int("width", 8, "tests side by side")
 
+// TestMain runs the tests, or, started as the stub starts its verifier, is that.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "verify" {
+		main()
+	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", strconv.Itoa(*width)); err != nil { // they mostly wait for time to pass
 		panic(err)
+	}
+	if programFolder = os.Getenv("MUTATE_KEEP"); programFolder != "" {
+		os.Exit(m.Run())
 	}
 	var err error
 	if programFolder, err = os.MkdirTemp("", "limpet-stub-"); err != nil {

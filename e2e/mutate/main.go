@@ -82,15 +82,14 @@ func run(list string, c choice, log string, workers int, show bool, packages []s
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", sel.path, err)
 		}
-		chosen, err := c.from(p.mutants)
+		chosen, err := c.of(p.mutants)
 		if err != nil {
 			return false, err
 		}
 		if show {
-			for _, m := range p.mutants {
-				if chosen(m) {
-					fmt.Println(m.name)
-				}
+			slices.Sort(chosen)
+			for _, i := range chosen {
+				fmt.Println(p.mutants[i].name)
 			}
 			continue
 		}
@@ -124,14 +123,12 @@ func readList(file string) (map[string]bool, error) {
 }
 
 // report prints one package's result and says whether it is good enough.
-func report(p *pkg, r results, excused map[string]bool, chosen func(mutant) bool) bool {
+func report(p *pkg, r results, excused map[string]bool, chosen []int) bool {
 	var survived, unknown []string
-	total := 0
-	for i, m := range p.mutants {
-		if chosen(m) {
-			total++
-		}
-		if r.killed[i] || !chosen(m) {
+	slices.Sort(chosen)
+	for _, i := range chosen {
+		m := p.mutants[i]
+		if r.killed[i] {
 			continue
 		}
 		survived = append(survived, m.name)
@@ -143,20 +140,22 @@ func report(p *pkg, r results, excused map[string]bool, chosen func(mutant) bool
 			unknown = append(unknown, m.where+"  "+m.name+why)
 		}
 	}
+	total := len(chosen)
 	killed := total - len(survived)
 	fmt.Printf("%s: %d changes, %d killed (%.1f %%), %d survived, %d of them not on the list\n",
 		p.path, total, killed, 100*float64(killed)/float64(max(total, 1)), len(survived), len(unknown))
+	for _, name := range unknown {
+		fmt.Println("  survived:", name)
+	}
 	if total < len(p.mutants) {
 		low, high := bounds(killed, total)
 		fmt.Printf("  %d of %d changes made: of all of them %.1f to %.1f %% would be killed (95 %% confidence, if they were drawn by chance)\n",
 			total, len(p.mutants), 100*low, 100*high)
-	}
-	for _, name := range unknown {
-		fmt.Println("  survived:", name)
+		return killed*100 >= wanted*total && len(unknown) == 0
 	}
 	stale := false
 	for name := range excused {
-		if strings.HasPrefix(name, p.path+"/") && !slices.Contains(survived, name) && chosen(mutant{name: name}) {
+		if strings.HasPrefix(name, p.path+"/") && !slices.Contains(survived, name) {
 			fmt.Println("  on the list, but killed or gone:", name)
 			stale = true
 		}

@@ -38,6 +38,7 @@ type bench struct {
 	flags  []string // for its tests
 	folder string
 	binary string
+	keep   string // a folder for what tests may build once and use in every run
 	tests  []test
 }
 
@@ -48,13 +49,16 @@ type test struct {
 	reaches map[int]bool
 }
 
-func measure(p *pkg, sel selection, workers int, log io.Writer, chosen func(mutant) bool) (results, error) {
+func measure(p *pkg, sel selection, workers int, log io.Writer, chosen []int) (results, error) {
 	folder, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return results{}, err
 	}
 	defer os.RemoveAll(folder)
-	b := &bench{pkg: p, flags: sel.flags, folder: folder, binary: filepath.Join(folder, "all.test")}
+	b := &bench{pkg: p, flags: sel.flags, folder: folder, binary: filepath.Join(folder, "all.test"), keep: filepath.Join(folder, "keep")}
+	if err := os.Mkdir(b.keep, 0o777); err != nil {
+		return results{}, err
+	}
 	if err := b.compile(b.binary, nil); err != nil {
 		return results{}, err
 	}
@@ -63,7 +67,7 @@ func measure(p *pkg, sel selection, workers int, log io.Writer, chosen func(muta
 	}
 	r := results{make([]bool, len(p.mutants)), make([]bool, len(p.mutants))}
 	fmt.Fprintf(os.Stderr, "%s: %d tests take %.1f s one after the other\n", p.path, len(b.tests), b.took().Seconds())
-	todo, done := make(chan int), 0
+	todo := make(chan int)
 	var wg sync.WaitGroup
 	var broken sync.Map
 	for range workers {
@@ -79,14 +83,10 @@ func measure(p *pkg, sel selection, workers int, log io.Writer, chosen func(muta
 			}
 		})
 	}
-	for i, m := range p.mutants {
-		if !chosen(m) {
-			continue
-		}
+	for done, i := range chosen {
 		if todo <- i; done%100 == 99 {
 			fmt.Fprintf(os.Stderr, "%s: %d changes made\n", p.path, done+1)
 		}
-		done++
 	}
 	close(todo)
 	wg.Wait()
@@ -193,7 +193,7 @@ func (b *bench) testsIn(files []string) (map[string]bool, error) {
 func (b *bench) alone(name string) (test, error) {
 	list := filepath.Join(b.folder, name)
 	cmd := exec.Command(b.binary, append([]string{"-test.run", "^" + name + "$"}, b.flags...)...)
-	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_REACHED="+list)
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_REACHED="+list, "MUTATE_KEEP="+b.keep)
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return test{}, fmt.Errorf("%s fails without any change: %w\n%s", name, err, out)
@@ -259,7 +259,7 @@ func (b *bench) run(binary string, tests []test, id int) (killed bool, err error
 	cmd := exec.CommandContext(ctx, binary, args...)
 	out := &failing{over: cancel}
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_ACTIVE="+strconv.Itoa(id))
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_ACTIVE="+strconv.Itoa(id), "MUTATE_KEEP="+b.keep)
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
 	var exit *exec.ExitError

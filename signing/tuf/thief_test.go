@@ -151,9 +151,7 @@ func TestNewKeysEndATheft(t *testing.T) {
 	at(m.docs["root"], "keys")[keyID("snapshot2")] = tufKey("snapshot2")
 	at(m.docs["root"], "roles")["snapshot"] = role(1, "snapshot2")
 	m.signers["snapshot"] = []string{"snapshot2"}
-	for _, role := range []string{"timestamp", "snapshot"} {
-		m.docs[role]["version"] = 2
-	}
+	m.number(2, "timestamp", "snapshot")
 	m.seal()
 	if _, _, err := tuf.Refresh(stored, m.source, noon, folder); err != nil {
 		t.Error(err)

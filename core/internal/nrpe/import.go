@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -123,6 +124,9 @@ func Main(ctx context.Context, args []string, e Env) int {
 		if o.file = find(); o.file == "" {
 			return complain(e.Stderr, exitFailed, errors.New("there is no configuration of NRPE in any of its usual places"), "name it: limpet import nrpe FILE")
 		}
+	}
+	if full, err := filepath.Abs(o.file); err == nil {
+		o.file = full
 	}
 	d, err := read(o.file)
 	if err != nil {
