@@ -38,7 +38,7 @@ func (a *agent) openSession() error {
 			Follow:   func(channel, pin string) { a.ask(a.o.Stub.Follow(channel, pin)) },
 			Hold:     func() { a.ask(a.o.Stub.Hold()) },
 			Resume:   func() { a.ask(a.o.Stub.Resume()) },
-			Changed:  func(session.Status) { poke(a.news) },
+			Changed:  a.lineChanged,
 		},
 	})
 	a.session = s

@@ -169,13 +169,13 @@ func TestAMissingPluginRejectsNothing(t *testing.T) {
 func TestArgLineIsUnambiguous(t *testing.T) {
 	lines := map[string][]string{}
 	for _, args := range [][]string{nil, {""}, {"", ""}, {"a b"}, {"a", "b"}, {"'a", "b'"}, {"'a b'"}, {"a\tb"}, {"a\nb"}, {" "}, {"''"}, {"a'b"}, {"a\u00a0b"}, {`\`}, {`"a b"`}} {
-		line := ArgLine(args)
+		line := check.ArgLine(args)
 		if other, ok := lines[line]; ok {
 			t.Errorf("%q and %q make the same line %s", args, other, line)
 		}
 		lines[line] = args
 	}
-	if got := ArgLine([]string{"-H", "local host", "it's", ""}); got != `-H 'local host' 'it'\''s' ''` {
+	if got := check.ArgLine([]string{"-H", "local host", "it's", ""}); got != `-H 'local host' 'it'\''s' ''` {
 		t.Errorf("line %s", got)
 	}
 }

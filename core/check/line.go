@@ -1,0 +1,43 @@
+package check
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// ErrNoLine is the cause when what a check runs cannot be written as one line, and so cannot be signed.
+var ErrNoLine = errors.New("it holds control characters, which no line can")
+
+// Line says in one line all that a check can start, as the site's owner signs it: "plugin check_http -H localhost" for a plugin of the box's own,
+// "catalog check_own -w 5" for one of the catalog, "builtin disk -w 10%". When it runs does not matter. What else ever decides which program
+// starts, or as whom, has to stand in it too.
+func (c Check) Line() (string, error) {
+	kind, name := "plugin", c.Plugin
+	switch {
+	case c.Builtin != "":
+		kind, name = "builtin", c.Builtin
+	case c.Hash != "":
+		kind = "catalog"
+	}
+	line := kind + " " + ArgLine(append([]string{name}, c.Args...))
+	if strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\ufffd' }) {
+		return "", fmt.Errorf("%s %s: %w", kind, clip(name), ErrNoLine)
+	}
+	return line, nil
+}
+
+// ArgLine writes arguments as one line, which the patterns of the box file's allow_args must match as a whole: joined by single blanks. An argument that is empty
+// or holds white space, control characters or a single quote stands in single quotes, as a person would type it in a shell, so that
+// no two lists of arguments make the same line.
+func ArgLine(args []string) string {
+	words := make([]string, len(args))
+	for i, a := range args {
+		words[i] = a
+		if a == "" || strings.ContainsFunc(a, func(r rune) bool { return r == '\'' || unicode.IsSpace(r) || unicode.IsControl(r) }) {
+			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
