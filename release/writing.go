@@ -13,6 +13,7 @@ import (
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing/ceremony"
 	"github.com/limpet-monitoring/limpet/signing/repo"
 )
 
@@ -28,11 +29,11 @@ type place struct {
 	keys    string
 	request string // where to put what others have to sign; "" = sign with the keys here
 	dry     bool
-	*secrets
+	*ceremony.Secrets
 }
 
 func placeFlags(f *flag.FlagSet) *place {
-	p := &place{secrets: secretFlags(f)}
+	p := &place{Secrets: ceremony.SecretFlags(f)}
 	f.StringVar(&p.dir, "dir", "", "`folder` of the repository")
 	f.StringVar(&p.keys, "keys", "", "`folder` of the key files that are on this machine, or one such file")
 	f.BoolVar(&p.dry, "dry-run", false, "say what would be done, and write nothing")
@@ -85,7 +86,7 @@ func (p *place) ring(development bool, out output) (repo.Ring, error) {
 		sayDevelopment(out)
 		return keyDir(p.keys).workbench()
 	}
-	return keyDir(p.keys).production(p.ask)
+	return keyDir(p.keys).production(p.Ask)
 }
 
 // write runs change on the opened repository, under its lock.
@@ -148,9 +149,7 @@ func (p *place) commit(ctx context.Context, r *repo.Repo, now time.Time) error {
 	return err
 }
 
-func sayDevelopment(out output) {
-	out.note("note: this is a development repository; its keys protect nobody, use it for nothing but trying things out")
-}
+func sayDevelopment(out output) { ceremony.SayDevelopment(out.people()) }
 
 func refreshCommand(f *flag.FlagSet) action {
 	p := placeFlags(f)
