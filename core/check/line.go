@@ -3,9 +3,41 @@ package check
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
+
+// linesHead is the first line of a list of lines: the format's name and version (docs/release-format.md, "The site's repository").
+const linesHead = "limpet allowed 1"
+
+// ReadLines reads a list of lines as the site's owner signs it.
+func ReadLines(data []byte) (map[string]bool, error) {
+	head, rest, ok := strings.Cut(string(data), "\n")
+	if !ok || head != linesHead {
+		return nil, fmt.Errorf("it does not begin with %q", linesHead)
+	}
+	if !utf8.ValidString(rest) || rest != "" && !strings.HasSuffix(rest, "\n") {
+		return nil, errors.New("it is cut off, or no text")
+	}
+	lines := map[string]bool{}
+	for line := range strings.Lines(rest) {
+		lines[strings.TrimSuffix(line, "\n")] = true
+	}
+	return lines, nil
+}
+
+// FormatLines is the inverse of ReadLines.
+func FormatLines(lines map[string]bool) []byte {
+	var b strings.Builder
+	b.WriteString(linesHead + "\n")
+	for _, line := range slices.Sorted(maps.Keys(lines)) {
+		b.WriteString(line + "\n")
+	}
+	return []byte(b.String())
+}
 
 // ErrNoLine is the cause when what a check runs cannot be written as one line, and so cannot be signed.
 var ErrNoLine = errors.New("it holds control characters, which no line can")

@@ -14,12 +14,14 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/signing/tuf"
@@ -171,8 +173,10 @@ func viewOf(set *tuf.Set, allowed []byte, platform string) (*View, error) {
 		}
 	}
 	var err error
-	if v.lines, err = readAllowed(allowed); err != nil {
-		return nil, err
+	if allowed != nil {
+		if v.lines, err = check.ReadLines(allowed); err != nil {
+			return nil, fmt.Errorf("read %s: %w", AllowedPath, err)
+		}
 	}
 	targets, err := set.Under(PluginDir)
 	if err != nil {
