@@ -55,17 +55,24 @@ func (r *rite) ring(p site.Place) (ceremony.Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	places := []string{p.Key()}
-	if _, err := signing.Load(p.NextKey()); err == nil {
-		places = append(places, p.NextKey())
-	} else if !errors.Is(err, fs.ErrNotExist) {
+	ring, err := ceremony.OpenRing(r.Ask, r.keys...)
+	if err != nil {
 		return nil, err
 	}
-	ring, err := ceremony.OpenRing(r.Ask, append(places, r.keys...)...)
-	if err == nil && ring[daily.ID()] == nil {
-		err = errors.New(p.Key() + " is not the key it was a moment ago")
+	ring[daily.ID()] = daily
+	return ring, addSuccessor(p, ring)
+}
+
+// addSuccessor adds the key that is to take the place of the hub's, where there is one.
+func addSuccessor(p site.Place, ring ceremony.Ring) error {
+	next, err := signing.Load(p.NextKey())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	return ring, err
+	if err == nil {
+		ring[next.ID()] = next
+	}
+	return err
 }
 
 // write makes a change under the lock: publishes it where the keys at hand are enough, else writes it down for others to sign. change says in words what it
@@ -90,6 +97,9 @@ func (r *rite) write(c *call, change func(site.Place, *repo.Repo) (string, error
 	done, err := change(p, there)
 	if err != nil {
 		return err
+	}
+	if err := addSuccessor(p, ring); err != nil { // the change may have made it
+		return siteFault(err)
 	}
 	return r.finish(c, p, there, done)
 }
@@ -261,7 +271,12 @@ func takeOffline(p site.Place, r *repo.Repo, roles ceremony.Grants) (string, err
 	if err != nil {
 		return "", siteFault(err)
 	}
-	return grant(r, roles, next.Public())
+	r.DropTarget(repo.AllowedPath) // what the hub signed is not the owners' word
+	done, err := grant(r, roles, next.Public())
+	for _, target := range r.TargetNames() {
+		done += "\n= goes on listing " + target
+	}
+	return done, err
 }
 
 // grant changes who signs; daily, where it is one, signs snapshot and timestamp.

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -154,6 +155,9 @@ func (r *Repo) targetDirs() []string {
 // allowedWords says line by line what a request changes about the list of lines, from the very file that is signed.
 func (q *Request) allowedWords() []string {
 	was, is := q.listed(metadata.TARGETS)
+	if q.otherSigners() {
+		was = nil
+	}
 	before, errBefore := linesOf(q.disk, filepath.Join(q.dir, baseDir), was[AllowedPath])
 	after, err := linesOf(q.disk, q.dir, is[AllowedPath])
 	switch {
@@ -178,6 +182,27 @@ func (q *Request) allowedWords() []string {
 		}
 	}
 	return out
+}
+
+// catalogWords names every plugin that a request has signed by others than those who signed until now: they vouch for all of it.
+func (q *Request) catalogWords() []string {
+	if !q.otherSigners() {
+		return nil
+	}
+	was, is := q.listed(metadata.TARGETS)
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(is)) {
+		if strings.HasPrefix(name, PluginDir) && was[name] != nil && sameTarget(was[name], is[name]) {
+			out = append(out, fmt.Sprintf("= goes on listing %s: %d bytes, SHA-256 %x", name, is[name].Length, []byte(is[name].Hashes["sha256"])))
+		}
+	}
+	return out
+}
+
+// otherSigners reports whether the request gives the role targets to other keys.
+func (q *Request) otherSigners() bool {
+	before, after := q.before(metadata.TARGETS), q.after.grantOf(metadata.TARGETS)
+	return q.base != nil && !maps.EqualFunc(before.keys, after.keys, func(a, b ed25519.PublicKey) bool { return a.Equal(b) })
 }
 
 // linesOf are the lines of a list below a folder, without its head; nil where none is listed.

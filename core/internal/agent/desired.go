@@ -118,8 +118,8 @@ func (a *agent) take(doc *wire.Desired) *wire.RevisionReport {
 func (a *agent) decide(ctx context.Context, doc *wire.Desired) *wire.RevisionReport {
 	report := &wire.RevisionReport{Revision: doc.Revision}
 	set, problems := config.Take(doc, a.rules(a.catalog.View()))
-	if len(problems) > 0 {
-		problems = append(problems, a.site.hinders(doc)...)
+	if problem := a.site.problem(); len(problems) > 0 && doc.GetSite() > 0 && problem != "" {
+		problems = append(problems, problem)
 	}
 	if len(problems) == 0 {
 		a.pending = nil

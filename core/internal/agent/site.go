@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -33,12 +34,12 @@ type siteState struct {
 	again  atomic.Int64          // Unix ns of the last try that worked
 }
 
-// hinders says what else may be the cause where a document does not pass.
-func (s *siteState) hinders(doc *wire.Desired) []string {
-	if failed := s.failed.Load(); doc.GetSite() > 0 && failed != nil {
-		return []string{strings.ReplaceAll((*failed).Error(), "\n", "; ")}
+// problem is why the site's metadata could not be brought up to date; "" = it could, or there is no line to the hub, which is told elsewhere.
+func (s *siteState) problem() string {
+	if failed := s.failed.Load(); failed != nil && s.needed.Load() && !errors.Is(*failed, session.ErrAway) {
+		return strings.ReplaceAll((*failed).Error(), "\n", "; ")
 	}
-	return nil
+	return ""
 }
 
 func (a *agent) openCatalog() {
