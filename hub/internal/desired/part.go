@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/site"
 )
@@ -85,7 +84,10 @@ func unsigned(part *wire.Desired, t Target, v *site.View) map[string]string {
 	}
 	out := map[string]string{}
 	for _, w := range part.Checks {
-		c := check.Check{Builtin: w.Builtin, Plugin: w.Plugin, Hash: hex.EncodeToString(w.PluginHash), Args: w.Args}
+		c, err := wire.ToCheck(w)
+		if err != nil {
+			continue // refused by the agent, and not for a signature
+		}
 		line, err := c.Line()
 		if err != nil {
 			line = err.Error()
@@ -102,7 +104,10 @@ func unsigned(part *wire.Desired, t Target, v *site.View) map[string]string {
 func (d *Document) Lines(v *site.View) ([]string, error) {
 	lines := map[string]bool{}
 	for _, e := range d.Entries {
-		c := check.Check{Builtin: e.Builtin, Plugin: e.Plugin, Args: e.Args}
+		c, err := wire.ToCheck(e.wire())
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", e.Line, err)
+		}
 		here := []string{""}
 		if e.Plugin != "" {
 			here = v.Hashes(e.Plugin)
