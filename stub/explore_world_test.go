@@ -51,9 +51,10 @@ const (
 	killed             // somebody kills the core that schedules
 	held               // the box's owner says hold
 	withdrew           // the publisher withdraws the newest release
+	hubHeld            // the hub says hold, once
 )
 
-var happenings = [...]string{"nothing", "outage", "dark", "news", "killed", "held", "withdrew"}
+var happenings = [...]string{"nothing", "outage", "dark", "news", "killed", "held", "withdrew", "hubHeld"}
 
 func (h happening) String() string { return happenings[h] }
 
@@ -100,8 +101,8 @@ type facts struct {
 }
 
 const (
-	rootOfWorld = "/proc/limpet" // what goes past the disk finds nothing there, and can make nothing
-	soakOfWorld = 10             // seconds
+	rootOfWorld = "/dev/null/limpet" // what goes past the disk finds nothing there, and can make nothing
+	soakOfWorld = 10                 // seconds
 	dayOne      = 1_790_000_000 / 3600 * 3600
 )
 
@@ -119,7 +120,7 @@ type world struct {
 	story  story
 	broken broken
 	choose crashdisk.Chooser
-	cuts   int // how often the power may still fail
+	cut    func(disk func(crashdisk.Chooser) *crashdisk.Disk) // what a power cut now leaves; nil where none may come any more
 	power  *crashdisk.Disk
 	layer  fsys.FS // power, or something that spoils it
 	up     time.Duration
@@ -128,17 +129,23 @@ type world struct {
 	s      *supervisor
 	cores  []*fake
 	heard  []event
-	unmet  int // ticks in which no core scheduled
-	asked  int // ticks for which a handover has been awaited
+	asks   bool // the hub said hold in this life
+	unmet  int  // ticks in which no core scheduled
+	asked  int  // ticks for which a handover has been awaited
 	ticks  int
 	over   atomic.Bool
 	bad    string   // the first rule that was broken
 	phase  string   // at the last tick
 	said   []string // to the cores
+
+	// Of a box in a fleet.
+	listing func(now int64) []signed // what is listed, instead of what the story has published
+	refused bool                     // the hub refuses its session; the mirror answers
+	luck    func() float64           // instead of the middle
 }
 
 func (w *world) violated(format string, args ...any) {
-	if w.bad == "" && !w.power.Off() {
+	if w.bad == "" {
 		w.bad = fmt.Sprintf(format, args...)
 	}
 }
@@ -157,7 +164,13 @@ func (w *world) sinceBoot() time.Duration { return w.up }
 func (w *world) disk() fsys.FS            { return w.layer }
 func (w *world) sweep(bool) int           { return 0 }
 func (w *world) shrink()                  {}
-func (w *world) chance() float64          { return 0.5 }
+
+func (w *world) chance() float64 {
+	if w.luck != nil {
+		return w.luck()
+	}
+	return 0.5
+}
 
 func (w *world) open(c boot.Core) (*os.File, error) {
 	data, err := fsys.Read(w.layer, worldLayout.CoreFile(c.Counter, hexOf(c.Hash)), 1<<10)
@@ -171,12 +184,9 @@ func (w *world) open(c boot.Core) (*os.File, error) {
 }
 
 func (w *world) launch(_ *os.File, p *process) error {
-	if w.power.Off() {
-		return crashdisk.ErrPowerCut
-	}
 	n := int(p.core.Counter)
 	w.starting(n, p)
-	f := &fake{w: w, number: p.number, core: p.core, nature: w.nature(p.core), active: p.nonce == ""}
+	f := &fake{w: w, p: p, number: p.number, core: p.core, nature: w.nature(p.core), active: p.nonce == ""}
 	p.child, p.stdin, p.done = f, f, make(chan struct{})
 	w.cores = append(w.cores, f)
 	f.begin(p.role)
@@ -195,6 +205,10 @@ func (w *world) metadata() verdict {
 		return verdict{refused: "unreadable"}
 	}
 	v := verdict{issued: dayOne - 3600}
+	if w.listing != nil {
+		v.cores = w.listing(w.wall)
+		return v
+	}
 	for i := 1; i <= n; i++ {
 		if _, c := coreOfWorld(i); i != gone {
 			v.cores = append(v.cores, signed{Core: c, version: fmt.Sprintf("9.9.%d", i), channel: "stable", soak: soakOfWorld, open: 100})
@@ -242,10 +256,12 @@ func (w *world) bring(_ errand, c choice, _ boot.Core) {
 // fake is a core.
 type fake struct {
 	w                          *world
+	p                          *process
 	number                     int
 	core                       boot.Core
 	nature                     nature
 	active, ready, quiet, gone bool
+	drains                     bool // was told to
 }
 
 func (f *fake) say(line string) {
@@ -312,7 +328,7 @@ func (f *fake) speak() {
 	if f.active {
 		judged |= 2 | local | network
 	}
-	if f.w.out {
+	if f.w.out || f.w.refused {
 		holds &^= sessionBit
 		if f.w.story.happening == dark {
 			holds &^= network
@@ -329,9 +345,11 @@ func (f *fake) speak() {
 func (f *fake) Pid() int { return 1000 + f.number }
 
 func (f *fake) Kill() {
-	if !f.w.over.Load() {
-		f.end(platforms.Exit{Code: -1, Signal: 9})
+	if f.w.over.Load() {
+		return
 	}
+	f.w.ending(f)
+	f.end(platforms.Exit{Code: -1, Signal: 9})
 }
 
 func (f *fake) Close() error                     { return nil }
@@ -340,6 +358,7 @@ func (f *fake) SetWriteDeadline(time.Time) error { return nil }
 func (f *fake) Write(b []byte) (int, error) {
 	f.w.said = append(f.w.said, string(b))
 	word, _, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
+	f.drains = f.drains || word == "drain"
 	switch {
 	case f.gone || f.quiet:
 	case word == "drain" && f.nature != stubborn:

@@ -15,6 +15,7 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
 	"github.com/limpet-monitoring/limpet/hub/internal/mirror"
+	"github.com/limpet-monitoring/limpet/hub/internal/rollout"
 	"github.com/limpet-monitoring/limpet/hub/internal/rpc"
 	"github.com/limpet-monitoring/limpet/hub/internal/site"
 )
@@ -40,6 +41,7 @@ type Options struct {
 	Mirrors     *mirror.Places
 	Holds       *mirror.Holds
 	Site        site.Place
+	Rollouts    *rollout.Rollouts
 	Document    func() ([32]byte, error)    // the trust document that new tokens name
 	Install     func(token string) []string // the commands for a box
 	SignInPage  func(w http.ResponseWriter, status int, problem string)
@@ -95,6 +97,9 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET /plugins":                               a.plugins,
 		"PUT /plugins/{name}":                        a.putPlugin,
 		"DELETE /plugins/{name}":                     a.removePlugin,
+		"GET /rollouts":                              a.rollouts,
+		"PUT /rollouts/limit":                        a.limitRollouts,
+		"POST /rollouts/{version}/resume":            a.resumeRollout,
 		"GET /problems":                              a.problems,
 		"GET /events":                                a.events,
 		"GET /log":                                   a.log,
