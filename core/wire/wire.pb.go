@@ -2506,7 +2506,7 @@ type Desired struct {
 	Checks        []*Check               `protobuf:"bytes,2,rep,name=checks,proto3" json:"checks,omitempty"`
 	NoDefaults    bool                   `protobuf:"varint,3,opt,name=no_defaults,json=noDefaults,proto3" json:"no_defaults,omitempty"` // do not run the default checks
 	Disable       []string               `protobuf:"bytes,4,rep,name=disable,proto3" json:"disable,omitempty"`                          // default checks not to run
-	Site          uint64                 `protobuf:"varint,16,opt,name=site,proto3" json:"site,omitempty"`                              // version of the site's targets that it was made with, 0 = it needs nothing of the site
+	Site          uint64                 `protobuf:"varint,16,opt,name=site,proto3" json:"site,omitempty"`                              // version of the site's targets to know at least, 0 = it needs nothing of the site
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
