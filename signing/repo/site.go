@@ -160,6 +160,9 @@ func (q *Request) allowedWords() []string {
 	}
 	before, errBefore := linesOf(q.disk, filepath.Join(q.dir, baseDir), was[AllowedPath])
 	after, err := linesOf(q.disk, q.dir, is[AllowedPath])
+	if errors.Is(err, fs.ErrNotExist) { // a list that stays is in the base alone
+		after, err = linesOf(q.disk, filepath.Join(q.dir, baseDir), is[AllowedPath])
+	}
 	switch {
 	case is[AllowedPath] == nil || was[AllowedPath] != nil && sameTarget(was[AllowedPath], is[AllowedPath]):
 		return nil

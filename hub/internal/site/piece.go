@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -28,7 +29,7 @@ func (p Place) Piece(name string, offset int64) *wire.SitePiece {
 }
 
 func (p Place) piece(name string, offset int64) (*wire.SitePiece, error) {
-	target := strings.HasPrefix(name, "targets/") && filepath.IsLocal(filepath.FromSlash(name)) && !strings.ContainsAny(name, `\:`)
+	target := strings.HasPrefix(name, "targets/") && path.Clean(name) == name && !strings.ContainsAny(name, `\:`)
 	if len(name) > wire.MaxSiteName || offset < 0 || !target && !metadataName.MatchString(name) {
 		return nil, fs.ErrNotExist
 	}
