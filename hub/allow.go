@@ -69,7 +69,9 @@ func (a *allowance) read(c *call) error {
 		return &misuse{"--prune needs --checks", c.usage()}
 	}
 	for _, line := range a.allow {
-		if kind, rest, ok := strings.Cut(line, " "); !ok || rest == "" || !slices.Contains([]string{"plugin", "catalog", "builtin"}, kind) || strings.ContainsFunc(line, unicode.IsControl) {
+		kind, rest, ok := strings.Cut(line, " ")
+		kind, _, _ = strings.Cut(kind, "[")
+		if !ok || rest == "" || !slices.Contains([]string{"plugin", "catalog", "builtin"}, kind) || strings.ContainsFunc(line, unicode.IsControl) {
 			return &misuse{fmt.Sprintf("%q is no line", line), "a line is `plugin NAME ARGUMENTS`, `catalog NAME ARGUMENTS` or `builtin NAME ARGUMENTS`, as a rejected check names it"}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
-var cuts = flag.Int("cuts", 0, "power cuts in every story of the explorer; 0 = as often as there is time for in every `make test`")
+var cuts = flag.Int("cuts", 0, "power cuts in every story of the explorer; 0 = as often as there is time for in every `make test`, -1 = none")
 
 // explorer goes through everything that can happen in one story: the power fails at any changing call
 // of the supervisor to its disk, and of what was not synced any part is kept; the happening comes at any
@@ -228,6 +228,7 @@ func TestExplore(t *testing.T) {
 			if n == 0 {
 				n = s.quick()
 			}
+			n = max(n, 0)
 			x.run(n)
 			t.Logf("%d power cuts: %d lives, from %d states, of %d that power cuts left", n, x.lives, len(x.seen), x.cuts)
 			lives.Add(int64(x.lives))

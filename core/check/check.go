@@ -40,7 +40,7 @@ func FromExit(code int) State {
 	return Unknown
 }
 
-// Check says what to run and when. Exactly one of Builtin and Plugin is set.
+// Check says what to run and when. Exactly one of Builtin, Plugin and Command is set.
 type Check struct {
 	Name    string        // unique on an agent, see ValidName
 	Builtin string        // name of a check that comes with the agent ("disk")
@@ -51,6 +51,11 @@ type Check struct {
 	Cron    string        // five-field cron expression, optionally with CRON_TZ=; empty when Every is set
 	Timeout time.Duration // the run's whole process tree ends after it
 	Default bool          // one of the checks that run with no configuration
+
+	// Command is a command line of this box's own, the program's absolute path first. It never comes from a hub, and takes no Args.
+	Command []string
+	User    string // whom Command runs as, "" = as the agent
+	Group   string // its group, "" = the user's
 }
 
 // Trigger says why a run happened.

@@ -53,11 +53,29 @@ func (c Check) Line() (string, error) {
 	case c.Hash != "":
 		kind = "catalog"
 	}
-	line := kind + " " + ArgLine(append([]string{name}, c.Args...))
+	if len(c.Command) > 0 {
+		return "", errors.New("a command line of the box's own is signed by nobody")
+	}
+	line := kind + c.attributes() + " " + ArgLine(append([]string{name}, c.Args...))
 	if strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\ufffd' }) {
 		return "", fmt.Errorf("%s %s: %w", kind, clip(name), ErrNoLine)
 	}
 	return line, nil
+}
+
+// attributes are what else decides about the process that starts, behind the kind: "[user=nagios]", or nothing. A word of them never holds a blank outside of
+// quotes, so that "] " ends them.
+func (c Check) attributes() string {
+	var words []string
+	for _, a := range []struct{ name, value string }{{"user", c.User}, {"group", c.Group}} {
+		if a.value != "" {
+			words = append(words, a.name+"="+a.value)
+		}
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "[" + ArgLine(words) + "]"
 }
 
 // ArgLine writes arguments as one line, which the patterns of the box file's allow_args must match as a whole: joined by single blanks. An argument that is empty

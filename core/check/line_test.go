@@ -19,6 +19,7 @@ func TestLineSaysWhatStarts(t *testing.T) {
 		{Check{Plugin: "check_http", Args: []string{"-H", "localhost"}}, "plugin check_http -H localhost"},
 		{Check{Plugin: "check_http", Hash: hash, Args: []string{"-H", "localhost"}}, "catalog check_http -H localhost"},
 		{Check{Builtin: "disk"}, "builtin disk"},
+		{Check{Plugin: "check_x", User: "nagios", Group: "a b", Args: []string{"]"}}, "plugin[user=nagios 'group=a b'] check_x ]"},
 		{Check{Plugin: "check x", Args: []string{"", "it's"}}, `plugin 'check x' '' 'it'\''s'`},
 	} {
 		if got, err := c.check.Line(); err != nil || got != c.want {
@@ -44,6 +45,7 @@ func TestEveryFieldIsJudged(t *testing.T) {
 		"Cron":    "when",
 		"Timeout": "how long at most",
 		"Default": "where it comes from",
+		"Command": "of the box's own checks alone, which have no line",
 	}
 	base := Check{Plugin: "check_x"}
 	plain, _ := base.Line()
@@ -65,6 +67,12 @@ func TestEveryFieldIsJudged(t *testing.T) {
 		if line, err := other.Line(); err != nil || line == plain {
 			t.Errorf("field %s is not in the line %q, %v", name, line, err)
 		}
+	}
+}
+
+func TestACommandOfTheBoxIsNobodysToSign(t *testing.T) {
+	if line, err := (Check{Command: []string{"/bin/true"}}).Line(); err == nil {
+		t.Errorf("%q", line)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -209,14 +210,16 @@ func (b *box) ask(ctx context.Context, words ...string) error {
 	return err
 }
 
-// runs is the release that runs as good, 0 while none does.
+// runs is the release that runs as good under the stub that was started last, 0 while none does.
 func (b *box) runs() uint64 {
 	text, _ := os.ReadFile(b.RunStub())
 	var n uint64
-	state, role := "", ""
+	pid, state, role := "", "", ""
 	for _, line := range splitLines(string(text)) {
 		key, value, _ := strings.Cut(line, " ")
 		switch key {
+		case "pid":
+			pid = value
 		case "state":
 			state = value
 		case "core_role":
@@ -225,7 +228,7 @@ func (b *box) runs() uint64 {
 			_, _ = fmt.Sscan(value, &n)
 		}
 	}
-	if state != "running" || role != "good" {
+	if b.stub == nil || pid != strconv.Itoa(b.stub.Process.Pid) || state != "running" || role != "good" { // what a stub before it wrote does not count
 		return 0
 	}
 	return n

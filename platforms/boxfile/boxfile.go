@@ -57,8 +57,10 @@ type Box struct {
 	// AllowArgs is a regular expression by plugin name that its whole arguments must match:
 	// allow_args.check_disk = -w \d+% -c \d+%
 	AllowArgs map[string]string
-	Never     []string // never = plugin or check names that do not run here, whoever asks
-	Limit     Limit
+	// Collectors are the owner's own, by name: collector.NAME = collectd /etc/collectd/collectd.conf
+	Collectors map[string]string
+	Never      []string // never = plugin or check names that do not run here, whoever asks
+	Limit      Limit
 }
 
 // Limit is what the owner lets Limpet use; 0 is the core's default.

@@ -26,6 +26,7 @@ tags = web , berlin,
 plugin_dirs = /usr/lib/nagios/plugins
 allow_args.check_disk = -w \d+% -c \d+% # this is part of it = so is this
 allow_args.check_x.sh = .*
+collector.metrics = collectd /etc/collectd.conf
 never = check_by_ssh
 limit.runs = 8
 limit.output = 64K
@@ -40,8 +41,9 @@ limit.buffer_age = 168h
 		AllowArgs: map[string]string{
 			"check_disk": `-w \d+% -c \d+% # this is part of it = so is this`, "check_x.sh": ".*",
 		},
-		Never: []string{"check_by_ssh"},
-		Limit: Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour},
+		Collectors: map[string]string{"metrics": "collectd /etc/collectd.conf"},
+		Never:      []string{"check_by_ssh"},
+		Limit:      Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour},
 	}
 	if len(problems) != 0 || !reflect.DeepEqual(box, want) {
 		t.Errorf("problems %v\ngot  %+v\nwant %+v", problems, box, want)

@@ -93,18 +93,21 @@ var setters = map[string]func(*Box, string) string{
 	"limit.buffer_age":    func(b *Box, v string) string { return setAge(&b.Limit.BufferAge, v) },
 }
 
-const allowArgs = "allow_args."
+// Keys with a name behind them.
+const (
+	allowArgs  = "allow_args."
+	collectors = "collector."
+)
 
 func (b *Box) set(key, value string) string {
 	if value == "" {
 		return key + " has no value"
 	}
-	if plugin, ok := strings.CutPrefix(key, allowArgs); ok && plugin != "" {
-		if b.AllowArgs == nil {
-			b.AllowArgs = map[string]string{}
-		}
-		b.AllowArgs[plugin] = value
-		return ""
+	if name, ok := strings.CutPrefix(key, allowArgs); ok && name != "" {
+		return setNamed(&b.AllowArgs, name, value)
+	}
+	if name, ok := strings.CutPrefix(key, collectors); ok && name != "" {
+		return setNamed(&b.Collectors, name, value)
 	}
 	set, known := setters[key]
 	if !known {
@@ -156,6 +159,14 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+func setNamed(to *map[string]string, name, value string) string {
+	if *to == nil {
+		*to = map[string]string{}
+	}
+	(*to)[name] = value
+	return ""
 }
 
 func setText(to *string, v string) string {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"time"
@@ -94,6 +95,20 @@ func (a *agent) hubOffset() (offset, rtt time.Duration, ok bool) {
 	return -s.Offset, s.RTT, s.OffsetOK
 }
 
+// wayToHub is the hub's host, and the rung of the ladder that the session stands on.
+func (a *agent) wayToHub() builtin.Hub {
+	s := a.session.Status()
+	host, _, err := net.SplitHostPort(s.Hub)
+	if err != nil {
+		host = s.Hub
+	}
+	way := builtin.Hub{Host: host}
+	if s.State == session.Connected {
+		way.Rung = string(s.Rung)
+	}
+	return way
+}
+
 func (a *agent) agentStats() builtin.AgentStats {
 	b := a.buffer.Stats()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -138,7 +153,7 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 		Buffer: BufferStatus{Pending: b.UnackedRecords, Bytes: b.Bytes, Generations: b.Generations, Foreign: b.Foreign, Error: b.LastError},
 		Schedule: Lag{Checks: plan.Checks, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped,
 			P50MS: millis(plan.LagP50), P99MS: millis(plan.LagP99), MaxMS: millis(plan.LagMax)},
-		Checks: a.board.statuses(entries),
+		Checks: a.board.statuses(entries), Collectors: a.collectorStatus(),
 	}, nil
 }
 

@@ -21,6 +21,8 @@ type Status struct {
 	Buffer      BufferStatus  `json:"buffer"`
 	Schedule    Lag           `json:"schedule"`
 	Checks      []CheckStatus `json:"checks"` // worst first, then by name
+
+	Collectors []CollectorStatus `json:"collectors"` // by name
 }
 
 // HubStatus is the session.
@@ -91,6 +93,30 @@ func (s Status) Print(w io.Writer, now time.Time) {
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", state, c.Name, c.age(now), c.Text)
 	}
 	t.Flush()
+	for _, c := range s.Collectors {
+		c.print(w, now)
+	}
+}
+
+// print writes a collector in one line, and a second one where a newer configuration was refused.
+func (c CollectorStatus) print(w io.Writer, now time.Time) {
+	fmt.Fprintf(w, "collector %s  %s, %s for %s", c.Name, c.Kind, c.State, age(now.Sub(c.Since)))
+	if c.PID != 0 {
+		fmt.Fprintf(w, ", process %d", c.PID)
+	}
+	if c.Restarts > 0 {
+		fmt.Fprintf(w, ", started again %d times", c.Restarts)
+	}
+	fmt.Fprintln(w)
+	if c.Text != "" {
+		fmt.Fprintf(w, "          %s\n", c.Text)
+	}
+	if c.Refused != "" {
+		fmt.Fprintf(w, "          newer configuration refused: %s\n", c.Refused)
+	}
+	if c.State != "running" {
+		fmt.Fprintf(w, "          its log is %s\n", c.Log)
+	}
 }
 
 func (h HubStatus) print(w io.Writer, now time.Time) {

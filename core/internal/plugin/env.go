@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/user"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -72,7 +73,7 @@ func who() (home, name string) {
 // environment is Environment with what the spec adds and the marks; of variables named twice the last counts, so only that is passed.
 func (s Spec) environment(mark string) []string {
 	env := Environment(s.Check)
-	for _, e := range s.Env {
+	for _, e := range slices.Concat(s.home(), s.Env) {
 		name, _, ok := strings.Cut(e, "=")
 		if !ok || name == markName || name == coreName || strings.IndexByte(e, 0) >= 0 {
 			continue

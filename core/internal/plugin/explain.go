@@ -14,7 +14,10 @@ import (
 // explainStart says for people why a plugin did not start and what to do.
 func explainStart(path string, err error) string {
 	var missing *interpreterError
+	var account *accountError
 	switch {
+	case errors.As(err, &account):
+		return fmt.Sprintf("cannot run %s: %v", path, account)
 	case errors.As(err, &missing):
 		return fmt.Sprintf("cannot run %s: no interpreter for it found (%s): install one", path, strings.Join(missing.programs, ", "))
 	case errors.Is(err, errUnsafeArgs):

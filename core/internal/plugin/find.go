@@ -111,8 +111,11 @@ type Runner struct {
 	Catalog func(name, hash string) (*os.File, error)
 }
 
-// Run finds c.Plugin and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
+// Run finds c.Plugin, or takes c.Command, and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
 func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out Output) check.Result {
+	if len(c.Command) > 0 {
+		return r.runOwn(ctx, c, t, due, out)
+	}
 	path, file, err := r.program(c)
 	if err != nil {
 		return check.Result{Check: c.Name, State: check.Unknown, Text: err.Error(), Due: due, Start: time.Now(), Exit: -1, Trigger: t}

@@ -43,6 +43,8 @@ type Spec struct {
 	Args    []string      // without the program's name
 	Env     []string      // NAME=VALUE, after the clean environment (see Environment) and winning over it
 	Dir     string        // working directory, "" = the root directory
+	User    string        // whom it runs as, a name or a number; "" = as this process. Only root can run others'
+	Group   string        // its group; "" = the user's
 	Timeout time.Duration // the process tree ends after it; 0 = check.DefaultTimeout
 	Output  int64         // bytes kept of each stream; 0 or more than MaxOutput = MaxOutput
 	Trigger check.Trigger

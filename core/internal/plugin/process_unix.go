@@ -27,6 +27,10 @@ func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
 		return nil, err
 	}
 	defer null.Close()
+	as, err := s.credential()
+	if err != nil {
+		return nil, err
+	}
 	dir := s.Dir
 	if dir == "" {
 		dir = "/"
@@ -36,7 +40,7 @@ func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
 		Dir:   dir,
 		Env:   s.environment(mark),
 		Files: files,
-		Sys:   &syscall.SysProcAttr{Setsid: true},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Credential: as},
 	})
 	if err != nil {
 		return nil, err

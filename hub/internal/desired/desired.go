@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check/collector"
 )
 
 // Limits of one document. They are checked before anything is built from it.
@@ -41,6 +43,8 @@ type Document struct {
 	Defaults bool     // the checks that run with no configuration
 	Disable  []string // of those, the ones not to run
 	Entries  []Entry  // in the order of the text
+
+	Collectors []Collector // in the order of the text
 }
 
 // Entry is one item of `checks`.
@@ -54,6 +58,13 @@ type Entry struct {
 	Timeout time.Duration
 	On      *On // nil: every agent
 	Line    int // where the entry starts in the text
+}
+
+// Collector is one item of `collectors`: what it shall be, and for whom.
+type Collector struct {
+	collector.Spec
+	On   *On
+	Line int
 }
 
 // On says which agents are meant: every list that is not nil has to hold one entry that fits.
