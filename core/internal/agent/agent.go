@@ -21,6 +21,7 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/control"
 	"github.com/limpet-monitoring/limpet/core/internal/handover"
 	"github.com/limpet-monitoring/limpet/core/internal/identity"
+	"github.com/limpet-monitoring/limpet/core/internal/input"
 	"github.com/limpet-monitoring/limpet/core/internal/plugin"
 	"github.com/limpet-monitoring/limpet/core/internal/schedule"
 	"github.com/limpet-monitoring/limpet/core/internal/session"
@@ -64,6 +65,7 @@ type agent struct {
 	board   board
 
 	collectors *collector.Collectors // Run's goroutine owns them; anybody may ask how they are
+	inputs     *input.Inputs         // as those
 
 	facts     atomic.Pointer[wire.Facts]
 	view      atomic.Pointer[view]           // what other goroutines may know of what Run owns
@@ -93,6 +95,7 @@ type agent struct {
 	unsaved   string               // why the running revision could not be kept on disk
 	told      [2]uint64            // the checks line said last
 	lastSeen  bool                 // how the core before this one ended was looked at
+	given     <-chan struct{}      // closed when the next core has the inputs' sockets
 	lowDisk   string               // what is wrong with the space on disk, "" for nothing
 	diskSeen  time.Time
 }
@@ -112,6 +115,7 @@ func Run(ctx context.Context, o Options) error {
 		kept: make(chan struct{}, 1),
 	}
 	a.collectors = a.newCollectors()
+	a.inputs = input.New(input.Options{Append: func(i *wire.Item) error { return a.buffer.Append(i) }, Log: a.log})
 	a.active.Store(o.Standby == "")
 	defer a.release() // behind the buffer's end: who waits for this core takes its generations over then
 	if err := o.Layout.MakeFolders(); err != nil {
