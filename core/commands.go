@@ -182,7 +182,7 @@ func tryOut(ctx context.Context, layout platforms.Layout, args []string, stdout,
 	}
 	known := builtin.New(builtin.Env{})
 	return try.Main(ctx, args, try.Env{
-		Stdout: stdout, Stderr: stderr, Dirs: box.PluginDirs, Builtins: known.Names(),
+		Stdout: stdout, Stderr: stderr, Runner: agent.RunnerOf(box), Builtins: known.Names(),
 		Builtin: func(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(bool, []byte)) check.Result {
 			return agent.RunBuiltin(ctx, known, c, t, due, out)
 		},

@@ -27,6 +27,28 @@ func FromResult(r check.Result) *Result {
 		Truncated:  r.Truncated,
 		Trigger:    Trigger(r.Trigger),
 		Problems:   escapeAll(r.Problems),
+		Standing:   fromStanding(r.Standing),
+	}
+}
+
+func fromStanding(s check.Standing) *Standing {
+	if s.Attempt == 0 {
+		return nil
+	}
+	return &Standing{
+		Attempt: uint32(s.Attempt), Attempts: uint32(s.Attempts), Hard: s.IsHard(), HardState: State(min(s.Hard, check.Unknown)),
+		SinceNs: fromTime(s.Since), HardSinceNs: fromTime(s.HardSince), Flapping: s.Flapping, FlapPercent: float32(s.Percent),
+	}
+}
+
+func toStanding(w *Standing, state check.State) check.Standing {
+	if w == nil {
+		return check.Standing{}
+	}
+	return check.Standing{
+		State: state, Attempt: int(min(w.GetAttempt(), check.MaxAttempts)), Attempts: int(min(w.GetAttempts(), check.MaxAttempts)),
+		Hard: toState(w.GetHardState()), Since: toTime(w.GetSinceNs()), HardSince: toTime(w.GetHardSinceNs()),
+		Flapping: w.GetFlapping(), Percent: float64(w.GetFlapPercent()),
 	}
 }
 
@@ -48,6 +70,7 @@ func ToResult(w *Result) check.Result {
 		Truncated: w.GetTruncated(),
 		Trigger:   toTrigger(w.GetTrigger()),
 		Problems:  w.GetProblems(),
+		Standing:  toStanding(w.GetStanding(), toState(w.GetState())),
 	}
 }
 
@@ -61,7 +84,21 @@ func FromCheck(c check.Check) *Check {
 		EveryMs:   millis(c.Every),
 		Cron:      check.EscapeString(c.Cron),
 		TimeoutMs: millis(c.Timeout),
+		User:      check.EscapeString(c.User), Dir: check.EscapeString(c.Dir), Macros: escapeMap(c.Macros),
+		Attempts: uint32(max(c.Attempts, 0)), AtStart: c.AtStart, TimeoutState: State(min(c.TimeoutState, check.Unknown)),
+		NoFlap: c.Flap.Off, FlapLow: float32(c.Flap.Low), FlapHigh: float32(c.Flap.High),
 	}
+}
+
+func escapeMap(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(m))
+	for k, v := range m {
+		out[check.EscapeString(k)] = check.EscapeString(v)
+	}
+	return out
 }
 
 // ToCheck reads a check from the wire and validates it; the error names the check. A cron expression is not read here
@@ -78,6 +115,9 @@ func ToCheck(w *Check) (check.Check, error) {
 		Every:   time.Duration(w.GetEveryMs()) * time.Millisecond,
 		Cron:    w.GetCron(),
 		Timeout: time.Duration(w.GetTimeoutMs()) * time.Millisecond,
+		AtStart: w.GetAtStart(), TimeoutState: toState(w.GetTimeoutState()), Attempts: int(w.GetAttempts()),
+		Flap: check.Flap{Off: w.GetNoFlap(), Low: float64(w.GetFlapLow()), High: float64(w.GetFlapHigh())},
+		User: w.GetUser(), Dir: w.GetDir(), Macros: w.GetMacros(),
 	}
 	if err := c.Validate(); err != nil {
 		return check.Check{}, fmt.Errorf("check %s: %w", shown(c.Name), err)

@@ -1636,6 +1636,7 @@ type Result struct {
 	Plugin        string                 `protobuf:"bytes,16,opt,name=plugin,proto3" json:"plugin,omitempty"`                   // what ran: "builtin:disk", "check_http"
 	Revision      uint64                 `protobuf:"varint,17,opt,name=revision,proto3" json:"revision,omitempty"`              // of desired state, 0 = defaults
 	EveryMs       uint32                 `protobuf:"varint,18,opt,name=every_ms,json=everyMs,proto3" json:"every_ms,omitempty"` // the interval, so that a hub knows when it is stale; 0 = cron or manual
+	Standing      *Standing              `protobuf:"bytes,30,opt,name=standing,proto3" json:"standing,omitempty"`               // absent from an agent that does not keep count
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1796,6 +1797,114 @@ func (x *Result) GetEveryMs() uint32 {
 	return 0
 }
 
+func (x *Result) GetStanding() *Standing {
+	if x != nil {
+		return x.Standing
+	}
+	return nil
+}
+
+// Standing is where a result puts its check (docs/checks.md, "Soft, hard, flapping").
+type Standing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       uint32                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"` // of attempts; 1 for OK
+	Attempts      uint32                 `protobuf:"varint,2,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Hard          bool                   `protobuf:"varint,3,opt,name=hard,proto3" json:"hard,omitempty"`                                                 // the state was seen often enough
+	HardState     State                  `protobuf:"varint,4,opt,name=hard_state,json=hardState,proto3,enum=limpet.v1.State" json:"hard_state,omitempty"` // the last that was
+	SinceNs       int64                  `protobuf:"varint,5,opt,name=since_ns,json=sinceNs,proto3" json:"since_ns,omitempty"`                            // wall time: start of the first result in this state
+	HardSinceNs   int64                  `protobuf:"varint,6,opt,name=hard_since_ns,json=hardSinceNs,proto3" json:"hard_since_ns,omitempty"`              // the same of hard_state, 0 = none yet
+	Flapping      bool                   `protobuf:"varint,7,opt,name=flapping,proto3" json:"flapping,omitempty"`
+	FlapPercent   float32                `protobuf:"fixed32,8,opt,name=flap_percent,json=flapPercent,proto3" json:"flap_percent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_core_wire_wire_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Standing) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *Standing) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *Standing) GetHard() bool {
+	if x != nil {
+		return x.Hard
+	}
+	return false
+}
+
+func (x *Standing) GetHardState() State {
+	if x != nil {
+		return x.HardState
+	}
+	return State_STATE_OK
+}
+
+func (x *Standing) GetSinceNs() int64 {
+	if x != nil {
+		return x.SinceNs
+	}
+	return 0
+}
+
+func (x *Standing) GetHardSinceNs() int64 {
+	if x != nil {
+		return x.HardSinceNs
+	}
+	return 0
+}
+
+func (x *Standing) GetFlapping() bool {
+	if x != nil {
+		return x.Flapping
+	}
+	return false
+}
+
+func (x *Standing) GetFlapPercent() float32 {
+	if x != nil {
+		return x.FlapPercent
+	}
+	return 0
+}
+
 // Gap states that results are lost, and why.
 type Gap struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1809,7 +1918,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_core_wire_wire_proto_msgTypes[15]
+	mi := &file_core_wire_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1821,7 +1930,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[15]
+	mi := &file_core_wire_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1834,7 +1943,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{15}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Gap) GetEpoch() uint64 {
@@ -1876,7 +1985,7 @@ type LostRun struct {
 
 func (x *LostRun) Reset() {
 	*x = LostRun{}
-	mi := &file_core_wire_wire_proto_msgTypes[16]
+	mi := &file_core_wire_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1888,7 +1997,7 @@ func (x *LostRun) String() string {
 func (*LostRun) ProtoMessage() {}
 
 func (x *LostRun) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[16]
+	mi := &file_core_wire_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1901,7 +2010,7 @@ func (x *LostRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LostRun.ProtoReflect.Descriptor instead.
 func (*LostRun) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{16}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *LostRun) GetCheck() string {
@@ -1931,7 +2040,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_core_wire_wire_proto_msgTypes[17]
+	mi := &file_core_wire_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2052,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[17]
+	mi := &file_core_wire_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2065,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{17}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Event) GetKind() string {
@@ -2004,7 +2113,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_core_wire_wire_proto_msgTypes[18]
+	mi := &file_core_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2016,7 +2125,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[18]
+	mi := &file_core_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2029,7 +2138,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{18}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Item) GetSeq() uint64 {
@@ -2119,7 +2228,7 @@ type Items struct {
 
 func (x *Items) Reset() {
 	*x = Items{}
-	mi := &file_core_wire_wire_proto_msgTypes[19]
+	mi := &file_core_wire_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2131,7 +2240,7 @@ func (x *Items) String() string {
 func (*Items) ProtoMessage() {}
 
 func (x *Items) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[19]
+	mi := &file_core_wire_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2144,7 +2253,7 @@ func (x *Items) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Items.ProtoReflect.Descriptor instead.
 func (*Items) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{19}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Items) GetItems() []*Item {
@@ -2171,7 +2280,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_core_wire_wire_proto_msgTypes[20]
+	mi := &file_core_wire_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2292,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[20]
+	mi := &file_core_wire_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +2305,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{20}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Batch) GetEpoch() uint64 {
@@ -2265,7 +2374,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_core_wire_wire_proto_msgTypes[21]
+	mi := &file_core_wire_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2277,7 +2386,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[21]
+	mi := &file_core_wire_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2290,7 +2399,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{21}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Ack) GetEpoch() uint64 {
@@ -2318,7 +2427,7 @@ type Reject struct {
 
 func (x *Reject) Reset() {
 	*x = Reject{}
-	mi := &file_core_wire_wire_proto_msgTypes[22]
+	mi := &file_core_wire_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2330,7 +2439,7 @@ func (x *Reject) String() string {
 func (*Reject) ProtoMessage() {}
 
 func (x *Reject) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[22]
+	mi := &file_core_wire_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2343,7 +2452,7 @@ func (x *Reject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reject.ProtoReflect.Descriptor instead.
 func (*Reject) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{22}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Reject) GetEpoch() uint64 {
@@ -2376,13 +2485,22 @@ type Check struct {
 	EveryMs       uint32                 `protobuf:"varint,5,opt,name=every_ms,json=everyMs,proto3" json:"every_ms,omitempty"`
 	Cron          string                 `protobuf:"bytes,6,opt,name=cron,proto3" json:"cron,omitempty"`
 	TimeoutMs     uint32                 `protobuf:"varint,7,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	User          string                 `protobuf:"bytes,20,opt,name=user,proto3" json:"user,omitempty"`                                                                               // whom a plugin runs as; "" = as the box has it
+	Dir           string                 `protobuf:"bytes,21,opt,name=dir,proto3" json:"dir,omitempty"`                                                                                 // its working directory
+	Macros        map[string]string      `protobuf:"bytes,22,rep,name=macros,proto3" json:"macros,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // for its arguments and environment
+	Attempts      uint32                 `protobuf:"varint,23,opt,name=attempts,proto3" json:"attempts,omitempty"`                                                                      // results in a row that make a problem hard; 0 = 1
+	AtStart       bool                   `protobuf:"varint,24,opt,name=at_start,json=atStart,proto3" json:"at_start,omitempty"`
+	TimeoutState  State                  `protobuf:"varint,25,opt,name=timeout_state,json=timeoutState,proto3,enum=limpet.v1.State" json:"timeout_state,omitempty"` // of a run that the deadline ended; OK = UNKNOWN
+	NoFlap        bool                   `protobuf:"varint,26,opt,name=no_flap,json=noFlap,proto3" json:"no_flap,omitempty"`                                        // flapping is not looked for
+	FlapLow       float32                `protobuf:"fixed32,27,opt,name=flap_low,json=flapLow,proto3" json:"flap_low,omitempty"`                                    // percent; 0 = 5
+	FlapHigh      float32                `protobuf:"fixed32,28,opt,name=flap_high,json=flapHigh,proto3" json:"flap_high,omitempty"`                                 // percent; 0 = 20
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_core_wire_wire_proto_msgTypes[23]
+	mi := &file_core_wire_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2394,7 +2512,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[23]
+	mi := &file_core_wire_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2407,7 +2525,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{23}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Check) GetName() string {
@@ -2459,6 +2577,69 @@ func (x *Check) GetTimeoutMs() uint32 {
 	return 0
 }
 
+func (x *Check) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Check) GetDir() string {
+	if x != nil {
+		return x.Dir
+	}
+	return ""
+}
+
+func (x *Check) GetMacros() map[string]string {
+	if x != nil {
+		return x.Macros
+	}
+	return nil
+}
+
+func (x *Check) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *Check) GetAtStart() bool {
+	if x != nil {
+		return x.AtStart
+	}
+	return false
+}
+
+func (x *Check) GetTimeoutState() State {
+	if x != nil {
+		return x.TimeoutState
+	}
+	return State_STATE_OK
+}
+
+func (x *Check) GetNoFlap() bool {
+	if x != nil {
+		return x.NoFlap
+	}
+	return false
+}
+
+func (x *Check) GetFlapLow() float32 {
+	if x != nil {
+		return x.FlapLow
+	}
+	return 0
+}
+
+func (x *Check) GetFlapHigh() float32 {
+	if x != nil {
+		return x.FlapHigh
+	}
+	return 0
+}
+
 // Desired is everything the hub wants of one agent; taken whole or rejected whole.
 type Desired struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2472,7 +2653,7 @@ type Desired struct {
 
 func (x *Desired) Reset() {
 	*x = Desired{}
-	mi := &file_core_wire_wire_proto_msgTypes[24]
+	mi := &file_core_wire_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2484,7 +2665,7 @@ func (x *Desired) String() string {
 func (*Desired) ProtoMessage() {}
 
 func (x *Desired) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[24]
+	mi := &file_core_wire_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2497,7 +2678,7 @@ func (x *Desired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Desired.ProtoReflect.Descriptor instead.
 func (*Desired) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{24}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Desired) GetRevision() uint64 {
@@ -2539,7 +2720,7 @@ type RevisionReport struct {
 
 func (x *RevisionReport) Reset() {
 	*x = RevisionReport{}
-	mi := &file_core_wire_wire_proto_msgTypes[25]
+	mi := &file_core_wire_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +2732,7 @@ func (x *RevisionReport) String() string {
 func (*RevisionReport) ProtoMessage() {}
 
 func (x *RevisionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[25]
+	mi := &file_core_wire_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +2745,7 @@ func (x *RevisionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevisionReport.ProtoReflect.Descriptor instead.
 func (*RevisionReport) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{25}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *RevisionReport) GetRevision() uint64 {
@@ -2599,7 +2780,7 @@ type RunNow struct {
 
 func (x *RunNow) Reset() {
 	*x = RunNow{}
-	mi := &file_core_wire_wire_proto_msgTypes[26]
+	mi := &file_core_wire_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2611,7 +2792,7 @@ func (x *RunNow) String() string {
 func (*RunNow) ProtoMessage() {}
 
 func (x *RunNow) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[26]
+	mi := &file_core_wire_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2624,7 +2805,7 @@ func (x *RunNow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunNow.ProtoReflect.Descriptor instead.
 func (*RunNow) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{26}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RunNow) GetCall() string {
@@ -2650,7 +2831,7 @@ type CancelRun struct {
 
 func (x *CancelRun) Reset() {
 	*x = CancelRun{}
-	mi := &file_core_wire_wire_proto_msgTypes[27]
+	mi := &file_core_wire_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2662,7 +2843,7 @@ func (x *CancelRun) String() string {
 func (*CancelRun) ProtoMessage() {}
 
 func (x *CancelRun) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[27]
+	mi := &file_core_wire_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2675,7 +2856,7 @@ func (x *CancelRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRun.ProtoReflect.Descriptor instead.
 func (*CancelRun) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{27}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *CancelRun) GetCall() string {
@@ -2696,7 +2877,7 @@ type RunOutput struct {
 
 func (x *RunOutput) Reset() {
 	*x = RunOutput{}
-	mi := &file_core_wire_wire_proto_msgTypes[28]
+	mi := &file_core_wire_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2708,7 +2889,7 @@ func (x *RunOutput) String() string {
 func (*RunOutput) ProtoMessage() {}
 
 func (x *RunOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[28]
+	mi := &file_core_wire_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2721,7 +2902,7 @@ func (x *RunOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunOutput.ProtoReflect.Descriptor instead.
 func (*RunOutput) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{28}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RunOutput) GetCall() string {
@@ -2757,7 +2938,7 @@ type RunEnd struct {
 
 func (x *RunEnd) Reset() {
 	*x = RunEnd{}
-	mi := &file_core_wire_wire_proto_msgTypes[29]
+	mi := &file_core_wire_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2769,7 +2950,7 @@ func (x *RunEnd) String() string {
 func (*RunEnd) ProtoMessage() {}
 
 func (x *RunEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[29]
+	mi := &file_core_wire_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2782,7 +2963,7 @@ func (x *RunEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnd.ProtoReflect.Descriptor instead.
 func (*RunEnd) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{29}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RunEnd) GetCall() string {
@@ -2822,7 +3003,7 @@ type Look struct {
 
 func (x *Look) Reset() {
 	*x = Look{}
-	mi := &file_core_wire_wire_proto_msgTypes[30]
+	mi := &file_core_wire_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2834,7 +3015,7 @@ func (x *Look) String() string {
 func (*Look) ProtoMessage() {}
 
 func (x *Look) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[30]
+	mi := &file_core_wire_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2847,7 +3028,7 @@ func (x *Look) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Look.ProtoReflect.Descriptor instead.
 func (*Look) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
 }
 
 // Follow: take releases of this channel from now on; with a pin, run exactly that version.
@@ -2861,7 +3042,7 @@ type Follow struct {
 
 func (x *Follow) Reset() {
 	*x = Follow{}
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2873,7 +3054,7 @@ func (x *Follow) String() string {
 func (*Follow) ProtoMessage() {}
 
 func (x *Follow) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2886,7 +3067,7 @@ func (x *Follow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Follow.ProtoReflect.Descriptor instead.
 func (*Follow) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Follow) GetChannel() string {
@@ -2912,7 +3093,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2924,7 +3105,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2937,7 +3118,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
 }
 
 type Resume struct {
@@ -2948,7 +3129,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_core_wire_wire_proto_msgTypes[33]
+	mi := &file_core_wire_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2960,7 +3141,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[33]
+	mi := &file_core_wire_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2973,7 +3154,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
 }
 
 // Successor announces that a newer core of this agent starts beside this one: a session whose proof carries the nonce is no clone.
@@ -2986,7 +3167,7 @@ type Successor struct {
 
 func (x *Successor) Reset() {
 	*x = Successor{}
-	mi := &file_core_wire_wire_proto_msgTypes[34]
+	mi := &file_core_wire_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2998,7 +3179,7 @@ func (x *Successor) String() string {
 func (*Successor) ProtoMessage() {}
 
 func (x *Successor) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[34]
+	mi := &file_core_wire_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3011,7 +3192,7 @@ func (x *Successor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Successor.ProtoReflect.Descriptor instead.
 func (*Successor) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Successor) GetNonce() string {
@@ -3030,7 +3211,7 @@ type Active struct {
 
 func (x *Active) Reset() {
 	*x = Active{}
-	mi := &file_core_wire_wire_proto_msgTypes[35]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3042,7 +3223,7 @@ func (x *Active) String() string {
 func (*Active) ProtoMessage() {}
 
 func (x *Active) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[35]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3055,7 +3236,7 @@ func (x *Active) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Active.ProtoReflect.Descriptor instead.
 func (*Active) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
 }
 
 type Heartbeat struct {
@@ -3069,7 +3250,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_core_wire_wire_proto_msgTypes[36]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3081,7 +3262,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[36]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3094,7 +3275,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Heartbeat) GetSentNs() int64 {
@@ -3129,7 +3310,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_core_wire_wire_proto_msgTypes[37]
+	mi := &file_core_wire_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3141,7 +3322,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[37]
+	mi := &file_core_wire_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3154,7 +3335,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Bye) GetCause() string {
@@ -3309,7 +3490,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x03min\x18\x06 \x01(\x01H\x00R\x03min\x88\x01\x01\x12\x15\n" +
 	"\x03max\x18\a \x01(\x01H\x01R\x03max\x88\x01\x01B\x06\n" +
 	"\x04_minB\x06\n" +
-	"\x04_max\"\x8b\x04\n" +
+	"\x04_max\"\xbc\x04\n" +
 	"\x06Result\x12\x14\n" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x12&\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x10.limpet.v1.StateR\x05state\x12\x12\n" +
@@ -3330,7 +3511,18 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\amono_ns\x18\x0f \x01(\x03R\x06monoNs\x12\x16\n" +
 	"\x06plugin\x18\x10 \x01(\tR\x06plugin\x12\x1a\n" +
 	"\brevision\x18\x11 \x01(\x04R\brevision\x12\x19\n" +
-	"\bevery_ms\x18\x12 \x01(\rR\aeveryMs\"[\n" +
+	"\bevery_ms\x18\x12 \x01(\rR\aeveryMs\x12/\n" +
+	"\bstanding\x18\x1e \x01(\v2\x13.limpet.v1.StandingR\bstanding\"\x83\x02\n" +
+	"\bStanding\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\rR\aattempt\x12\x1a\n" +
+	"\battempts\x18\x02 \x01(\rR\battempts\x12\x12\n" +
+	"\x04hard\x18\x03 \x01(\bR\x04hard\x12/\n" +
+	"\n" +
+	"hard_state\x18\x04 \x01(\x0e2\x10.limpet.v1.StateR\thardState\x12\x19\n" +
+	"\bsince_ns\x18\x05 \x01(\x03R\asinceNs\x12\"\n" +
+	"\rhard_since_ns\x18\x06 \x01(\x03R\vhardSinceNs\x12\x1a\n" +
+	"\bflapping\x18\a \x01(\bR\bflapping\x12!\n" +
+	"\fflap_percent\x18\b \x01(\x02R\vflapPercent\"[\n" +
 	"\x03Gap\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x12\n" +
@@ -3373,7 +3565,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06Reject\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x10\n" +
-	"\x03why\x18\x03 \x01(\tR\x03why\"\xaf\x01\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"\x85\x04\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\abuiltin\x18\x02 \x01(\tR\abuiltin\x12\x16\n" +
@@ -3382,7 +3574,19 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\bevery_ms\x18\x05 \x01(\rR\aeveryMs\x12\x12\n" +
 	"\x04cron\x18\x06 \x01(\tR\x04cron\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\"\x8a\x01\n" +
+	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\x12\x12\n" +
+	"\x04user\x18\x14 \x01(\tR\x04user\x12\x10\n" +
+	"\x03dir\x18\x15 \x01(\tR\x03dir\x124\n" +
+	"\x06macros\x18\x16 \x03(\v2\x1c.limpet.v1.Check.MacrosEntryR\x06macros\x12\x1a\n" +
+	"\battempts\x18\x17 \x01(\rR\battempts\x12\x19\n" +
+	"\bat_start\x18\x18 \x01(\bR\aatStart\x125\n" +
+	"\rtimeout_state\x18\x19 \x01(\x0e2\x10.limpet.v1.StateR\ftimeoutState\x12\x17\n" +
+	"\ano_flap\x18\x1a \x01(\bR\x06noFlap\x12\x19\n" +
+	"\bflap_low\x18\x1b \x01(\x02R\aflapLow\x12\x1b\n" +
+	"\tflap_high\x18\x1c \x01(\x02R\bflapHigh\x1a9\n" +
+	"\vMacrosEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8a\x01\n" +
 	"\aDesired\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12(\n" +
 	"\x06checks\x18\x02 \x03(\v2\x10.limpet.v1.CheckR\x06checks\x12\x1f\n" +
@@ -3445,7 +3649,7 @@ func file_core_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_core_wire_wire_proto_goTypes = []any{
 	(State)(0),             // 0: limpet.v1.State
 	(Trigger)(0),           // 1: limpet.v1.Trigger
@@ -3464,31 +3668,33 @@ var file_core_wire_wire_proto_goTypes = []any{
 	(*Refuse)(nil),         // 14: limpet.v1.Refuse
 	(*Perfdata)(nil),       // 15: limpet.v1.Perfdata
 	(*Result)(nil),         // 16: limpet.v1.Result
-	(*Gap)(nil),            // 17: limpet.v1.Gap
-	(*LostRun)(nil),        // 18: limpet.v1.LostRun
-	(*Event)(nil),          // 19: limpet.v1.Event
-	(*Item)(nil),           // 20: limpet.v1.Item
-	(*Items)(nil),          // 21: limpet.v1.Items
-	(*Batch)(nil),          // 22: limpet.v1.Batch
-	(*Ack)(nil),            // 23: limpet.v1.Ack
-	(*Reject)(nil),         // 24: limpet.v1.Reject
-	(*Check)(nil),          // 25: limpet.v1.Check
-	(*Desired)(nil),        // 26: limpet.v1.Desired
-	(*RevisionReport)(nil), // 27: limpet.v1.RevisionReport
-	(*RunNow)(nil),         // 28: limpet.v1.RunNow
-	(*CancelRun)(nil),      // 29: limpet.v1.CancelRun
-	(*RunOutput)(nil),      // 30: limpet.v1.RunOutput
-	(*RunEnd)(nil),         // 31: limpet.v1.RunEnd
-	(*Look)(nil),           // 32: limpet.v1.Look
-	(*Follow)(nil),         // 33: limpet.v1.Follow
-	(*Hold)(nil),           // 34: limpet.v1.Hold
-	(*Resume)(nil),         // 35: limpet.v1.Resume
-	(*Successor)(nil),      // 36: limpet.v1.Successor
-	(*Active)(nil),         // 37: limpet.v1.Active
-	(*Heartbeat)(nil),      // 38: limpet.v1.Heartbeat
-	(*Bye)(nil),            // 39: limpet.v1.Bye
-	nil,                    // 40: limpet.v1.Facts.MoreEntry
-	nil,                    // 41: limpet.v1.Event.AttributesEntry
+	(*Standing)(nil),       // 17: limpet.v1.Standing
+	(*Gap)(nil),            // 18: limpet.v1.Gap
+	(*LostRun)(nil),        // 19: limpet.v1.LostRun
+	(*Event)(nil),          // 20: limpet.v1.Event
+	(*Item)(nil),           // 21: limpet.v1.Item
+	(*Items)(nil),          // 22: limpet.v1.Items
+	(*Batch)(nil),          // 23: limpet.v1.Batch
+	(*Ack)(nil),            // 24: limpet.v1.Ack
+	(*Reject)(nil),         // 25: limpet.v1.Reject
+	(*Check)(nil),          // 26: limpet.v1.Check
+	(*Desired)(nil),        // 27: limpet.v1.Desired
+	(*RevisionReport)(nil), // 28: limpet.v1.RevisionReport
+	(*RunNow)(nil),         // 29: limpet.v1.RunNow
+	(*CancelRun)(nil),      // 30: limpet.v1.CancelRun
+	(*RunOutput)(nil),      // 31: limpet.v1.RunOutput
+	(*RunEnd)(nil),         // 32: limpet.v1.RunEnd
+	(*Look)(nil),           // 33: limpet.v1.Look
+	(*Follow)(nil),         // 34: limpet.v1.Follow
+	(*Hold)(nil),           // 35: limpet.v1.Hold
+	(*Resume)(nil),         // 36: limpet.v1.Resume
+	(*Successor)(nil),      // 37: limpet.v1.Successor
+	(*Active)(nil),         // 38: limpet.v1.Active
+	(*Heartbeat)(nil),      // 39: limpet.v1.Heartbeat
+	(*Bye)(nil),            // 40: limpet.v1.Bye
+	nil,                    // 41: limpet.v1.Facts.MoreEntry
+	nil,                    // 42: limpet.v1.Event.AttributesEntry
+	nil,                    // 43: limpet.v1.Check.MacrosEntry
 }
 var file_core_wire_wire_proto_depIdxs = []int32{
 	3,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
@@ -3496,50 +3702,54 @@ var file_core_wire_wire_proto_depIdxs = []int32{
 	6,  // 2: limpet.v1.Frame.proof:type_name -> limpet.v1.Proof
 	13, // 3: limpet.v1.Frame.welcome:type_name -> limpet.v1.Welcome
 	14, // 4: limpet.v1.Frame.refuse:type_name -> limpet.v1.Refuse
-	22, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
-	30, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
-	31, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
-	27, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
+	23, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
+	31, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
+	32, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
+	28, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
 	10, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
 	8,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
-	36, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
-	37, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
-	23, // 13: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
-	24, // 14: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
-	26, // 15: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
-	28, // 16: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
-	29, // 17: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
-	32, // 18: limpet.v1.Frame.look:type_name -> limpet.v1.Look
+	37, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
+	38, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
+	24, // 13: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
+	25, // 14: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
+	27, // 15: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
+	29, // 16: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
+	30, // 17: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
+	33, // 18: limpet.v1.Frame.look:type_name -> limpet.v1.Look
 	12, // 19: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
-	33, // 20: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
-	34, // 21: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
-	35, // 22: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
-	38, // 23: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
-	39, // 24: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
+	34, // 20: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
+	35, // 21: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
+	36, // 22: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
+	39, // 23: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
+	40, // 24: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
 	5,  // 25: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
 	7,  // 26: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
 	8,  // 27: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
 	9,  // 28: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
-	40, // 29: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
+	41, // 29: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
 	9,  // 30: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
 	11, // 31: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
 	11, // 32: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
 	0,  // 33: limpet.v1.Result.state:type_name -> limpet.v1.State
 	15, // 34: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
 	1,  // 35: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
-	41, // 36: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
-	16, // 37: limpet.v1.Item.result:type_name -> limpet.v1.Result
-	17, // 38: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
-	18, // 39: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
-	19, // 40: limpet.v1.Item.event:type_name -> limpet.v1.Event
-	20, // 41: limpet.v1.Items.items:type_name -> limpet.v1.Item
-	25, // 42: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
-	16, // 43: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
-	44, // [44:44] is the sub-list for method output_type
-	44, // [44:44] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	17, // 36: limpet.v1.Result.standing:type_name -> limpet.v1.Standing
+	0,  // 37: limpet.v1.Standing.hard_state:type_name -> limpet.v1.State
+	42, // 38: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
+	16, // 39: limpet.v1.Item.result:type_name -> limpet.v1.Result
+	18, // 40: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
+	19, // 41: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
+	20, // 42: limpet.v1.Item.event:type_name -> limpet.v1.Event
+	21, // 43: limpet.v1.Items.items:type_name -> limpet.v1.Item
+	43, // 44: limpet.v1.Check.macros:type_name -> limpet.v1.Check.MacrosEntry
+	0,  // 45: limpet.v1.Check.timeout_state:type_name -> limpet.v1.State
+	26, // 46: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
+	16, // 47: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
+	48, // [48:48] is the sub-list for method output_type
+	48, // [48:48] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_core_wire_wire_proto_init() }
@@ -3575,7 +3785,7 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_Bye)(nil),
 	}
 	file_core_wire_wire_proto_msgTypes[13].OneofWrappers = []any{}
-	file_core_wire_wire_proto_msgTypes[18].OneofWrappers = []any{
+	file_core_wire_wire_proto_msgTypes[19].OneofWrappers = []any{
 		(*Item_Result)(nil),
 		(*Item_Gap)(nil),
 		(*Item_LostRun)(nil),
@@ -3587,7 +3797,7 @@ func file_core_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_wire_wire_proto_rawDesc), len(file_core_wire_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   40,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -58,6 +58,12 @@ type Box struct {
 	// allow_args.check_disk = -w \d+% -c \d+%
 	AllowArgs map[string]string
 	Never     []string // never = plugin or check names that do not run here, whoever asks
+	// RunAs is whom plugins run as, "" for the core's own user; under a plugin's name, that one alone:
+	// run_as = nagios, run_as.check_smart = root
+	RunAs      map[string]string
+	AllowRunAs []string          // allow_run_as = users whom the hub may name for a check, * for any
+	Nice       int               // nice = 10, of plugins
+	Macros     map[string]string // macro.USER2 = secret, for arguments: $USER2$
 	Limit     Limit
 }
 
@@ -67,6 +73,11 @@ type Limit struct {
 	OutputBytes int64         // limit.output = 256K of one run
 	BufferBytes int64         // limit.buffer = 256M on disk
 	BufferAge   time.Duration // limit.buffer_age = 168h
+	Memory      int64         // limit.memory = 512M of one run with all it starts; -1 for none
+	Processes   int           // limit.processes = 200 of one run at once; -1 for none
+	CPU         time.Duration // limit.cpu = 30s of each process of a run
+	Files       int           // limit.files = 256 open in each process of a run
+	FileBytes   int64         // limit.file_size = 100M, of a file that a run writes
 }
 
 // Problem is a line that was left out.

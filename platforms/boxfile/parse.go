@@ -91,20 +91,29 @@ var setters = map[string]func(*Box, string) string{
 	"limit.output":        func(b *Box, v string) string { return setBytes(&b.Limit.OutputBytes, v) },
 	"limit.buffer":        func(b *Box, v string) string { return setBytes(&b.Limit.BufferBytes, v) },
 	"limit.buffer_age":    func(b *Box, v string) string { return setAge(&b.Limit.BufferAge, v) },
+	"run_as":              func(b *Box, v string) string { return setEntry(&b.RunAs, "", v) },
+	"allow_run_as":        func(b *Box, v string) string { return setList(&b.AllowRunAs, v) },
+	"nice":                func(b *Box, v string) string { return setNice(&b.Nice, v) },
+	"limit.memory":        func(b *Box, v string) string { return setBytesOrNone(&b.Limit.Memory, v) },
+	"limit.processes":     func(b *Box, v string) string { return setCountOrNone(&b.Limit.Processes, v) },
+	"limit.cpu":           func(b *Box, v string) string { return setAge(&b.Limit.CPU, v) },
+	"limit.files":         func(b *Box, v string) string { return setCount(&b.Limit.Files, v) },
+	"limit.file_size":     func(b *Box, v string) string { return setBytes(&b.Limit.FileBytes, v) },
 }
 
-const allowArgs = "allow_args."
+// named are the keys that go on behind a dot with the name of what they are for.
+var named = map[string]func(*Box) *map[string]string{
+	"allow_args": func(b *Box) *map[string]string { return &b.AllowArgs },
+	"run_as":     func(b *Box) *map[string]string { return &b.RunAs },
+	"macro":      func(b *Box) *map[string]string { return &b.Macros },
+}
 
 func (b *Box) set(key, value string) string {
 	if value == "" {
 		return key + " has no value"
 	}
-	if plugin, ok := strings.CutPrefix(key, allowArgs); ok && plugin != "" {
-		if b.AllowArgs == nil {
-			b.AllowArgs = map[string]string{}
-		}
-		b.AllowArgs[plugin] = value
-		return ""
+	if kind, name, dotted := strings.Cut(key, "."); dotted && name != "" && named[kind] != nil {
+		return setEntry(named[kind](b), name, value)
 	}
 	set, known := setters[key]
 	if !known {
@@ -161,6 +170,39 @@ func distance(a, b string) int {
 func setText(to *string, v string) string {
 	*to = v
 	return ""
+}
+
+func setEntry(to *map[string]string, name, v string) string {
+	if *to == nil {
+		*to = map[string]string{}
+	}
+	(*to)[name] = v
+	return ""
+}
+
+func setNice(to *int, v string) string {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < -20 || n > 19 {
+		return strconv.Quote(v) + " is not a number from -20 to 19"
+	}
+	*to = n
+	return ""
+}
+
+func setBytesOrNone(to *int64, v string) string {
+	if v == "none" {
+		*to = -1
+		return ""
+	}
+	return setBytes(to, v)
+}
+
+func setCountOrNone(to *int, v string) string {
+	if v == "none" {
+		*to = -1
+		return ""
+	}
+	return setCount(to, v)
 }
 
 func setList(to *[]string, v string) string {

@@ -37,6 +37,13 @@ func (b *board) put(r check.Result) {
 	b.last[r.Check] = outcome{Result: r}
 }
 
+// stand is where a check stands with one more result.
+func (b *board) stand(c check.Check, r check.Result) check.Standing {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last[c.Name].Standing.After(c, r.State, r.Start)
+}
+
 // inherit takes over what another core knew of these checks, where nothing newer is known.
 func (b *board) inherit(states []check.Result, checks []check.Check) {
 	b.mu.Lock()
@@ -104,12 +111,13 @@ func (b *board) statuses(entries []schedule.Entry) []CheckStatus {
 	defer b.mu.Unlock()
 	out := make([]CheckStatus, 0, len(entries))
 	for _, e := range entries {
-		s := CheckStatus{Name: e.Check.Name, Runs: wire.Name(e.Check), Running: e.Running}
+		s := CheckStatus{Name: e.Check.Name, Runs: wire.Name(e.Check), Running: e.Running, Skipped: e.Skipped}
 		if !e.Next.IsZero() {
 			s.Next = &e.Next
 		}
 		if r, ok := b.last[e.Check.Name]; ok {
 			s.State, s.Text, s.Last = r.State.String(), r.Text, &r.Start
+			s.stand(r.Standing)
 		}
 		out = append(out, s)
 	}

@@ -35,7 +35,19 @@ func (a *agent) readBox() {
 		a.log.Warn("box file", "line", p.Line, "problem", p.Text)
 	}
 	a.box = box
-	a.runs.plugins.Store(&plugin.Runner{Dirs: a.dirs(), Output: a.box.Limit.OutputBytes})
+	a.usePlugins()
+}
+
+// usePlugins has plugins run as the box file says.
+func (a *agent) usePlugins() {
+	r := RunnerOf(a.box)
+	r.Dirs, r.Slots = a.dirs(), a.slots
+	a.runs.plugins.Store(&r)
+}
+
+// RunnerOf is how plugins run on a box, without slots.
+func RunnerOf(b boxfile.Box) plugin.Runner {
+	return plugin.Runner{Dirs: b.PluginDirs, Output: b.Limit.OutputBytes, RunAs: b.RunAs, Nice: b.Nice, Rlimits: rlimits(b.Limit), Macros: b.Macros}
 }
 
 func (a *agent) dirs() []string {
@@ -47,7 +59,8 @@ func (a *agent) dirs() []string {
 
 func (a *agent) rules() config.Rules {
 	return config.Rules{
-		Box:      config.Box{Trust: config.Trust(a.box.Trust.String()), PluginDirs: a.box.PluginDirs, AllowArgs: a.box.AllowArgs, Never: a.box.Never},
+		Box: config.Box{Trust: config.Trust(a.box.Trust.String()), PluginDirs: a.box.PluginDirs, AllowArgs: a.box.AllowArgs, Never: a.box.Never,
+			AllowRunAs: a.box.AllowRunAs, RunsAs: len(a.box.RunAs) > 0, Macros: a.box.Macros},
 		Builtins: builtins{a.builtin},
 		Plugins: func(name string) error {
 			_, err := plugin.Find(a.dirs(), name)
@@ -146,6 +159,7 @@ func (a *agent) reload(ctx context.Context) {
 func (a *agent) show() {
 	v := &view{revision: a.set.Revision, trust: a.box.Trust.String(), notes: a.set.Notes}
 	v.problems = append(v.problems, a.boxLines...)
+	v.problems = append(v.problems, a.notHeld()...)
 	if a.unsaved != "" {
 		v.problems = append(v.problems, a.unsaved)
 	}

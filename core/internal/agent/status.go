@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
 )
 
 // Status is what the core says of itself to the box's people: the value of "core" in `limpet status --json`. Times are RFC 3339.
@@ -68,6 +70,33 @@ type CheckStatus struct {
 	Last    *time.Time `json:"last"`
 	Next    *time.Time `json:"next"`
 	Running bool       `json:"running"`
+	// Attempt of Attempts: a problem is soft before the last of them. Attempt is 0 before the first result.
+	Attempt  int        `json:"attempt"`
+	Attempts int        `json:"attempts"`
+	Hard     bool       `json:"hard"`
+	Since    *time.Time `json:"since"` // start of the first result in this state
+	Flapping bool       `json:"flapping"`
+	Percent  float64    `json:"flap_percent"`
+	Skipped  uint64     `json:"skipped"` // slots that passed while it ran or waited
+}
+
+func (c *CheckStatus) stand(s check.Standing) {
+	c.Attempt, c.Attempts, c.Hard, c.Flapping, c.Percent = s.Attempt, s.Attempts, s.IsHard(), s.Flapping, s.Percent
+	if !s.Since.IsZero() {
+		c.Since = &s.Since
+	}
+}
+
+// standing is what a person should know beside the state, in a word or two.
+func (c CheckStatus) standing() string {
+	var words []string
+	if c.Attempt > 0 && !c.Hard {
+		words = append(words, fmt.Sprintf("soft %d/%d", c.Attempt, c.Attempts))
+	}
+	if c.Flapping {
+		words = append(words, "flapping")
+	}
+	return strings.Join(words, ", ")
 }
 
 // Print writes the status for a person, behind what the stub said. now is for the ages.
@@ -87,6 +116,9 @@ func (s Status) Print(w io.Writer, now time.Time) {
 		state := c.State
 		if state == "" {
 			state = "-"
+		}
+		if word := c.standing(); word != "" {
+			state += " (" + word + ")"
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", state, c.Name, c.age(now), c.Text)
 	}

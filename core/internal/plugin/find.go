@@ -1,10 +1,12 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,21 +105,75 @@ func examine(path string) error {
 
 // Runner runs checks of kind plugin from the box's plugin directories.
 type Runner struct {
-	Dirs   []string // searched in order; empty = DefaultDirs
-	Dir    string   // working directory of the runs, "" = the root directory
-	Env    []string // for every run, NAME=VALUE
-	Output int64    // as in Spec
+	Dirs    []string          // searched in order; empty = DefaultDirs
+	Dir     string            // working directory of runs whose check names none, "" = the root directory
+	Env     []string          // for every run, NAME=VALUE
+	Output  int64             // as in Spec
+	RunAs   map[string]string // whom a plugin runs as; "" = all others; none = the agent's own user
+	Nice    int               // as in Spec
+	Rlimits Rlimits           // as in Spec
+	Macros  map[string]string // the box's own, see Macros
+	Slots   *Slots            // nil = none
 }
 
 // Run finds c.Plugin and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
 func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out Output) check.Result {
 	path, err := r.Find(c.Plugin)
 	if err != nil {
-		return check.Result{Check: c.Name, State: check.Unknown, Text: err.Error(), Due: due, Start: time.Now(), Exit: -1, Trigger: t}
+		return refused(c, t, due, err)
 	}
+	return r.RunFile(ctx, c, path, t, due, out)
+}
+
+func refused(c check.Check, t check.Trigger, due time.Time, err error) check.Result {
+	return check.Result{Check: c.Name, State: check.Unknown, Text: err.Error(), Due: due, Start: time.Now(), Exit: -1, Trigger: t}
+}
+
+// RunFile is Run for a plugin that was found already.
+func (r Runner) RunFile(ctx context.Context, c check.Check, path string, t check.Trigger, due time.Time, out Output) check.Result {
+	as, err := r.user(c)
+	if err != nil {
+		return refused(c, t, due, err)
+	}
+	macros := Macros(c, path, r.Macros)
 	return Run(ctx, Spec{
-		Check: c.Name, Path: path, Args: c.Args, Env: r.Env, Dir: r.Dir, Timeout: c.Timeout, Output: r.Output, Trigger: t, Due: due,
+		Check: c.Name, Path: path, Args: check.Expand(c.Args, macros), Env: r.Env, Dir: cmp.Or(c.Dir, r.Dir), Timeout: c.Timeout, Output: r.Output,
+		User: as, Nice: r.Nice, Rlimits: r.Rlimits, Slots: r.Slots, Macros: macros, Trigger: t, Due: due,
 	}, out)
+}
+
+// user is whom a check's plugin runs as: what the check says, else the box for this plugin, else the box for all. nil: nobody else.
+func (r Runner) user(c check.Check) (*User, error) {
+	name := cmp.Or(c.User, r.RunAs[c.Plugin], r.RunAs[""])
+	if name == "" {
+		return nil, nil
+	}
+	u, err := LookupUser(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot run %s: %w", c.Plugin, err)
+	}
+	if int64(u.UID) == int64(os.Getuid()) {
+		return nil, nil
+	}
+	if os.Geteuid() != 0 {
+		return nil, fmt.Errorf("cannot run %s as %s: the agent itself does not run as root", c.Plugin, name)
+	}
+	return u, nil
+}
+
+// Macros are those of one run, by name: what every run has (HOSTNAME, HOSTADDRESS, SERVICEDESC, USER1 = the plugin's directory), the check's
+// own, and the box's, which win.
+func Macros(c check.Check, path string, box map[string]string) map[string]string {
+	m := map[string]string{"SERVICEDESC": c.Name}
+	if path != "" {
+		m["USER1"] = filepath.Dir(path)
+	}
+	for name, value := range boxMacros() {
+		m[name] = value
+	}
+	maps.Copy(m, c.Macros)
+	maps.Copy(m, box)
+	return m
 }
 
 // Find is Find in the runner's directories; where there is no such plugin the error says what to do.

@@ -73,12 +73,18 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	}
 }
 
+// inSlots are what runs get that name none.
+var inSlots *Slots
+
 func run(t *testing.T, s Spec, out Output) check.Result {
 	t.Helper()
 	if s.Timeout == 0 {
 		s.Timeout = 20 * time.Second
 	}
 	s.Check = "test"
+	if s.Slots == nil {
+		s.Slots = inSlots
+	}
 	return Run(t.Context(), s, out)
 }
 

@@ -4,7 +4,10 @@ package plugin
 
 import (
 	"errors"
+	"io/fs"
 	"os"
+	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,44 +19,74 @@ type process struct {
 	os     *os.Process
 	pid    int
 	mark   string
+	slot   *slot         // nil = none
 	ended  chan struct{} // closed at its own exit; on Linux it is not reaped before reap, so its pid stays its own
 	state  *os.ProcessState
-	killed []int // those of its processes that were killed one by one
+	killed []int // those of its processes that were killed by their numbers
+	unheld error // why a limit does not hold
 }
 
-func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
-	null, err := os.Open(os.DevNull)
+// null is what every plugin has as stdin, opened once.
+var null = sync.OnceValues(func() (*os.File, error) { return os.Open(os.DevNull) })
+
+func start(s Spec, mark string, x *slot, stdout, stderr *os.File) (*process, error) {
+	stdin, err := null()
 	if err != nil {
 		return nil, err
 	}
-	defer null.Close()
 	dir := s.Dir
 	if dir == "" {
 		dir = "/"
 	}
-	p, err := os.StartProcess(s.Path, append([]string{s.Path}, s.Args...), &os.ProcAttr{
-		Dir:   dir,
-		Env:   s.environment(mark),
-		Files: []*os.File{null, stdout, stderr},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
+	attr := &os.ProcAttr{Dir: dir, Env: s.environment(mark), Files: []*os.File{stdin, stdout, stderr}, Sys: attributes(x)}
+	attr.Sys.Setsid = true
+	if s.User != nil {
+		attr.Sys.Credential = &syscall.Credential{Uid: s.User.UID, Gid: s.User.GID, Groups: s.User.Groups}
+	}
+	p, err := startFile(s.Path, s.Args, attr)
 	if err != nil {
 		return nil, err
 	}
-	x := &process{os: p, pid: p.Pid, mark: mark, ended: make(chan struct{})}
-	go x.await()
-	return x, nil
+	started := &process{os: p, pid: p.Pid, mark: mark, slot: x, ended: make(chan struct{})}
+	started.unheld = s.restrain(p.Pid)
+	go started.await()
+	return started, nil
 }
 
-// terminate asks the plugin's group to end. false: there is no use in waiting.
+// startFile starts a file; where the system knows no interpreter for a script, we look for one.
+func startFile(path string, args []string, attr *os.ProcAttr) (*os.Process, error) {
+	p, err := os.StartProcess(path, append([]string{path}, args...), attr)
+	if !errors.Is(err, syscall.ENOEXEC) {
+		return p, err
+	}
+	program, argv, found := byEnding(path, args, inSystemPath)
+	if found != nil {
+		return nil, found
+	}
+	if program == path {
+		return nil, err
+	}
+	return os.StartProcess(program, append([]string{program}, argv...), attr)
+}
+
+// inSystemPath finds an interpreter in the directories of a plugin's own PATH.
+func inSystemPath(name string) (string, error) {
+	for _, dir := range strings.Split(systemPath, ":") {
+		path := dir + "/" + name
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path, nil
+		}
+	}
+	return "", fs.ErrNotExist
+}
+
+// terminate asks the plugin's group to end, also one that was stopped. false: there is no use in waiting.
 func (p *process) terminate() bool {
-	return syscall.Kill(-p.pid, syscall.SIGTERM) == nil
-}
-
-// kill ends the plugin's group and what left it.
-func (p *process) kill() {
-	syscall.Kill(-p.pid, syscall.SIGKILL)
-	p.sweep()
+	if syscall.Kill(-p.pid, syscall.SIGTERM) != nil {
+		return false
+	}
+	syscall.Kill(-p.pid, syscall.SIGCONT)
+	return true
 }
 
 // reap waits at most d for a plugin that has been killed or has ended. false: it hangs; it is reaped when it ends.

@@ -3,7 +3,6 @@ package schedule
 import (
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -130,13 +129,6 @@ func (e *entry) stepped(now, wall time.Time, by time.Duration) bool {
 	}
 	e.next = now.Add(max(0, e.slot.Sub(wall))) // jumped over: due now; moved away: waited for
 	return true
-}
-
-func same(a, b check.Check) bool {
-	args := slices.Equal(a.Args, b.Args)
-	a.Args, b.Args = nil, nil
-	return args && a.Name == b.Name && a.Builtin == b.Builtin && a.Plugin == b.Plugin && a.Every == b.Every && a.Cron == b.Cron &&
-		a.Timeout == b.Timeout && a.Default == b.Default
 }
 
 // dueHeap orders entries by next (container/heap).

@@ -76,7 +76,7 @@ func (st *state) set(wanted map[string]*entry, now time.Time) {
 	}
 	for name, e := range wanted {
 		old := st.entries[name]
-		if old != nil && same(old.check, e.check) {
+		if old != nil && old.check.Equal(e.check) {
 			continue
 		}
 		if old != nil {

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
 )
 
 // Limits of one document. They are checked before anything is built from it.
@@ -52,8 +54,20 @@ type Entry struct {
 	Every   time.Duration // 0 when Cron is set
 	Cron    string
 	Timeout time.Duration
+	Judge   Judge
+	User    string // whom a plugin runs as, "" = as the box has it
+	Dir     string
+	Macros  map[string]string
+	AtStart bool
 	On      *On // nil: every agent
 	Line    int // where the entry starts in the text
+}
+
+// Judge says what is made of an entry's results.
+type Judge struct {
+	Attempts     int         // 0 = 1
+	TimeoutState check.State // OK = UNKNOWN
+	Flap         check.Flap
 }
 
 // On says which agents are meant: every list that is not nil has to hold one entry that fits.
