@@ -108,6 +108,9 @@ func serve(ctx context.Context, layout platforms.Layout, args []string, stderr i
 	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		fmt.Fprintln(stderr, "warning:", err)
 	}
+	if err := platforms.DumpNothing(); err != nil {
+		fmt.Fprintln(stderr, "warning:", err)
+	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	log.Info("core starts", "version", version, "pid", os.Getpid(), "standby", standby != "")
 	err = agent.Run(ctx, agent.Options{Layout: layout, Version: version, Built: builtTime(), Stub: stub, Token: token, Standby: standby, Log: log})

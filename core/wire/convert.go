@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/check"
 )
@@ -29,6 +33,35 @@ func FromResult(r check.Result) *Result {
 		Problems:   escapeAll(r.Problems),
 		Standing:   fromStanding(r.Standing),
 	}
+}
+
+// Shorten makes a result fit into a RunEnd: what it is too long for travels whole in its batch, and has travelled as RunOutput. r is changed.
+func Shorten(r *Result) *Result {
+	if proto.Size(r) <= maxRunEnd {
+		return r
+	}
+	r.Problems = append(slices.Clip(r.Problems), "too long to show at once: the rest is in the result that the hub keeps")
+	for _, most := range []int{maxRunEnd / 4, 1 << 10} {
+		r.Truncated = true
+		r.Text, r.Long = clip(r.Text, most), clip(r.Long, most)
+		r.Perfdata = r.Perfdata[:min(len(r.Perfdata), most>>10)]
+		for i, p := range r.Problems {
+			r.Problems[i] = clip(p, 1<<10)
+		}
+		if proto.Size(r) <= maxRunEnd {
+			return r
+		}
+	}
+	r.Perfdata = nil // labels may have any length
+	return r
+}
+
+// clip cuts a string between characters.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "")
 }
 
 func fromStanding(s check.Standing) *Standing {

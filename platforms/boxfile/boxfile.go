@@ -61,10 +61,11 @@ type Box struct {
 	// RunAs is whom plugins run as, "" for the core's own user; under a plugin's name, that one alone:
 	// run_as = nagios, run_as.check_smart = root
 	RunAs      map[string]string
+	Cgroups    *bool             // cgroups = no: plugins run without one of their own; nil is yes where it can be
 	AllowRunAs []string          // allow_run_as = users whom the hub may name for a check, * for any
 	Nice       int               // nice = 10, of plugins
 	Macros     map[string]string // macro.USER2 = secret, for arguments: $USER2$
-	Limit     Limit
+	Limit      Limit
 }
 
 // Limit is what the owner lets Limpet use; 0 is the core's default.

@@ -35,6 +35,7 @@ run_as = nagios
 run_as.check_smart = root
 allow_run_as = nagios, backup
 nice = -5
+cgroups = yes
 macro.USER2 = s3cr=t
 limit.memory = 512M
 limit.processes = none
@@ -51,7 +52,7 @@ limit.file_size = 100M
 			"check_disk": `-w \d+% -c \d+% # this is part of it = so is this`, "check_x.sh": ".*",
 		},
 		Never: []string{"check_by_ssh"},
-		RunAs: map[string]string{"": "nagios", "check_smart": "root"}, AllowRunAs: []string{"nagios", "backup"}, Nice: -5,
+		RunAs: map[string]string{"": "nagios", "check_smart": "root"}, AllowRunAs: []string{"nagios", "backup"}, Nice: -5, Cgroups: &yes,
 		Macros: map[string]string{"USER2": "s3cr=t"},
 		Limit: Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour,
 			Memory: 512 << 20, Processes: -1, CPU: 30 * time.Second, Files: 256, FileBytes: 100 << 20},

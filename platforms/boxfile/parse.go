@@ -92,6 +92,7 @@ var setters = map[string]func(*Box, string) string{
 	"limit.buffer":        func(b *Box, v string) string { return setBytes(&b.Limit.BufferBytes, v) },
 	"limit.buffer_age":    func(b *Box, v string) string { return setAge(&b.Limit.BufferAge, v) },
 	"run_as":              func(b *Box, v string) string { return setEntry(&b.RunAs, "", v) },
+	"cgroups":             func(b *Box, v string) string { return setBool(&b.Cgroups, v) },
 	"allow_run_as":        func(b *Box, v string) string { return setList(&b.AllowRunAs, v) },
 	"nice":                func(b *Box, v string) string { return setNice(&b.Nice, v) },
 	"limit.memory":        func(b *Box, v string) string { return setBytesOrNone(&b.Limit.Memory, v) },

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -26,9 +27,13 @@ type outcome struct {
 	handed bool
 }
 
+// shownText is what a status shows of a result's text, in bytes.
+const shownText = 4 << 10
+
 // put keeps what a status shows of a result; its long output and values stay on their way to the hub.
 func (b *board) put(r check.Result) {
 	r.Long, r.Perfdata = "", nil
+	r.Text = strings.Clone(strings.ToValidUTF8(r.Text[:min(len(r.Text), shownText)], "")) // of an output that may be a thousand times as long
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.last == nil {

@@ -13,6 +13,9 @@ const leastMemory = 256 << 20
 
 // openSlots makes the cgroups that runs take place in, as the box file limited them when the agent started. Where there are none, runs do without.
 func (a *agent) openSlots() {
+	if use := a.box.Cgroups; use != nil && !*use {
+		return
+	}
 	limits := plugin.Limits{Memory: a.box.Limit.Memory, Processes: a.box.Limit.Processes}
 	switch {
 	case limits.Memory < 0: // none

@@ -12,9 +12,12 @@ import (
 )
 
 // explainStart says for people why a plugin did not start and what to do.
-func explainStart(path string, err error) string {
+func explainStart(s Spec, err error) string {
+	path := s.Path
 	var missing *interpreterError
 	switch {
+	case s.Dir != "" && !isFolder(s.Dir):
+		return fmt.Sprintf("cannot run %s: its working directory %s is no folder on this box", path, s.Dir)
 	case errors.As(err, &missing):
 		return fmt.Sprintf("cannot run %s: no interpreter for it found (%s): install one", path, strings.Join(missing.programs, ", "))
 	case errors.Is(err, errUnsafeArgs):
@@ -33,6 +36,11 @@ func explainStart(path string, err error) string {
 		return fmt.Sprintf("cannot run %s: the box is short of processes, files or memory: %v", path, root(err))
 	}
 	return fmt.Sprintf("cannot run %s: %v", path, root(err))
+}
+
+func isFolder(dir string) bool {
+	info, err := os.Stat(dir)
+	return err == nil && info.IsDir()
 }
 
 // root is the cause without the call's own words.

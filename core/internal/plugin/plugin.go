@@ -35,7 +35,7 @@ const (
 )
 
 // Output takes what a plugin prints as it comes, at most MaxOutput of each stream. It is called from two goroutines, one a
-// stream, never after the run has returned; the data is the callee's to keep, not to change. It must not block.
+// stream, never after the run has returned; the data is good until it returns. It must not block.
 type Output = func(stderr bool, data []byte)
 
 // Spec is one run.
@@ -47,7 +47,7 @@ type Spec struct {
 	Dir     string            // working directory, "" = the root directory
 	Timeout time.Duration     // the process tree ends after it; 0 = check.DefaultTimeout
 	User    *User             // runs as; nil = the agent's own
-	Nice    int               // added to the agent's
+	Nice    int               // value of the process group; 0 = the agent's
 	Rlimits Rlimits           // of each process
 	Slots   *Slots            // takes one of these, nil = none
 	Macros  map[string]string // by name, for its arguments and its environment (see Expand)

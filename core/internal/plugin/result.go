@@ -34,7 +34,7 @@ const maxStderr = 1 << 10
 func (o *outcome) result() check.Result {
 	r := check.Result{Check: o.spec.Check, State: check.Unknown, Due: o.spec.Due, Start: o.start, Duration: o.duration, Exit: -1, Trigger: o.spec.Trigger}
 	if o.startErr != nil {
-		r.Text = explainStart(o.spec.Path, o.startErr)
+		r.Text = explainStart(o.spec, o.startErr)
 		return r
 	}
 	cut := o.stdout.dropped > 0 || !o.gone || o.cause != exited
@@ -134,7 +134,7 @@ func (o *outcome) remark(r *check.Result) {
 	}{{"stdout", o.stdout}, {"stderr", o.stderr}} {
 		if s.got.dropped > 0 {
 			r.Truncated = true
-			r.Problems = append(r.Problems, fmt.Sprintf("%s: %d bytes, the first %d kept", s.name, int64(len(s.got.data))+s.got.dropped, len(s.got.data)))
+			r.Problems = append(r.Problems, fmt.Sprintf("%s: %d bytes, the first %d kept", s.name, s.got.within()+s.got.dropped, s.got.within()))
 		}
 	}
 	if len(o.left) > 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -37,6 +38,7 @@ type slot struct {
 	count                    int    // processes, counted here
 	dir, procs, memory, pids int    // descriptors; -1 = none
 	oomBefore, forksBefore   uint64 // the kernel's counters at the end of the run before
+	killed                   bool
 }
 
 // minMemory is the least a run is limited to: below it no program starts.
@@ -105,8 +107,7 @@ func (s *Slots) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, x := range append(s.idle, s.lost...) {
-		x.close()
-		os.Remove(x.path)
+		x.remove()
 	}
 	s.idle, s.lost, s.dead = nil, nil, true
 	os.Remove(s.dir)
@@ -164,30 +165,39 @@ func (s *Slots) take() *slot {
 	return x
 }
 
-// give takes a slot back after its run. One that is not empty is kept aside.
+// give takes a slot back after its run. One that had to be killed is of no further use: kernels from 6.14 on kill at once whatever is started right
+// into a cgroup that was killed before (docs/decisions/075-slots.md). One that is not empty is kept aside.
 func (s *Slots) give(x *slot) {
 	if x == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if x.empty() && !s.dead {
+	switch {
+	case !x.empty():
+		s.lost = append(s.lost, x)
+	case x.killed || s.dead:
+		x.remove()
+	default:
 		s.idle = append(s.idle, x)
-		return
 	}
-	s.lost = append(s.lost, x)
 }
 
-// lookAgain takes back what has become empty. mu is held.
+// lookAgain takes away what has become empty. mu is held.
 func (s *Slots) lookAgain() {
-	for i := 0; i < len(s.lost); {
-		if x := s.lost[i]; x.empty() {
-			s.lost = append(s.lost[:i], s.lost[i+1:]...)
-			s.idle = append(s.idle, x)
-			continue
+	s.lost = slices.DeleteFunc(s.lost, func(x *slot) bool {
+		if !x.empty() {
+			return false
 		}
-		i++
-	}
+		x.remove()
+		return true
+	})
+}
+
+// remove takes a slot away.
+func (x *slot) remove() {
+	x.close()
+	os.Remove(x.path)
 }
 
 // giveUp: nothing can be started in them; what comes now runs without.
@@ -196,8 +206,7 @@ func (s *Slots) giveUp() {
 	defer s.mu.Unlock()
 	s.dead = true
 	for _, x := range s.idle {
-		x.close()
-		os.Remove(x.path)
+		x.remove()
 	}
 	s.idle = nil
 }
@@ -301,6 +310,7 @@ func (x *slot) empty() bool {
 
 // kill ends all that is in the slot, in one step, and waits a moment until it is gone. It returns what is still there then.
 func (x *slot) kill() []int {
+	x.killed = true
 	_ = os.WriteFile(filepath.Join(x.path, "cgroup.kill"), []byte("1"), 0)
 	for wait := time.Millisecond / 2; wait < killWait/2; wait *= 2 {
 		if x.empty() {

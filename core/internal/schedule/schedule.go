@@ -26,7 +26,7 @@ import (
 const DefaultConcurrency = 32
 
 // Runner makes one run and returns its result. It must end soon after its context has. out is never nil, may be called from several
-// goroutines, does not block, and keeps the data.
+// goroutines, does not block, and keeps nothing of the data.
 type Runner interface {
 	Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(stderr bool, data []byte)) check.Result
 }
