@@ -11,10 +11,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
 	"github.com/limpet-monitoring/limpet/hub/internal/install"
 	"github.com/limpet-monitoring/limpet/hub/internal/mirror"
 	"github.com/limpet-monitoring/limpet/hub/internal/offer"
+	"github.com/limpet-monitoring/limpet/hub/internal/rollout"
 )
 
 // releases is everything about the release repository: the files, where they come from, what is held, what is offered.
@@ -23,6 +25,7 @@ type releases struct {
 	places *mirror.Places
 	holds  *mirror.Holds
 	shelf  *offer.Shelf
+	fares  *rollout.Rollouts // how they fare; there once the bus is
 }
 
 // openReleases opens the folder dir: given by the command line, or the hub's own copy.
@@ -43,7 +46,7 @@ func openReleases(data, dir string, given bool, log *slog.Logger) (*releases, er
 	if r.holds, err = mirror.OpenHolds(filepath.Join(data, "hold")); err != nil {
 		return nil, fault(err, "", hint)
 	}
-	r.shelf = offer.Open(dir, r.holds.Has, log)
+	r.shelf = offer.Open(dir, r.held, log)
 	r.places, err = mirror.OpenPlaces(filepath.Join(data, "mirrors.json"), copied, func() {}, log)
 	if err != nil {
 		return nil, fault(err, "", hint)
@@ -51,10 +54,32 @@ func openReleases(data, dir string, given bool, log *slog.Logger) (*releases, er
 	return r, nil
 }
 
-// run keeps the copy fresh and tells of changes until ctx ends.
-func (r *releases) run(ctx context.Context, changed func()) {
+// watch opens what is known of how releases fare, before anybody asks what is offered.
+func (r *releases) watch(life context.Context, b *bus.Bus, log *slog.Logger) (err error) {
+	if r.fares, err = rollout.Open(life, b, log); err != nil {
+		return err
+	}
+	r.holds.With(r.fares.Held)
+	return nil
+}
+
+// held says why the hub holds a release back, "" when it does not.
+func (r *releases) held(version, hash string) string {
+	if why := r.fares.Stopped(version); why != "" {
+		return "the hub stopped its rollout: " + why
+	}
+	if r.holds.Has(version, hash) {
+		return "held by the hub"
+	}
+	return ""
+}
+
+// run keeps the copy fresh, watches how releases fare and tells of changes until ctx ends.
+func (r *releases) run(ctx context.Context, view *fleet.Fleet, look func(context.Context, string) error) {
+	changed := view.Recount
 	go r.places.Run(ctx)
 	r.holds.OnChange(changed)
+	go r.fares.Run(ctx, rollout.Watched{Agents: view.Each, Versions: r.shelf.Version, Look: look, Changed: changed})
 	r.shelf.Run(ctx, changed)
 }
 

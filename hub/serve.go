@@ -172,6 +172,9 @@ func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authori
 	if err != nil {
 		return err
 	}
+	if err := h.releases.watch(life, b, h.log); err != nil {
+		return err
+	}
 	view, err := fleet.Open(ctx, b, fleet.Options{Log: h.log, Register: register, Presence: board,
 		Wanted: func(a fleet.Agent) uint64 { return wanted.Revision(api.Target(a)) },
 		Offer:  h.releases.shelf.For})
@@ -195,7 +198,7 @@ func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authori
 			}
 		}
 	}()
-	go h.releases.run(life, view.Recount)
+	go h.releases.run(life, view, rpc.New(b).Look)
 	return h.mount(ctx, life, b, who, parts{wanted, register, view})
 }
 
@@ -218,14 +221,14 @@ type parts struct {
 // mount makes the one server of everything.
 func (h *hub) mount(ctx, life context.Context, b *bus.Bus, who *authority.Authority, p parts) error {
 	pages, err := console.New(console.Options{Version: version, Development: who.Development(), TokenCommand: h.site.tokenCommand, InstallLine: func() string { return h.site.installLine("…") },
-		Fleet: p.fleet, Desired: p.desired.Current, Tokens: p.register.Tokens, Log: h.log})
+		Fleet: p.fleet, Desired: p.desired.Current, Tokens: p.register.Tokens, Rollouts: h.releases.fares.List, Log: h.log})
 	if err != nil {
 		return err
 	}
 	rest, err := api.New(ctx, api.Options{Version: version, Started: time.Now(), URL: h.site.url, Development: who.Development(),
 		AdminKey: h.site.key, Bus: b, Fleet: p.fleet, Register: p.register, Desired: p.desired, Caller: rpc.New(b),
 		Document: who.Document, Install: h.site.install, SignInPage: pages.SignIn, Log: h.log,
-		Mirrors: h.releases.places, Holds: h.releases.holds})
+		Mirrors: h.releases.places, Holds: h.releases.holds, Rollouts: h.releases.fares})
 	if err != nil {
 		return err
 	}

@@ -159,12 +159,23 @@ func (c *choice) follow(s situation, cores []*signed) {
 		case why != "":
 			c.against(s, l, why)
 		case !tuf.Within(tuf.Cohort(s.finger, l.version), l.open):
-			c.no("wave", l.version+" is not open to this box yet: its wave comes later")
+			c.no("wave", l.closed(s.finger))
 		default:
 			c.core, c.pick, c.pending = *l, true, !s.found
 			return
 		}
 	}
+}
+
+// closed says why the waves of a release leave a box out.
+func (l *signed) closed(finger string) string {
+	switch {
+	case l.most == 0:
+		return l.version + " is paused: its publisher opens it to no box for now"
+	case !tuf.Within(tuf.Cohort(finger, l.version), l.most):
+		return l.version + " is not open to this box, and no wave that it is in is planned yet"
+	}
+	return l.version + " is not open to this box yet: its wave comes later"
 }
 
 func (c *choice) against(s situation, l *signed, why boot.Why) {
@@ -204,7 +215,7 @@ func outdated(s situation, c choice) string {
 		return "" // the owner went back to what is here
 	case at < 0:
 		return "withdrawn"
-	case s.cores[at].held:
+	case s.cores[at].held && s.wish.Pin == "":
 		return "held-by-mirror"
 	case s.wish.Pin != "" && s.cores[at].version != s.wish.Pin:
 		return "pinned"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 )
 
 func listed(counter uint64, version string) signed {
-	return signed{Core: boot.Core{Counter: counter, Length: 1, Hash: [32]byte{byte(counter)}}, version: version, channel: "stable", soak: 300, open: 100}
+	return signed{Core: boot.Core{Counter: counter, Length: 1, Hash: [32]byte{byte(counter)}}, version: version, channel: "stable", soak: 300, open: 100, most: 100}
 }
 
 func TestChoose(t *testing.T) {
@@ -64,22 +65,64 @@ func TestChoose(t *testing.T) {
 
 func TestOutdatedTrials(t *testing.T) {
 	two, three := listed(2, "2"), listed(3, "3")
+	held := two
+	held.held = true
 	r := boot.Record{Good: listed(1, "1").Core, Trial: two.Core}
 	stable := boot.Wish{Channel: "stable"}
 	for name, tt := range map[string]struct {
 		sit  situation
 		want string
 	}{
-		"stays":     {situation{record: r, wish: stable, cores: []signed{two}}, ""},
-		"held":      {situation{record: r, wish: boot.Wish{Channel: "stable", Hold: true}, cores: []signed{two}}, "held"},
-		"withdrawn": {situation{record: r, wish: stable}, "withdrawn"},
-		"newer":     {situation{record: r, found: true, wish: stable, cores: []signed{three, two}}, "newer"},
-		"pinned":    {situation{record: r, wish: boot.Wish{Channel: "stable", Pin: "1"}, cores: []signed{two}}, "pinned"},
-		"unpinned":  {situation{record: boot.Record{Good: three.Core, Trial: two.Core}, found: true, wish: stable, cores: []signed{three, two}}, "unpinned"},
+		"stays":              {situation{record: r, wish: stable, cores: []signed{two}}, ""},
+		"held":               {situation{record: r, wish: boot.Wish{Channel: "stable", Hold: true}, cores: []signed{two}}, "held"},
+		"withdrawn":          {situation{record: r, wish: stable}, "withdrawn"},
+		"newer":              {situation{record: r, found: true, wish: stable, cores: []signed{three, two}}, "newer"},
+		"pinned":             {situation{record: r, wish: boot.Wish{Channel: "stable", Pin: "1"}, cores: []signed{two}}, "pinned"},
+		"held by the mirror": {situation{record: r, wish: stable, cores: []signed{held}}, "held-by-mirror"},
+		"pinned to it, which is held by the mirror": {situation{record: r, found: true, wish: boot.Wish{Channel: "stable", Pin: "2"}, cores: []signed{held}}, ""},
+		"unpinned": {situation{record: boot.Record{Good: three.Core, Trial: two.Core}, found: true, wish: stable, cores: []signed{three, two}}, "unpinned"},
 	} {
 		if got := outdated(tt.sit, choose(tt.sit)); got != tt.want {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+}
+
+// TestClosedReleases: what a box says of a release whose waves leave it out, by what its publisher plans.
+func TestClosedReleases(t *testing.T) {
+	finger := strings.Repeat("ab", 32) // cohort 845 of 0.2.0
+	for _, c := range []struct {
+		open, most int
+		want       string
+	}{
+		{0, 0, "0.2.0 is paused: its publisher opens it to no box for now"},
+		{1, 8, "0.2.0 is not open to this box, and no wave that it is in is planned yet"},
+		{8, 9, "0.2.0 is not open to this box yet: its wave comes later"},
+		{9, 9, ""},
+	} {
+		two := listed(2, "0.2.0")
+		two.open, two.most = c.open, c.most
+		got := choose(situation{record: boot.Record{Good: listed(1, "0.1.0").Core}, found: true, wish: boot.Wish{Channel: "stable"}, finger: finger, cores: []signed{two}})
+		if got.text != c.want || got.pick != (c.want == "") {
+			t.Errorf("open to %d %%, at most to %d %%: %q", c.open, c.most, got.text)
+		}
+	}
+}
+
+// TestWhyOnTrial: a box with a trial still says what stands against a release that is newer than that.
+func TestWhyOnTrial(t *testing.T) {
+	const onTrial = "0.2.0 is here and is tried as soon as the running core has settled"
+	v := view{channel: "stable", newest: "0.3.0", trial: "0.2.0", word: "wave", text: "0.3.0 is paused: its publisher opens it to no box for now"}
+	if got := v.why(); got != onTrial+". "+v.text {
+		t.Error(got)
+	}
+	v.word, v.text = "trial", "0.2.0 is on trial"
+	if got := v.why(); got != onTrial {
+		t.Error(got)
+	}
+	v.phase = "look"
+	if got := v.why(); got != "this box is looking for a newer release right now" {
+		t.Error(got)
 	}
 }
 

@@ -6,14 +6,16 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
-// live is one life of a stub, until the power fails or nothing has happened for more than a day.
+// live is one life of a stub, until nothing has happened for more than a day.
 func (w *world) live() {
 	w.power.Ask(w.fate)
+	w.power.Each(w.cut)
 	w.layer = w.broken.over(w.power)
 	s := newSupervisor(worldLayout, &logger{io.Discard, w.now})
 	s.machine, s.before, s.looking.due = w, w.up, w.up+lookFirst
@@ -41,26 +43,35 @@ func (w *world) live() {
 	}
 }
 
-// mostUnmet is how many ticks no core may schedule: a hang is noticed after 15 s, and good comes back.
-const mostUnmet = 12
+// How many ticks no core may schedule: good is there at once wherever it was taken away; a release that hangs while it has
+// the schedule is noticed after 15 s, one that does not hand over after 5.
+const (
+	mostUnmet     = 1
+	mostUnmetHung = 12
+)
+
+func (w *world) mostUnmet() int {
+	for _, n := range w.story.releases {
+		if n == hangs || n == rots || n == stubborn {
+			return mostUnmetHung
+		}
+	}
+	return mostUnmet
+}
 
 // fate asks what becomes of a call to the disk.
 func (w *world) fate() crashdisk.Fate {
-	fates := []crashdisk.Fate{crashdisk.Happens}
-	if w.cuts > 0 {
-		fates = append(fates, crashdisk.PowerFails)
+	if !w.fails {
+		return crashdisk.Happens
 	}
-	if w.fails {
-		fates = append(fates, crashdisk.CallFails)
-	}
-	fate := fates[w.choose.Choose(len(fates))]
-	if fate == crashdisk.CallFails {
+	fate := []crashdisk.Fate{crashdisk.Happens, crashdisk.CallFails, crashdisk.DiskIsFull}[w.choose.Choose(3)]
+	if fate != crashdisk.Happens {
 		w.fails = false
 	}
 	return fate
 }
 
-func (w *world) dead() bool { return w.bad != "" || w.power.Off() }
+func (w *world) dead() bool { return w.bad != "" }
 
 // do lets the supervisor do something, and then looks at what it made of it.
 func (w *world) do(f func()) {
@@ -68,9 +79,7 @@ func (w *world) do(f func()) {
 		return
 	}
 	f()
-	if !w.power.Off() {
-		w.observe()
-	}
+	w.observe()
 }
 
 // tick lets a tick's time pass.
@@ -136,8 +145,8 @@ func (w *world) timers() {
 			w.unmet = 0
 		}
 	}
-	if w.unmet > mostUnmet {
-		w.violated("nothing has scheduled for %v: %s", mostUnmet*tick, w.standing())
+	if w.unmet > w.mostUnmet() {
+		w.violated("nothing has scheduled for %d ticks: %s", w.unmet, w.standing())
 	}
 	if w.ends > 0 {
 		if w.ends--; w.ends == 0 {
@@ -164,12 +173,25 @@ func (w *world) onceIdle() bool {
 	case w.hold && w.s.record.Owner.Hold:
 		w.hold = false
 		w.ask("resume")
+	case w.s.record.Hub.Hold: // said once more where the power failed in between
+		w.hold = false
+		w.scheduling().say("resume")
 	default:
 		happened = false
 		w.pass(25 * time.Hour) // what was set aside is free again
 	}
 	w.s.looking.due = w.up
 	return happened
+}
+
+// scheduling is the core that has the schedule, by the supervisor's lights; nil for none, or one that says nothing.
+func (w *world) scheduling() *fake {
+	for _, f := range w.cores {
+		if f.p == w.s.core && f.ready && !f.quiet && !f.gone {
+			return f
+		}
+	}
+	return nil
 }
 
 // pass lets the machine sleep.
@@ -203,9 +225,14 @@ func (w *world) befall() {
 		if c := w.s.core; c != nil {
 			for _, f := range w.cores {
 				if f.number == c.number {
-					f.Kill()
+					f.end(platforms.Exit{Code: -1, Signal: 9})
 				}
 			}
+		}
+	case hubHeld:
+		if f := w.scheduling(); f != nil {
+			w.hold, w.asks = true, true
+			f.say("hold")
 		}
 	case held:
 		w.hold = true
@@ -219,11 +246,13 @@ func (w *world) befall() {
 // ask leaves a request as the owner's command does; it is another process, whose disk does not fail.
 func (w *world) ask(words string) {
 	w.power.Ask(nil)
-	name := filepath.Join(worldLayout.Request(), fmt.Sprintf("%d.request", w.ticks))
+	w.power.Each(nil)
+	name := filepath.Join(worldLayout.Request(), fmt.Sprintf("%d-%05d.request", w.wall, w.ticks))
 	if err := fsys.WriteNew(w.power, name, []byte(words+"\n"), 0o600); err != nil {
 		w.violated("ask: %v", err)
 	}
 	w.power.Ask(w.fate)
+	w.power.Each(w.cut)
 }
 
 // begins is the disk before the first life of a story.

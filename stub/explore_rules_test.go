@@ -39,6 +39,13 @@ func (w *world) starting(n int, p *process) {
 	}
 }
 
+// ending holds against the rules that the supervisor ends a core: never good, while it schedules and nobody has told it to drain.
+func (w *world) ending(f *fake) {
+	if f.p.role != boot.TrialRole && f.active && f.ready && !f.quiet && !f.gone && !f.drains {
+		w.violated("release %d, which runs as %v, is ended (%s): %s", f.core.Counter, f.p.role, f.p.killed, w.standing())
+	}
+}
+
 // observe takes note of what the durable record says, and holds it against the rules.
 func (w *world) observe() {
 	r := w.s.record
@@ -69,6 +76,9 @@ func (w *world) observe() {
 
 // ended is the end of a story: the newest good release that is listed runs, and nothing is tried.
 func (w *world) ended() {
+	if w.asks && w.hold {
+		w.violated("the hub said hold, and the record does not know: %s", w.standing())
+	}
 	want := w.published
 	for !w.story.releases[want-1].good() || want == w.gone && !w.settled[want-1] {
 		want--

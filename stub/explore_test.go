@@ -17,88 +17,98 @@ var cuts = flag.Int("cuts", 0, "power cuts in every story of the explorer; 0 = a
 
 // explorer goes through everything that can happen in one story: the power fails at any changing call
 // of the supervisor to its disk, and of what was not synced any part is kept; the happening comes at any
-// step. It goes depth first, and into every state only once: what a life starts from is what is on the
-// disk and what the world remembers.
+// step. It goes into every state only once: what a life starts from is what is on the disk and what the
+// world remembers. One life shows what a power cut at each of its calls leaves; states with more cuts still
+// to come are gone into first, so that one with fewer adds nothing to them.
 type explorer struct {
 	story   story
 	broken  broken
 	seen    map[uint64]bool
+	waiting []start // states to go into, those with the most cuts left first
 	lives   int
-	choices int
+	cuts    int      // what power cuts left, the same counted as often as it comes
 	bad     []string // what was violated, in how many lives
 	most    int      // stop after so many violations
+	few     int      // of what a power cut leaves at one call no more than these; 0 = all
 }
 
-// state is where a life starts.
+// start is where a life starts.
 type start struct {
 	disk  *crashdisk.Disk
 	facts facts
 	wall  int64
-	cuts  int
-}
-
-// counting is a chooser that counts what it is asked.
-type counting struct {
-	crashdisk.Chooser
-	n *int
-}
-
-func (c counting) Choose(n int) int {
-	*c.n++
-	return c.Chooser.Choose(n)
+	cuts  int // how often the power may still fail
 }
 
 func (x *explorer) run(cuts int) {
 	x.seen = map[uint64]bool{}
 	x.story.cuts = cuts
-	x.from(start{
+	x.meet(start{
 		disk: begins(x.story), wall: dayOne, cuts: cuts,
 		facts: facts{published: 1, pending: x.story.happening != nothing, fails: x.story.fails},
 	})
+	for len(x.waiting) > 0 && !x.enough() {
+		at := x.waiting[0]
+		x.waiting[0], x.waiting = start{}, x.waiting[1:]
+		x.from(at)
+	}
+}
+
+func (x *explorer) enough() bool { return x.most > 0 && len(x.bad) >= x.most }
+
+// meet goes into a state later, if it is a new one.
+func (x *explorer) meet(at start) {
+	if id := at.id(); !x.seen[id] {
+		x.seen[id] = true
+		x.waiting = append(x.waiting, at)
+	}
 }
 
 // from explores every life that starts in a state.
 func (x *explorer) from(at start) {
-	if id := at.id(); x.seen[id] {
-		return
-	} else {
-		x.seen[id] = true
-	}
 	crashdisk.Every(0, func(c crashdisk.Chooser) bool {
-		c = counting{c, &x.choices}
 		w := &world{
-			facts: at.facts, story: x.story, broken: x.broken, choose: c, cuts: at.cuts,
+			facts: at.facts, story: x.story, broken: x.broken, choose: c,
 			power: at.disk.Restart(crashdisk.Kept{}), up: time.Minute, wall: at.wall, // a copy: at.disk serves the next life, too
+		}
+		if at.cuts > 0 {
+			w.cut = func(disk func(crashdisk.Chooser) *crashdisk.Disk) { x.cut(w, at.cuts-1, disk) }
 		}
 		w.live()
 		x.lives++
-		switch {
-		case w.bad != "":
+		if w.bad != "" {
 			x.bad = append(x.bad, w.bad)
-		case w.power.Off():
-			x.from(start{disk: w.power.Restart(c), facts: w.facts, wall: (w.wall/3600 + 2) * 3600, cuts: at.cuts - 1})
 		}
-		return x.most == 0 || len(x.bad) < x.most
+		return !x.enough()
+	})
+}
+
+// cut meets all that a power cut leaves that comes now, in a life.
+func (x *explorer) cut(w *world, left int, disk func(crashdisk.Chooser) *crashdisk.Disk) {
+	if w.bad != "" || !crashdisk.Fresh(w.choose) {
+		return // the life before has been here
+	}
+	x.cuts += crashdisk.Every(x.few, func(c crashdisk.Chooser) bool {
+		x.meet(start{disk: disk(c), facts: w.facts, wall: (w.wall/3600 + 2) * 3600, cuts: left})
+		return true
 	})
 }
 
 var seed = maphash.MakeSeed()
 
 // id is the same for two states from which the same follows: of times only the hour counts, of sequences
-// which is higher.
+// which is higher. How often the power may still fail is no part of it: see explorer.
 func (at start) id() uint64 {
 	type key struct {
 		records [2]boot.Record
 		valid   [2]bool
-		files   string
+		files   uint64
 		facts   facts
-		cuts    int
 	}
-	k := key{facts: at.facts, cuts: at.cuts}
-	d := at.disk.Restart(crashdisk.Kept{})
+	k := key{facts: at.facts}
 	highest := uint64(0)
 	for i, name := range records(worldLayout) {
-		if data, err := fsys.Read(d, name, boot.Size); err == nil {
+		if data, err := fsys.Read(at.disk, name, boot.Size); err == nil {
 			r, err := boot.Decode(data)
 			k.records[i], k.valid[i] = r, err == nil
 			highest = max(highest, r.Sequence)
@@ -111,9 +121,12 @@ func (at start) id() uint64 {
 			k.records[i].Aside[j].Until = hours(k.records[i].Aside[j].Until, at.wall)
 		}
 	}
+	var text maphash.Hash
+	text.SetSeed(seed)
 	for _, dir := range []string{worldLayout.Ver, worldLayout.TrustCore(), worldLayout.Request()} {
-		k.files += dump(d, dir)
+		dump(&text, at.disk, dir)
 	}
+	k.files = text.Sum64()
 	return maphash.Comparable(seed, k)
 }
 
@@ -124,18 +137,19 @@ func hours(t, now int64) int64 {
 	return (t-now)/3600 - 1<<20
 }
 
-// dump is everything in a folder as text.
-func dump(d fsys.FS, dir string) string {
+// dump hashes everything in a folder.
+func dump(to *maphash.Hash, d fsys.FS, dir string) {
 	names, err := d.ReadDir(dir)
 	if err != nil {
 		data, _ := fsys.Read(d, dir, 1<<10)
-		return fmt.Sprintf("=%q", data)
+		fmt.Fprintf(to, "=%q", data)
+		return
 	}
-	text := ""
+	fmt.Fprintf(to, "%d", len(names))
 	for _, name := range names {
-		text += "/" + name + dump(d, dir+"/"+name)
+		to.WriteString("/" + name)
+		dump(to, d, dir+"/"+name)
 	}
-	return text
 }
 
 func stories() []story {
@@ -144,7 +158,7 @@ func stories() []story {
 		list = append(list, story{releases: []nature{healthy, n, healthy}})
 	}
 	list = append(list, story{releases: []nature{stubborn, healthy}}, story{releases: []nature{healthy, healthy}, fresh: true})
-	for h := outage; h <= withdrew; h++ {
+	for h := outage; h <= hubHeld; h++ {
 		for _, n := range []nature{healthy, deadLater, breaks} {
 			s := story{releases: []nature{healthy, n}, happening: h}
 			if h == news {
@@ -156,6 +170,8 @@ func stories() []story {
 	for _, n := range []nature{healthy, deadLater, breaks} {
 		list = append(list, story{releases: []nature{healthy, n}, fails: true})
 	}
+	list = append(list, story{releases: []nature{healthy, healthy}, happening: held, fails: true},
+		story{releases: []nature{healthy, healthy}, happening: hubHeld, fails: true})
 	return list
 }
 
@@ -178,9 +194,9 @@ func (s story) quick() int {
 // TestExplore: in no story, wherever the power fails in it and whatever the disk makes of that, is a
 // rule of SWAP broken.
 func TestExplore(t *testing.T) {
-	var lives, states, choices atomic.Int64
+	var lives, states, left atomic.Int64
 	t.Cleanup(func() {
-		t.Logf("in all %d lives, %d states, %d choices", lives.Load(), states.Load(), choices.Load())
+		t.Logf("in all %d lives, from %d states, of %d that power cuts left", lives.Load(), states.Load(), left.Load())
 	})
 	for _, s := range stories() {
 		t.Run(s.String(), func(t *testing.T) {
@@ -190,10 +206,10 @@ func TestExplore(t *testing.T) {
 				n = s.quick()
 			}
 			x.run(n)
-			t.Logf("%d power cuts: %d lives, %d states, %d choices", n, x.lives, len(x.seen), x.choices)
+			t.Logf("%d power cuts: %d lives, from %d states, of %d that power cuts left", n, x.lives, len(x.seen), x.cuts)
 			lives.Add(int64(x.lives))
 			states.Add(int64(len(x.seen)))
-			choices.Add(int64(x.choices))
+			left.Add(int64(x.cuts))
 			for _, bad := range x.bad {
 				t.Error(bad)
 			}

@@ -51,9 +51,10 @@ const (
 	killed             // somebody kills the core that schedules
 	held               // the box's owner says hold
 	withdrew           // the publisher withdraws the newest release
+	hubHeld            // the hub says hold, once
 )
 
-var happenings = [...]string{"nothing", "outage", "dark", "news", "killed", "held", "withdrew"}
+var happenings = [...]string{"nothing", "outage", "dark", "news", "killed", "held", "withdrew", "hubHeld"}
 
 func (h happening) String() string { return happenings[h] }
 
@@ -119,7 +120,7 @@ type world struct {
 	story  story
 	broken broken
 	choose crashdisk.Chooser
-	cuts   int // how often the power may still fail
+	cut    func(disk func(crashdisk.Chooser) *crashdisk.Disk) // what a power cut now leaves; nil where none may come any more
 	power  *crashdisk.Disk
 	layer  fsys.FS // power, or something that spoils it
 	up     time.Duration
@@ -128,8 +129,9 @@ type world struct {
 	s      *supervisor
 	cores  []*fake
 	heard  []event
-	unmet  int // ticks in which no core scheduled
-	asked  int // ticks for which a handover has been awaited
+	asks   bool // the hub said hold in this life
+	unmet  int  // ticks in which no core scheduled
+	asked  int  // ticks for which a handover has been awaited
 	ticks  int
 	over   atomic.Bool
 	bad    string   // the first rule that was broken
@@ -138,7 +140,7 @@ type world struct {
 }
 
 func (w *world) violated(format string, args ...any) {
-	if w.bad == "" && !w.power.Off() {
+	if w.bad == "" {
 		w.bad = fmt.Sprintf(format, args...)
 	}
 }
@@ -171,12 +173,9 @@ func (w *world) open(c boot.Core) (*os.File, error) {
 }
 
 func (w *world) launch(_ *os.File, p *process) error {
-	if w.power.Off() {
-		return crashdisk.ErrPowerCut
-	}
 	n := int(p.core.Counter)
 	w.starting(n, p)
-	f := &fake{w: w, number: p.number, core: p.core, nature: w.nature(p.core), active: p.nonce == ""}
+	f := &fake{w: w, p: p, number: p.number, core: p.core, nature: w.nature(p.core), active: p.nonce == ""}
 	p.child, p.stdin, p.done = f, f, make(chan struct{})
 	w.cores = append(w.cores, f)
 	f.begin(p.role)
@@ -242,10 +241,12 @@ func (w *world) bring(_ errand, c choice, _ boot.Core) {
 // fake is a core.
 type fake struct {
 	w                          *world
+	p                          *process
 	number                     int
 	core                       boot.Core
 	nature                     nature
 	active, ready, quiet, gone bool
+	drains                     bool // was told to
 }
 
 func (f *fake) say(line string) {
@@ -329,9 +330,11 @@ func (f *fake) speak() {
 func (f *fake) Pid() int { return 1000 + f.number }
 
 func (f *fake) Kill() {
-	if !f.w.over.Load() {
-		f.end(platforms.Exit{Code: -1, Signal: 9})
+	if f.w.over.Load() {
+		return
 	}
+	f.w.ending(f)
+	f.end(platforms.Exit{Code: -1, Signal: 9})
 }
 
 func (f *fake) Close() error                     { return nil }
@@ -340,6 +343,7 @@ func (f *fake) SetWriteDeadline(time.Time) error { return nil }
 func (f *fake) Write(b []byte) (int, error) {
 	f.w.said = append(f.w.said, string(b))
 	word, _, _ := strings.Cut(strings.TrimSpace(string(b)), " ")
+	f.drains = f.drains || word == "drain"
 	switch {
 	case f.gone || f.quiet:
 	case word == "drain" && f.nature != stubborn:

@@ -95,8 +95,25 @@ func why(l platforms.Layout, out io.Writer) error {
 	return nil
 }
 
-// why says in one sentence why a box is not on the newest release.
+// why says in one sentence why a box is not on the newest release, and in another what stands against one that is newer than what is on trial.
 func (v view) why() string {
+	if text := v.doing(); text != "" {
+		if v.trial != "" && v.word != "trial" && v.text != "" && v.phase != "look" && v.phase != "fetch" {
+			text += ". " + v.text
+		}
+		return text
+	}
+	switch {
+	case v.text != "":
+		return v.text
+	case v.looked == 0:
+		return "this box has not looked for releases since limpet started"
+	}
+	return "this box runs the newest release of channel " + v.channel
+}
+
+// doing says in one sentence what a box does about a release right now, "" for nothing.
+func (v view) doing() string {
 	switch {
 	case v.phase == "look":
 		return "this box is looking for a newer release right now"
@@ -110,12 +127,8 @@ func (v view) why() string {
 		return "something that held broke under " + v.trial + ": what ran before runs again, to see whether it holds there"
 	case v.trial != "":
 		return v.trial + " is here and is tried as soon as the running core has settled"
-	case v.text != "":
-		return v.text
-	case v.looked == 0:
-		return "this box has not looked for releases since limpet started"
 	}
-	return "this box runs the newest release of channel " + v.channel
+	return ""
 }
 
 // history is `limpet history`.

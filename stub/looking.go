@@ -2,7 +2,6 @@ package main
 
 import (
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
@@ -32,7 +31,8 @@ type looking struct {
 	newest  signed
 	came    string // how the last update came, from history
 	wish    boot.Wish
-	damaged bool // good did not hash at its last start
+	unkept  *boot.Wish // what the hub asks for, as long as it is not in the record
+	damaged bool       // good did not hash at its last start
 	// unconfined is what the system could not take away from our children, as it was last said.
 	unconfined string
 	found      chan looked
@@ -162,15 +162,20 @@ func (s *supervisor) consider(cores []signed) {
 	if why := outdated(sit, c); why != "" {
 		s.drop(why)
 	}
-	switch {
-	case !s.record.Trial.None():
-		s.refuse("trial", releaseName(s.versions[s.record.Trial.Counter], s.record.Trial.Counter)+" is on trial")
-	default:
-		s.refuse(c.word, c.text)
-	}
+	s.standing(c)
 	if c.pick && (s.record.Trial.None() || c.pending) {
 		s.bring(c)
 	}
+}
+
+// standing says why this box is not on the newest release: what stands against that one, if it is not the one on trial.
+func (s *supervisor) standing(c choice) {
+	t := s.record.Trial
+	if t.None() || c.word != "" && c.newest.Hash != t.Hash {
+		s.refuse(c.word, c.text)
+		return
+	}
+	s.refuse("trial", releaseName(s.versions[t.Counter], t.Counter)+" is on trial")
 }
 
 func (s *supervisor) bring(c choice) {
@@ -215,7 +220,7 @@ func (s *supervisor) fetched(b brought) {
 		} else if s.record.Trial == c.Core {
 			s.note("stage", c.Core, b.came)
 			l.came = b.came
-			s.refuse("trial", c.version+" is on trial")
+			s.standing(b.choice)
 		}
 	}
 	s.tellAll()
@@ -236,32 +241,4 @@ func (s *supervisor) repaired() {
 		p := s.core
 		time.AfterFunc(stopTime, p.child.Kill)
 	}
-}
-
-// hubAsks takes a line by which the hub asks for something: it goes beneath what the box's owner asked for.
-func (s *supervisor) hubAsks(word, rest string) {
-	w := s.record.Hub
-	switch word {
-	case "look":
-		s.lookNow()
-		return
-	case "hold", "resume":
-		w.HoldSet, w.Hold = word == "hold", word == "hold"
-	case "follow":
-		f := strings.Fields(rest)
-		if len(f) == 0 {
-			return
-		}
-		w.ChannelSet, w.Channel = f[0] != "-", strings.TrimPrefix(f[0], "-")
-		w.PinSet, w.Pin = len(f) > 1, ""
-		if w.PinSet {
-			w.Pin = f[1]
-		}
-	}
-	if w == s.record.Hub || !s.found {
-		return
-	}
-	s.log.info("the hub asks", "for", line(word+" "+rest))
-	s.decide(boot.Ask{Hub: true, Wish: w})
-	s.lookNow()
 }

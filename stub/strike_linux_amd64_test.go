@@ -173,13 +173,17 @@ func (s scene) over(u *updating) bool {
 	return found && r.Good.Counter == s.good && r.Trial.None() && s.holds(r) && v.state == running && v.core.counter == s.good && v.core.role == "good"
 }
 
-// goesOn waits for the end of a scene under a stub, asking for a look now and then as a person would:
-// after a failure the stub would look by itself within minutes.
-func (s scene) goesOn(t *testing.T, u *updating, ended <-chan struct{}, ask bool) bool {
+// mostAbsent is how long a stub may have no core while calls of it fail: a core that dies is started again after a wait, at most a
+// second in these scenes.
+const mostAbsent = 10 * time.Second
+
+// goesOn waits for the end of a scene under a stub. Where calls fail under tracer, a core must run at every moment all the same, and a
+// look is asked for now and then as a person would: after a failure the stub would look by itself within minutes.
+func (s scene) goesOn(t *testing.T, u *updating, ended <-chan struct{}, tracer int) bool {
 	t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	deadline := time.After(100 * time.Second)
+	deadline, seen := time.After(100*time.Second), time.Now()
 	for n := 1; ; n++ {
 		select {
 		case <-ended:
@@ -192,11 +196,28 @@ func (s scene) goesOn(t *testing.T, u *updating, ended <-chan struct{}, ask bool
 			if s.over(u) {
 				return true
 			}
-			if ask && n%160 == 0 {
+			if tracer == 0 {
+				continue
+			}
+			if childOf(firstChild(tracer)) != 0 {
+				seen = time.Now()
+			} else if absent := time.Since(seen); absent > mostAbsent {
+				t.Errorf("no core has run for %v", absent)
+				seen = time.Now()
+			}
+			if n%160 == 0 {
 				u.must(fsys.WriteNew(fsys.Disk{}, filepath.Join(u.Request(), fmt.Sprintf("look%d.request", n)), []byte("look\n"), 0o600))
 			}
 		}
 	}
+}
+
+// firstChild is the stub under a tracer, 0 for none.
+func firstChild(pid int) int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	child := 0
+	_, _ = fmt.Sscan(string(text), &child)
+	return child
 }
 
 // struck runs a scene with a strike, and reports whether it came to that.
@@ -206,8 +227,12 @@ func (s scene) struck(t *testing.T, from *updating, at int, how string) bool {
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
 	fails := how != "before" && how != "after"
+	tracer := 0
+	if fails {
+		tracer = cmd.Process.Pid
+	}
 	// Where it is killed this ends with it; where a call fails it goes on to the end.
-	finished := s.goesOn(t, u, ended, fails)
+	finished := s.goesOn(t, u, ended, tracer)
 	if finished || fails {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		<-ended
@@ -219,7 +244,7 @@ func (s scene) struck(t *testing.T, from *updating, at int, how string) bool {
 	}
 	if reached && !fails || !finished {
 		u.start()
-		s.goesOn(t, u, make(chan struct{}), false)
+		s.goesOn(t, u, make(chan struct{}), 0)
 	}
 	if strings.Contains(u.past(), " release=7 ") {
 		t.Error("what nobody named was run")
@@ -238,7 +263,7 @@ func TestStrikes(t *testing.T) {
 			cmd := u.strike(0, "before")
 			ended := make(chan struct{})
 			go func() { _ = cmd.Wait(); close(ended) }()
-			if !s.goesOn(t, u, ended, false) {
+			if !s.goesOn(t, u, ended, 0) {
 				t.Fatal("the stub ends by itself")
 			}
 			calls := u.calls()

@@ -31,6 +31,7 @@ type signed struct {
 	version, channel string
 	soak             uint16 // seconds
 	open             int    // percent of the fleet
+	most             int    // percent it is ever open to, as its waves stand
 	held             bool   // by the mirror
 }
 
@@ -105,7 +106,7 @@ func parseTarget(f []string) (signed, bool) {
 	if !ok || errors.Join(err1, err2) != nil || length == 0 || counter == 0 {
 		return signed{}, false
 	}
-	c := signed{Core: boot.Core{Counter: counter, Length: int64(length), Hash: hash}, version: strings.Clone(f[3]), channel: strings.Clone(f[4]), soak: defaultSoak, open: 100}
+	c := signed{Core: boot.Core{Counter: counter, Length: int64(length), Hash: hash}, version: strings.Clone(f[3]), channel: strings.Clone(f[4]), soak: defaultSoak, open: 100, most: 100}
 	if len(f) >= 8 {
 		soak, err1 := strconv.ParseUint(f[5], 10, 16)
 		open, err2 := strconv.ParseUint(f[6], 10, 7)
@@ -113,6 +114,13 @@ func parseTarget(f []string) (signed, bool) {
 			return signed{}, false
 		}
 		c.soak, c.open, c.held = uint16(soak), int(open), f[7] == "1"
+	}
+	if len(f) >= 9 {
+		most, err := strconv.ParseUint(f[8], 10, 7)
+		if err != nil {
+			return signed{}, false
+		}
+		c.most = int(most)
 	}
 	return c, true
 }

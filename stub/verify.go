@@ -190,7 +190,7 @@ func describe(b *strings.Builder, set *tuf.Set, channels, held []string, platfor
 					hold = "1"
 				}
 				say(b, "target", hash, strconv.FormatInt(c.Length, 10), strconv.FormatUint(c.Counter, 10), word(c.Version), word(channel),
-					strconv.Itoa(int(c.Soak/time.Second)), strconv.Itoa(tuf.Open(c.Waves, now)), hold)
+					strconv.Itoa(int(c.Soak/time.Second)), strconv.Itoa(tuf.Open(c.Waves, now)), hold, strconv.Itoa(tuf.Most(c.Waves)))
 			}
 		}
 		if len(skipped) > 0 {

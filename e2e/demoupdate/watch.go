@@ -108,7 +108,7 @@ func steps(was, is boot.Record) []string {
 	ended := false
 	for _, b := range is.Barred {
 		if b != (boot.Bar{}) && !slices.Contains(was.Barred[:], b) {
-			out, ended = append(out, fmt.Sprintf("REJECT: %s is barred on this box (reason %d)", short(b.Hash), b.Reason)), true
+			out, ended = append(out, fmt.Sprintf("REJECT: %s is barred on this box: %s", short(b.Hash), b.Reason)), true
 		}
 	}
 	for _, a := range is.Aside {

@@ -3,18 +3,21 @@
 // mutate` runs it over what nothing may break; docs/mutation.md has the results,
 // and the reason for each change that survives.
 //
-//	mutate [-list FILE] [-hand FILE] [-only FILE] [-workers N] [-show] PACKAGE[:FILE,...] ...
+//	mutate [-list FILE] [-hand FILE] [-only FILE] [-sample N -seed S] [-workers N] [-show] PACKAGE[:FILE,...[:FLAG,...]] ...
 //
-// With files only the tests in them are run, where a package has slow ones too. The
-// file of -hand has changes that somebody thought of (hand.go); they come first. The
-// file of -only names changes, one a line as -show does: the others are not made.
+// With files only the tests in them are run, where a package has slow ones too; flags
+// are for the tests. The file of -hand has changes that somebody thought of (hand.go);
+// they come first. The file of -only names changes, one a line as -show does: the others
+// are not made. -sample makes so many of those that are left, drawn by -seed, and says
+// within what bounds the share of all of them lies.
 //
 // All changes but those to constants are compiled into one test program, each behind
 // a number that the environment switches on, so a change costs one run of the
-// tests that reach it and no compilation. A change is killed when a test fails or takes
-// ten times as long as without it. The exit code is 1 when a survivor is not on the
-// list, when the list names one that does not survive, or when less than 95 % of a
-// package's changes are killed.
+// tests that reach it and no compilation. Quick tests come first, and the first that fails
+// is the last that runs. A change is killed when a test fails or takes ten times as long
+// as without it; one that no test reaches survives. The exit code is 1 when a survivor is
+// not on the list, when the list names one that does not survive, or when less than 95 %
+// of a package's changes are killed.
 //
 // The changes (operators.go) are the program's version: one that is added or taken
 // away changes every figure.
@@ -36,13 +39,15 @@ func main() {
 	list := flag.String("list", "", "a page that names survivors and why they may survive")
 	hand := flag.String("hand", "", "a file of changes that tests by name have to notice")
 	only := flag.String("only", "", "a file that names the changes to make")
+	sample := flag.Int("sample", 0, "how many changes to make, 0 = all")
+	seed := flag.Uint64("seed", 1, "which ones")
 	workers := flag.Int("workers", runtime.NumCPU(), "tests that run at the same time")
 	show := flag.Bool("show", false, "list the changes and stop")
 	flag.Parse()
 	ok, err := byHand(*hand)
 	if err == nil {
 		var all bool
-		all, err = run(*list, *only, *workers, *show, flag.Args())
+		all, err = run(*list, choice{*only, *sample, *seed}, *workers, *show, flag.Args())
 		ok = ok && all
 	}
 	if err != nil {
@@ -53,36 +58,33 @@ func main() {
 	}
 }
 
-func run(list, only string, workers int, show bool, packages []string) (bool, error) {
+func run(list string, c choice, workers int, show bool, packages []string) (bool, error) {
 	excused, err := readList(list)
 	if err != nil {
 		return false, err
 	}
-	chosen := func(mutant) bool { return true }
-	if only != "" {
-		data, err := os.ReadFile(only)
+	ok := true
+	for _, arg := range packages {
+		sel := selectionOf(arg)
+		p, err := load(sel.path)
+		if err != nil {
+			return false, fmt.Errorf("%s: %w", sel.path, err)
+		}
+		chosen, err := c.from(p.mutants)
 		if err != nil {
 			return false, err
 		}
-		names := strings.Split(string(data), "\n")
-		chosen = func(m mutant) bool { return slices.Contains(names, m.name) }
-	}
-	ok := true
-	for _, arg := range packages {
-		path, files, _ := strings.Cut(arg, ":")
-		p, err := load(path)
-		if err != nil {
-			return false, fmt.Errorf("%s: %w", path, err)
-		}
 		if show {
 			for _, m := range p.mutants {
-				fmt.Println(m.name)
+				if chosen(m) {
+					fmt.Println(m.name)
+				}
 			}
 			continue
 		}
-		r, err := measure(p, files, workers, chosen)
+		r, err := measure(p, sel, workers, chosen)
 		if err != nil {
-			return false, fmt.Errorf("%s: %w", path, err)
+			return false, fmt.Errorf("%s: %w", sel.path, err)
 		}
 		ok = report(p, r, excused, chosen) && ok
 	}
@@ -132,6 +134,11 @@ func report(p *pkg, r results, excused map[string]bool, chosen func(mutant) bool
 	killed := total - len(survived)
 	fmt.Printf("%s: %d changes, %d killed (%.1f %%), %d survived, %d of them not on the list\n",
 		p.path, total, killed, 100*float64(killed)/float64(max(total, 1)), len(survived), len(unknown))
+	if total < len(p.mutants) {
+		low, high := bounds(killed, total)
+		fmt.Printf("  %d of %d changes made: of all of them %.1f to %.1f %% would be killed (95 %% confidence, if they were drawn by chance)\n",
+			total, len(p.mutants), 100*low, 100*high)
+	}
 	for _, name := range unknown {
 		fmt.Println("  survived:", name)
 	}

@@ -9,6 +9,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,9 +27,14 @@ type results struct {
 // slack is what a test may take longer than its ten times, because it starts late.
 const slack = 5 * time.Second
 
+// rounds are how long a test takes alone to be run before others: most changes are killed by one of the quick ones, and a
+// slow one is not even started then.
+var rounds = []time.Duration{100 * time.Millisecond, time.Second, 10 * time.Second, math.MaxInt64}
+
 // bench is a package's test program with all mutants in it.
 type bench struct {
 	*pkg
+	flags  []string // for its tests
 	folder string
 	binary string
 	tests  []test
@@ -41,21 +47,22 @@ type test struct {
 	reaches map[int]bool
 }
 
-func measure(p *pkg, files string, workers int, chosen func(mutant) bool) (results, error) {
+func measure(p *pkg, sel selection, workers int, chosen func(mutant) bool) (results, error) {
 	folder, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return results{}, err
 	}
 	defer os.RemoveAll(folder)
-	b := &bench{pkg: p, folder: folder, binary: filepath.Join(folder, "all.test")}
+	b := &bench{pkg: p, flags: sel.flags, folder: folder, binary: filepath.Join(folder, "all.test")}
 	if err := b.compile(b.binary, nil); err != nil {
 		return results{}, err
 	}
-	if err := b.survey(files); err != nil {
+	if err := b.survey(sel.files); err != nil {
 		return results{}, err
 	}
 	r := results{make([]bool, len(p.mutants)), make([]bool, len(p.mutants))}
-	todo := make(chan int)
+	fmt.Fprintf(os.Stderr, "%s: %d tests take %.1f s one after the other\n", p.path, len(b.tests), b.took().Seconds())
+	todo, done := make(chan int), 0
 	var wg sync.WaitGroup
 	var failed sync.Map
 	for range workers {
@@ -69,9 +76,13 @@ func measure(p *pkg, files string, workers int, chosen func(mutant) bool) (resul
 		})
 	}
 	for i, m := range p.mutants {
-		if chosen(m) {
-			todo <- i
+		if !chosen(m) {
+			continue
 		}
+		if todo <- i; done%100 == 99 {
+			fmt.Fprintf(os.Stderr, "%s: %d changes made\n", p.path, done+1)
+		}
+		done++
 	}
 	close(todo)
 	wg.Wait()
@@ -128,7 +139,7 @@ func (b *bench) compile(binary string, m *mutant) error {
 }
 
 // survey runs each test alone, without a change, and notes what it reaches.
-func (b *bench) survey(files string) error {
+func (b *bench) survey(files []string) error {
 	cmd := exec.Command(b.binary, "-test.list", ".")
 	cmd.Dir = b.dir
 	out, err := cmd.Output()
@@ -156,12 +167,12 @@ func (b *bench) survey(files string) error {
 }
 
 // testsIn lists the tests of some files, nil for all.
-func (b *bench) testsIn(files string) (map[string]bool, error) {
-	if files == "" {
+func (b *bench) testsIn(files []string) (map[string]bool, error) {
+	if len(files) == 0 {
 		return nil, nil
 	}
 	names := map[string]bool{}
-	for _, name := range strings.Split(files, ",") {
+	for _, name := range files {
 		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(b.dir, name), nil, parser.SkipObjectResolution)
 		if err != nil {
 			return nil, err
@@ -177,7 +188,7 @@ func (b *bench) testsIn(files string) (map[string]bool, error) {
 
 func (b *bench) alone(name string) (test, error) {
 	list := filepath.Join(b.folder, name)
-	cmd := exec.Command(b.binary, "-test.run", "^"+name+"$")
+	cmd := exec.Command(b.binary, append([]string{"-test.run", "^" + name + "$"}, b.flags...)...)
 	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_REACHED="+list)
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -208,19 +219,40 @@ func (b *bench) try(i int) (killed, reached bool, err error) {
 			return true, true, nil // what does not compile is noticed
 		}
 	}
-	var names []string
-	limit := slack
+	for i := range rounds {
+		in := b.round(i, id, m.rebuild != nil)
+		if len(in) == 0 {
+			continue
+		}
+		if killed, err = b.run(binary, in, id); killed || err != nil {
+			return killed, true, err
+		}
+		reached = true
+	}
+	return false, reached, nil
+}
+
+// round lists the tests of a round that reach a mutant; all reach a constant.
+func (b *bench) round(n, id int, all bool) (in []test) {
 	for _, t := range b.tests {
-		if m.rebuild != nil || t.reaches[id] {
-			names, limit = append(names, t.name), limit+10*t.took
+		if (all || t.reaches[id]) && t.took <= rounds[n] && (n == 0 || t.took > rounds[n-1]) {
+			in = append(in, t)
 		}
 	}
-	if len(names) == 0 {
-		return false, false, nil
+	return in
+}
+
+// run runs some tests with a mutant, and says whether one of them failed or took too long.
+func (b *bench) run(binary string, tests []test, id int) (killed bool, err error) {
+	var names []string
+	limit := slack
+	for _, t := range tests {
+		names, limit = append(names, t.name), limit+10*t.took
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "-test.failfast", "-test.run", "^("+strings.Join(names, "|")+")$")
+	args := append([]string{"-test.failfast", "-test.run", "^(" + strings.Join(names, "|") + ")$"}, b.flags...)
+	cmd := exec.CommandContext(ctx, binary, args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_ACTIVE="+strconv.Itoa(id))
@@ -228,7 +260,14 @@ func (b *bench) try(i int) (killed, reached bool, err error) {
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && ctx.Err() == nil && !errors.As(err, &exit) {
-		return false, true, fmt.Errorf("%s: %w\n%s", m.name, err, out.Bytes())
+		return false, fmt.Errorf("%s: %w\n%s", b.mutants[id-1].name, err, out.Bytes())
 	}
-	return err != nil, true, nil
+	return err != nil, nil
+}
+
+func (b *bench) took() (all time.Duration) {
+	for _, t := range b.tests {
+		all += t.took
+	}
+	return all
 }

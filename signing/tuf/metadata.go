@@ -287,5 +287,8 @@ func readList(data []byte, role string) (*listDoc, error) {
 	if _, ok := list.meta[child]; !ok {
 		return nil, refuse(Malformed, role, "says nothing of "+child+".json")
 	}
+	if role == roleTimestamp && len(list.meta) > 1 { // 4.6
+		return nil, refuse(Malformed, role, "lists more than the snapshot")
+	}
 	return list, nil
 }

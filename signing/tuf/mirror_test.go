@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ type obj = map[string]any
 type mirror struct {
 	t       testing.TB
 	docs    map[string]obj      // signed parts, by role
-	signers map[string][]string // labels of the keys that sign them
+	signers map[string][]string // labels of the keys that sign them; "one<-two": two signs, under the id of one
 	files   map[string][]byte   // what the mirror hands out
 	asked   []string
 }
@@ -44,8 +45,10 @@ type mirror struct {
 // detector each costs milliseconds, and most tests ask for the same ones.
 var made sync.Map
 
-// key is the same for a label in every test.
+// key is the same for a label in every test. What is behind an @ makes it another key
+// id of the same key.
 func key(label string) ed25519.PrivateKey {
+	label, _, _ = strings.Cut(label, "@")
 	if k, ok := made.Load(label); ok {
 		return k.(ed25519.PrivateKey)
 	}
@@ -154,7 +157,11 @@ func (m *mirror) sign(role string) []byte {
 	}
 	list := []any{}
 	for _, label := range m.signers[role] {
-		list = append(list, obj{"keyid": keyID(label), "sig": signature(label, message)})
+		id, by, forged := strings.Cut(label, "<-")
+		if !forged {
+			by = id
+		}
+		list = append(list, obj{"keyid": keyID(id), "sig": signature(by, message)})
 	}
 	return encode(m.t, obj{"signed": m.docs[role], "signatures": list})
 }

@@ -107,6 +107,8 @@ func TestRoleSpeaksOnlyForItsPaths(t *testing.T) {
 	others := []string{
 		"core/beta/linux-amd64/1.0.0/limpet-core", // another channel
 		"core/stable/linux-arm64/1.0.0/limpet-core",
+		"core/Stable/linux-amd64/1.0.0/limpet-core", // on no system
+		"core/stable/linux-amd64/1.0.0/Limpet-Core",
 		folder + "1.0.0/deep/limpet-core", // "*" does not cross "/"
 		folder + "limpet-core",
 		folder + "1.0.0/limpet-core2",
@@ -194,6 +196,10 @@ func TestDelegationOrder(t *testing.T) {
 		{"narrowed on the way", func(m *mirror) {
 			m.delegate("targets", edgeTo("a", false, "shared/x*"), edgeTo("b", false, "shared/*"))
 		}, "shared/of-a", ""},
+		{"no wider than the chain above it", func(m *mirror) {
+			m.delegate("targets", edgeTo("a", false, "shared/of-*"), edgeTo("b", false, "shared/of-b"))
+			m.delegate("a", edgeTo("c", false, "shared/*"))
+		}, "shared/file", ""},
 		{"top first", func(m *mirror) {
 			m.delegate("targets", edgeTo("a", false, "shared/*"))
 			m.docs["targets"]["targets"] = obj{"shared/file": fileOf("top", nil)}

@@ -36,6 +36,15 @@ func Open(waves []Wave, now time.Time) int {
 	return percent
 }
 
+// Most is the largest share that waves ever open to as they stand, in percent: 0 is a
+// release that its publisher paused.
+func Most(waves []Wave) int {
+	if len(waves) == 0 {
+		return 100
+	}
+	return waves[len(waves)-1].Percent
+}
+
 // Within reports whether a cohort is in a share of so many percent.
 func Within(cohort, percent int) bool { return cohort < percent*(Cohorts/100) }
 

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,7 +120,7 @@ func (b *box) bring(ctx context.Context) error {
 	if err := b.programs(ctx, m, set); err != nil {
 		return err
 	}
-	core, err := b.choose(set)
+	core, err := b.choose(set, heldBy(ctx, m))
 	if err != nil || core == nil {
 		return err
 	}
@@ -144,9 +145,18 @@ func sameHost(a, b string) bool {
 	return err1 == nil && err2 == nil && ua.Host != "" && ua.Host == ub.Host
 }
 
-// choose is the core to place: for a new box the newest, or the one that the box file pins; for a box
-// with a record what its record names and its disk lost. nil is none.
-func (b *box) choose(set *tuf.Set) (*tuf.Core, error) {
+// heldBy is what a mirror holds back. A mirror without such a list holds nothing.
+func heldBy(ctx context.Context, m *fetch.Mirror) []string {
+	text, err := m.Small(ctx, "hold", maxHold)
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(text))
+}
+
+// choose is the core to place: for a new box the newest that is open to new boxes, or the one that the
+// box file pins; for a box with a record what its record names and its disk lost. nil is none.
+func (b *box) choose(set *tuf.Set, held []string) (*tuf.Core, error) {
 	cores, skipped := set.Cores(b.channel, platform)
 	for _, err := range skipped {
 		fmt.Fprintf(b.out, "warning: a release is left out: %v\n", err)
@@ -167,7 +177,22 @@ func (b *box) choose(set *tuf.Set) (*tuf.Core, error) {
 		}
 		return nil, &fault{exitNoCore, err, "the publisher lists one with `limpet-release publish`; --channel and `channel =` in the box file choose another"}
 	}
-	return &fit[0], nil
+	return b.open(fit, held), nil
+}
+
+// open is the newest release that everybody may have, since a new box is last in every wave. Where there
+// is none it is the newest: without any core nothing here would be watched.
+func (b *box) open(fit []tuf.Core, held []string) *tuf.Core {
+	now := time.Now()
+	at := slices.IndexFunc(fit, func(c tuf.Core) bool {
+		return tuf.Within(tuf.Cohort("", c.Version), tuf.Open(c.Waves, now)) &&
+			!slices.Contains(held, c.Version) && !slices.Contains(held, fmt.Sprintf("%x", c.SHA256))
+	})
+	if b.box.Pin != "" || at <= 0 {
+		return &fit[0]
+	}
+	fmt.Fprintf(b.out, "release %d (%s) is not open to all boxes yet: this one begins with %s\n", fit[0].Counter, fit[0].Version, fit[at].Version)
+	return &fit[at]
 }
 
 func (b *box) record() (boot.Record, bool) {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing/tuf"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 	"github.com/limpet-monitoring/limpet/updater/store"
 )
@@ -357,6 +358,25 @@ func TestPinOfTheBoxFile(t *testing.T) {
 	if b.read(b.BoxFile()) != conf {
 		t.Error("the box file was written to")
 	}
+}
+
+// TestNewBoxIsLast: a release that is not open to all, or held, is not what a new box begins with, unless there is no other.
+func TestNewBoxIsLast(t *testing.T) {
+	now := time.Now()
+	closed := []tuf.Wave{{From: now.Add(-time.Hour), Percent: 99}, {From: now.Add(time.Hour), Percent: 100}}
+	p := newPublisher(t).publish("1.0.0", randomCore(100), now, closed...)
+	h := newHub(t, p)
+	newBox(t).run(h.token(), nil, "bootstrap", "--hub", h.server.URL, "--token-file", "-").expect(t, 0, "core 1.0.0 (release 1) verified and placed")
+	p.publish("2.0.0", randomCore(200), now).publish("3.0.0", randomCore(300), now).publish("4.0.0", randomCore(400), now, closed...)
+	h.meddle = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path == "/release/hold" {
+			fmt.Fprintln(w, "3.0.0")
+			return true
+		}
+		return false
+	}
+	newBox(t).run(h.token(), nil, "bootstrap", "--hub", h.server.URL, "--token-file", "-").
+		expect(t, 0, "release 4 (4.0.0) is not open to all boxes yet: this one begins with 2.0.0")
 }
 
 func TestHubSetUpAnew(t *testing.T) {

@@ -26,6 +26,7 @@ import (
 	"github.com/limpet-monitoring/limpet/signing"
 	"github.com/limpet-monitoring/limpet/signing/repo"
 	"github.com/limpet-monitoring/limpet/signing/trust"
+	"github.com/limpet-monitoring/limpet/signing/tuf"
 )
 
 var program string
@@ -71,9 +72,9 @@ func newPublisher(t *testing.T) *publisher {
 }
 
 // publish lists a release and signs everything anew.
-func (p *publisher) publish(version string, core []byte, at time.Time) *publisher {
+func (p *publisher) publish(version string, core []byte, at time.Time, waves ...tuf.Wave) *publisher {
 	p.t.Helper()
-	rel := repo.Release{Channel: "stable", Version: version, Soak: 10 * time.Second, Contract: 1}
+	rel := repo.Release{Channel: "stable", Version: version, Soak: 10 * time.Second, Contract: 1, Waves: waves}
 	if _, err := p.repo.AddRelease(rel, map[string][]byte{platform: core}); err != nil {
 		p.t.Fatal(err)
 	}

@@ -116,6 +116,65 @@ func TestALostSectorIsMadeAgain(t *testing.T) {
 	}
 }
 
+// The sector is made anew by a file beside it, of which any call may fail: the record before stands, in the other sector.
+func TestALostSectorThatCannotBeMadeAgainIsTold(t *testing.T) {
+	broken := errors.New("input/output error")
+	for at := 1; ; at++ {
+		d := prepared(t)
+		save(t, d, 1)
+		s, r, _ := Load(d, names)
+		if err := d.Remove(names[1]); err != nil { // the one to be written next
+			t.Fatal(err)
+		}
+		before := d.Calls()
+		d.FailAt(at, broken)
+		r.Floor = 2
+		if _, err := s.Save(r); d.Calls()-before < at {
+			if err != nil || at < 4 {
+				t.Errorf("saved with %d calls: %v", at-1, err)
+			}
+			return
+		} else if !errors.Is(err, broken) {
+			t.Errorf("call %d fails: %v", at, err)
+		}
+		if _, got, found := Load(d, names); !found || got.Floor != 1 && got.Floor != 2 {
+			t.Errorf("call %d fails: %v %+v", at, found, got)
+		}
+	}
+}
+
+// A disk on which no sector can be made is told when a box is installed, and the next attempt makes it good.
+func TestEveryFailureOfPreparingIsTold(t *testing.T) {
+	broken := errors.New("input/output error")
+	for at := 1; ; at++ {
+		d := crashdisk.New()
+		if err := d.MkdirAll("/state", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		before := d.Calls()
+		d.FailAt(at, broken)
+		if err := Prepare(d, names); d.Calls()-before < at {
+			if err != nil || at < 8 {
+				t.Errorf("prepared with %d calls: %v", at-1, err)
+			}
+			break
+		} else if !errors.Is(err, broken) {
+			t.Errorf("call %d fails: %v", at, err)
+		}
+		if err := Prepare(d, names); err != nil {
+			t.Errorf("call %d failed, again: %v", at, err)
+		}
+		save(t, d, 1)
+	}
+	d := crashdisk.New()
+	if err := d.MkdirAll(names[1], 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Prepare(d, names); err == nil {
+		t.Error("a folder is a sector")
+	}
+}
+
 // TestPowerCuts saves one record after the other, cuts the power at each call and, in the life
 // that follows, once more. Whatever the disk kept, the record is the last that Save returned, or the
 // one that was being saved, and its sequence never falls.

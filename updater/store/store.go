@@ -40,17 +40,12 @@ func (e Entry) name() string {
 	return strconv.FormatUint(e.Counter, 10) + "-" + plain.Hex(e.Hash[:])
 }
 
-// parse is the inverse of name; other names in ver/ are not ours.
+// parse is the inverse of name; other names in ver/ are not ours. What is no number or no hash does not come out as it
+// went in.
 func parse(name string) (Entry, bool) {
-	counter, hash, ok := strings.Cut(name, "-")
-	if !ok {
-		return Entry{}, false
-	}
-	n, err := strconv.ParseUint(counter, 10, 64)
-	sum, whole := plain.Hash(hash)
-	if err != nil || !whole {
-		return Entry{}, false
-	}
+	counter, hash, _ := strings.Cut(name, "-")
+	n, _ := strconv.ParseUint(counter, 10, 64)
+	sum, _ := plain.Hash(hash)
 	e := Entry{Counter: n, Hash: sum}
 	return e, e.name() == name
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
 	"github.com/limpet-monitoring/limpet/hub/internal/mirror"
+	"github.com/limpet-monitoring/limpet/hub/internal/rollout"
 	"github.com/limpet-monitoring/limpet/hub/internal/rpc"
 )
 
@@ -38,6 +39,7 @@ type Options struct {
 	Caller      Caller
 	Mirrors     *mirror.Places
 	Holds       *mirror.Holds
+	Rollouts    *rollout.Rollouts
 	Document    func() ([32]byte, error)    // the trust document that new tokens name
 	Install     func(token string) []string // the commands for a box
 	SignInPage  func(w http.ResponseWriter, status int, problem string)
@@ -90,6 +92,9 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET /holds":                                 a.holds,
 		"PUT /holds/{what}":                          a.hold,
 		"DELETE /holds/{what}":                       a.unhold,
+		"GET /rollouts":                              a.rollouts,
+		"PUT /rollouts/limit":                        a.limitRollouts,
+		"POST /rollouts/{version}/resume":            a.resumeRollout,
 		"GET /problems":                              a.problems,
 		"GET /events":                                a.events,
 		"GET /log":                                   a.log,

@@ -19,6 +19,7 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/desired"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
+	"github.com/limpet-monitoring/limpet/hub/internal/rollout"
 )
 
 //go:embed templates assets
@@ -41,7 +42,8 @@ type Options struct {
 	Fleet        Fleet
 	Desired      func() desired.Applied
 	Tokens       func(context.Context) ([]enrol.Token, error)
-	Now          func() time.Time // nil = time.Now
+	Rollouts     func() []rollout.Rollout // stopped ones first
+	Now          func() time.Time         // nil = time.Now
 	Log          *slog.Logger
 }
 

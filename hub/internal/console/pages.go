@@ -11,6 +11,7 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/desired"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
+	"github.com/limpet-monitoring/limpet/hub/internal/rollout"
 	"github.com/limpet-monitoring/limpet/hub/internal/trouble"
 )
 
@@ -50,6 +51,8 @@ type fleetPage struct {
 	Problems      []trouble.Problem
 	ShownProblems []problem
 	MoreProblems  int
+	Rollouts      []rollout.Rollout // those that were stopped
+	BlankRollout  rollout.Rollout
 	Query         string
 	Filters       []filter
 	TokenCommand  string
@@ -68,6 +71,7 @@ func (c *Console) fleet(w http.ResponseWriter, r *http.Request) {
 	for _, t := range p.Problems[:min(len(p.Problems), shownProblems)] {
 		p.ShownProblems = append(p.ShownProblems, lineOf(t))
 	}
+	p.Rollouts = slices.DeleteFunc(c.o.Rollouts(), func(r rollout.Rollout) bool { return r.Stopped.IsZero() })
 	p.MoreProblems = len(p.Problems) - len(p.ShownProblems)
 	c.render(w, http.StatusOK, "fleet", p)
 }

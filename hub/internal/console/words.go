@@ -116,7 +116,7 @@ func eventClass(e fleet.Event) string {
 		return stateClass(e.State)
 	case e.Kind == "left" && e.Cause == "lost":
 		return "lost"
-	case e.Kind == "gap", e.Kind == "lost-run", e.Kind == "warning":
+	case e.Kind == "gap", e.Kind == "lost-run", e.Kind == "warning", e.Kind == "rollout" && e.Cause == "stopped":
 		return "warning"
 	default:
 		return "none"

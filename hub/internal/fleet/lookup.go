@@ -26,6 +26,14 @@ func (f *Fleet) Agents() []Agent {
 	return out
 }
 
+// Each gives every agent and what it said of its box to fn, in no order.
+func (f *Fleet) Each(fn func(Agent, Facts)) {
+	for _, b := range *f.roster.Load() {
+		v := b.view.Load()
+		fn(v.agent, v.facts)
+	}
+}
+
 // Find is the agent with this fingerprint, this hostname where only one has it, or this unique prefix of the fingerprint of 4
 // characters or more. ErrUnknownAgent, ErrAmbiguous.
 func (f *Fleet) Find(name string) (Agent, error) {

@@ -20,6 +20,7 @@ const (
 	Agent     = "agent"    // the agent's own event
 	Warning   = "warning"  // the hub noticed something about an agent
 	Upgrade   = "upgrade"  // a core came beside another, took over, or left the other alone
+	Rollout   = "rollout"  // the rollout of a release was stopped or resumed
 	Desired   = "desired"  // desired state was applied, taken or rejected
 )
 
@@ -70,7 +71,7 @@ type Event struct {
 	Check       string            `json:"check,omitempty"`
 	State       string            `json:"state,omitempty"` // of a "state" entry: the new one
 	Was         string            `json:"was,omitempty"`   // of a "state" entry: the old one, "" for a check's first result
-	Cause       string            `json:"cause,omitempty"` // of "left": as in presence; of "gap": why
+	Cause       string            `json:"cause,omitempty"` // of "left": as in presence; of "gap": why; of "rollout": "stopped" or "resumed"
 	Text        string            `json:"text"`            // one line for people
 	Attributes  map[string]string `json:"attributes,omitempty"`
 }

@@ -26,10 +26,17 @@ var holdable = regexp.MustCompile(`^[0-9A-Za-z][0-9A-Za-z._-]{0,63}$`)
 // Holds is the unsigned file of releases that no box shall take up now: versions or hashes, one a line. It can only hold.
 type Holds struct {
 	name string
-	mu   sync.Mutex // guards lines and the file
+	mu   sync.Mutex // guards list, more, tell and the file
 	list []string
-	at   time.Time // of the last change
+	more func() []string // what the hub holds back beside the list
 	tell func()
+}
+
+// With adds what the hub holds back by itself to what is served.
+func (h *Holds) With(more func() []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.more = more
 }
 
 // OnChange has fn called after each change from now on.
@@ -41,7 +48,7 @@ func (h *Holds) OnChange(fn func()) {
 
 // OpenHolds reads the file; none is an empty one.
 func OpenHolds(name string) (*Holds, error) {
-	h := &Holds{name: name, at: time.Now()}
+	h := &Holds{name: name, more: func() []string { return nil }}
 	data, err := fsys.Read(fsys.Disk{}, name, maxHolds*65)
 	if errors.Is(err, fs.ErrNotExist) {
 		return h, nil
@@ -117,7 +124,7 @@ func (h *Holds) write(fn func([]string) ([]string, error)) (tell func(), err err
 	if err := fsys.WriteNew(fsys.Disk{}, h.name, []byte(text(list)), 0o644); err != nil {
 		return nil, fmt.Errorf("write what is held: %w", err)
 	}
-	h.list, h.at = list, time.Now()
+	h.list = list
 	return h.tell, nil
 }
 
@@ -129,12 +136,17 @@ func text(list []string) string {
 	return b.String()
 }
 
-// ServeHTTP answers with the file.
+// ServeHTTP answers with the file, and what With adds.
 func (h *Holds) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	h.mu.Lock()
-	list, at := text(h.list), h.at
+	list, more := slices.Clone(h.list), h.more
 	h.mu.Unlock()
-	http.ServeContent(w, r, "", at, strings.NewReader(list))
+	for _, version := range more() { // its owner has a lock of its own
+		if !slices.Contains(list, version) {
+			list = append(list, version)
+		}
+	}
+	http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text(list)))
 }

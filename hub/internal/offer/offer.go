@@ -31,7 +31,7 @@ const defaultChannel = "stable"
 // Shelf is the release repository as it was read last. Its methods may be called from anywhere.
 type Shelf struct {
 	dir  string
-	held func(version, hash string) bool
+	held func(version, hash string) string
 	log  *slog.Logger
 	set  atomic.Pointer[stock] // nil while there is none
 }
@@ -39,25 +39,35 @@ type Shelf struct {
 // stock is one reading of the repository. Listing a channel takes long where it has many releases: each is listed once.
 type stock struct {
 	set    *tuf.Set
-	newest sync.Map // folder of a channel and platform → *tuf.Core, nil where there is none
+	listed sync.Map // folder of a channel and platform → *listing; none where nothing is listed
 }
 
-// first is the newest release of a channel for a platform.
-func (s *stock) first(channel, platform string) *tuf.Core {
+// listing is what one channel has for one platform.
+type listing struct {
+	newest   tuf.Core
+	versions map[string]string // by the hash in hex
+}
+
+// list is what a channel has for a platform, nil for nothing.
+func (s *stock) list(channel, platform string) *listing {
 	dir := tuf.CoreDir(channel, platform)
-	if core, known := s.newest.Load(dir); known {
-		return core.(*tuf.Core)
+	if l, known := s.listed.Load(dir); known {
+		return l.(*listing)
 	}
-	var first *tuf.Core
-	if cores, _ := s.set.Cores(channel, platform); len(cores) > 0 {
-		first = &cores[0]
-		s.newest.Store(dir, first) // what there is; agents' words alone fill no memory
+	cores, _ := s.set.Cores(channel, platform)
+	if len(cores) == 0 {
+		return nil
 	}
-	return first
+	l := &listing{cores[0], map[string]string{}}
+	for _, c := range cores {
+		l.versions[hex.EncodeToString(c.SHA256[:])] = c.Version
+	}
+	s.listed.Store(dir, l) // what there is; agents' words alone fill no memory
+	return l
 }
 
-// Open reads the repository; none is an empty shelf. held is the hub's hold list.
-func Open(dir string, held func(version, hash string) bool, log *slog.Logger) *Shelf {
+// Open reads the repository; none is an empty shelf. held says why the hub holds a release back, "" when it does not.
+func Open(dir string, held func(version, hash string) string, log *slog.Logger) *Shelf {
 	s := &Shelf{dir: dir, held: held, log: log}
 	s.read()
 	return s
@@ -69,6 +79,19 @@ func (s *Shelf) Set() *tuf.Set {
 		return stock.set
 	}
 	return nil
+}
+
+// Version is what a core is called that a channel lists for a platform; "" when it does not.
+func (s *Shelf) Version(channel, platform, hash string) string {
+	stock := s.set.Load()
+	if stock == nil {
+		return ""
+	}
+	l := stock.list(cmp.Or(channel, defaultChannel), platform)
+	if l == nil {
+		return ""
+	}
+	return l.versions[hash]
 }
 
 func (s *Shelf) read() {
@@ -118,17 +141,20 @@ func (s *Shelf) For(a fleet.Agent, f fleet.Facts) fleet.Offer {
 	if stock == nil || a.OS == "" {
 		return o
 	}
-	newest := stock.first(o.Channel, a.OS+"-"+a.Arch)
-	if newest == nil {
+	l := stock.list(o.Channel, a.OS+"-"+a.Arch)
+	if l == nil {
 		o.Why = "no release is listed for " + a.OS + "-" + a.Arch + " in channel " + o.Channel
 		return o
 	}
+	newest := l.newest
 	o.Version, o.Hash, o.Counter = newest.Version, hex.EncodeToString(newest.SHA256[:]), newest.Counter
 	o.Cohort = tuf.Cohort(a.Fingerprint, newest.Version)
 	opens, some := tuf.OpensTo(newest.Waves, o.Cohort)
 	o.Opens = fleet.Time{Time: opens}
 	later := ""
 	switch {
+	case tuf.Most(newest.Waves) == 0:
+		later = "it is paused: open to nobody who does not have it"
 	case !some:
 		later = "its wave is not planned yet"
 	case opens.After(time.Now()):
@@ -139,8 +165,9 @@ func (s *Shelf) For(a fleet.Agent, f fleet.Facts) fleet.Offer {
 }
 
 // why is why an agent does not run what it is offered, "" when it does: one line for people. What the agent says itself counts
-// most, but for what only the hub knows (docs/stub-contract.md, status keys). later says that its wave is not open, "" that it is.
-func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool, later string) string {
+// most, but for what only the hub knows (docs/stub-contract.md, status keys). held says why the hub holds it back, "" that it does
+// not; later that its wave is not open, "" that it is.
+func why(a fleet.Agent, more map[string]string, o fleet.Offer, held, later string) string {
 	counter, _ := strconv.ParseUint(more["counter"], 10, 64)
 	switch {
 	case a.CoreHash == o.Hash:
@@ -149,6 +176,8 @@ func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool, later 
 		return "it has no session"
 	case later != "" && more["why"] == "wave" && more["offered"] == o.Hash: // the box knows that, and not when
 		return later
+	case held != "" && more["why"] == "held-by-mirror" && more["offered"] == o.Hash: // and this
+		return held
 	case more["why_text"] != "" && more["offered"] == o.Hash: // it speaks of this very release
 		return strings.ReplaceAll(more["why_text"], "_", " ")
 	case has(more["barred"], o.Hash):
@@ -157,8 +186,8 @@ func why(a fleet.Agent, more map[string]string, o fleet.Offer, held bool, later 
 		return "pinned to " + more["pin"]
 	case more["hold"] != "" && more["hold"] != "no":
 		return "held by the box"
-	case held:
-		return "held by the hub"
+	case held != "":
+		return held
 	case counter > o.Counter:
 		return "it runs a later release than is listed"
 	case later != "" && more["pin"] == "":

@@ -14,30 +14,33 @@ import (
 )
 
 func TestWhy(t *testing.T) {
+	const hub = "held by the hub"
 	o := fleet.Offer{Version: "0.2.0", Hash: "abcdef0123456789", Counter: 2}
 	online := fleet.Agent{Presence: fleet.Online, CoreHash: "old"}
 	for _, c := range []struct {
 		agent fleet.Agent
 		more  map[string]string
-		held  bool
+		held  string
 		want  string
 	}{
-		{fleet.Agent{Presence: fleet.Offline, CoreHash: o.Hash}, nil, true, ""},
-		{fleet.Agent{Presence: fleet.Offline, CoreHash: "old"}, nil, true, "it has no session"},
-		{online, map[string]string{"barred": "99999999,abcdef01"}, true, "it was rejected there"},
-		{online, map[string]string{"barred": "abcdef0123456789:exit"}, false, "it was rejected there"},
-		{online, map[string]string{"offered": o.Hash, "why": "wave", "why_text": "its_wave_comes_later"}, false, "its wave comes later"},
-		{online, map[string]string{"offered": "another", "why": "wave", "why_text": "its_wave_comes_later"}, false, "wave"},
-		{online, map[string]string{"barred": "abc", "pin": "0.1.0"}, true, "pinned to 0.1.0"},
-		{online, map[string]string{"hold": "yes"}, true, "held by the box"},
-		{online, map[string]string{"why": "wave-not-open"}, true, "held by the hub"},
-		{online, map[string]string{"counter": "3", "why": "x"}, false, "it runs a later release than is listed"},
-		{online, map[string]string{"counter": "1", "why": "wave-not-open", "phase": "soak"}, false, "wave not open"},
-		{online, map[string]string{"phase": "fetch"}, false, "on its way: fetch"},
-		{online, map[string]string{"phase": "idle", "pin": "0.2.0", "hold": "no"}, false, "it has not looked yet"},
+		{fleet.Agent{Presence: fleet.Offline, CoreHash: o.Hash}, nil, hub, ""},
+		{fleet.Agent{Presence: fleet.Offline, CoreHash: "old"}, nil, hub, "it has no session"},
+		{online, map[string]string{"barred": "99999999,abcdef01"}, hub, "it was rejected there"},
+		{online, map[string]string{"barred": "abcdef0123456789:exit"}, "", "it was rejected there"},
+		{online, map[string]string{"offered": o.Hash, "why": "wave", "why_text": "its_wave_comes_later"}, "", "its wave comes later"},
+		{online, map[string]string{"offered": "another", "why": "wave", "why_text": "its_wave_comes_later"}, "", "wave"},
+		{online, map[string]string{"offered": o.Hash, "why": "held-by-mirror", "why_text": "the_mirror_holds_it_back"}, hub, "held by the hub"},
+		{online, map[string]string{"offered": o.Hash, "why": "held-by-mirror", "why_text": "the_mirror_holds_it_back"}, "", "the mirror holds it back"},
+		{online, map[string]string{"barred": "abc", "pin": "0.1.0"}, hub, "pinned to 0.1.0"},
+		{online, map[string]string{"hold": "yes"}, hub, "held by the box"},
+		{online, map[string]string{"why": "wave-not-open"}, hub, "held by the hub"},
+		{online, map[string]string{"counter": "3", "why": "x"}, "", "it runs a later release than is listed"},
+		{online, map[string]string{"counter": "1", "why": "wave-not-open", "phase": "soak"}, "", "wave not open"},
+		{online, map[string]string{"phase": "fetch"}, "", "on its way: fetch"},
+		{online, map[string]string{"phase": "idle", "pin": "0.2.0", "hold": "no"}, "", "it has not looked yet"},
 	} {
 		if got := why(c.agent, c.more, o, c.held, ""); got != c.want {
-			t.Errorf("%v held %v: %q, want %q", c.more, c.held, got, c.want)
+			t.Errorf("%v held %q: %q, want %q", c.more, c.held, got, c.want)
 		}
 	}
 }
@@ -48,7 +51,7 @@ func TestShelfFollowsTheRepository(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shelf := Open(dir, func(string, string) bool { return false }, slog.New(slog.DiscardHandler))
+	shelf := Open(dir, func(string, string) string { return "" }, slog.New(slog.DiscardHandler))
 	a := fleet.Agent{Presence: fleet.Online, OS: "linux", Arch: "amd64", CoreHash: "old"}
 	if o := shelf.For(a, fleet.Facts{}); o.Version != "" || o.Why != "" || o.Channel != "stable" {
 		t.Errorf("nothing is listed: %+v", o)
@@ -71,6 +74,9 @@ func TestShelfFollowsTheRepository(t *testing.T) {
 		<-changed
 	}
 	o := shelf.For(a, fleet.Facts{})
+	if v := shelf.Version("", "linux-amd64", o.Hash); v != "0.2.0" || shelf.Version("beta", "linux-amd64", o.Hash) != "" {
+		t.Errorf("the core is called %q", v)
+	}
 	if o.Version != "0.2.0" || o.Counter != 7 || o.Why != "it has not looked yet" {
 		t.Errorf("offered %+v", o)
 	}
@@ -104,7 +110,7 @@ func TestWavesOfAnAgent(t *testing.T) {
 	if _, err := r.Commit(now); err != nil {
 		t.Fatal(err)
 	}
-	shelf := Open(dir, func(string, string) bool { return false }, slog.New(slog.DiscardHandler))
+	shelf := Open(dir, func(string, string) string { return "" }, slog.New(slog.DiscardHandler))
 	for finger, want := range map[string]struct { // the cohorts are those of the published function, computed elsewhere
 		cohort int
 		opens  time.Time

@@ -36,12 +36,17 @@ type Facts struct {
 // What is kept of facts.
 const (
 	maxText   = 256  // bytes of one string
+	maxBarred = 2048 // of the list of hashes that are barred, 16 with a reason each
 	maxList   = 64   // addresses
 	maxChecks = 2000 // names of checks
 )
 
 // FromWire takes an agent's facts within their limits; what is beyond them is cut off.
 func FromWire(f *wire.Facts) Facts {
+	more := ClipMap(f.GetMore())
+	if _, kept := more["barred"]; kept {
+		more["barred"] = Clip(f.GetMore()["barred"], maxBarred)
+	}
 	return Facts{
 		Hostname: Clip(f.GetHostname(), maxText), Addresses: clipList(f.GetAddresses(), maxList),
 		OS: Clip(f.GetOs(), maxText), Arch: Clip(f.GetArch(), maxText),
@@ -49,7 +54,7 @@ func FromWire(f *wire.Facts) Facts {
 		BootID: Clip(f.GetBootId(), maxText), MachineIDHash: Clip(f.GetMachineIdHash(), maxText),
 		MemoryBytes: f.GetMemoryBytes(), CPUs: f.GetCpus(),
 		CoreVersion: Clip(f.GetCoreVersion(), maxText), CoreHash: Clip(f.GetCoreHash(), maxText), StubVersion: Clip(f.GetStubVersion(), maxText),
-		Tags: clipList(f.GetTags(), wire.MaxTags), More: ClipMap(f.GetMore()), Plugins: clipList(f.GetPlugins(), wire.MaxPlugins),
+		Tags: clipList(f.GetTags(), wire.MaxTags), More: more, Plugins: clipList(f.GetPlugins(), wire.MaxPlugins),
 		Trust: Clip(f.GetTrust(), maxText), Development: f.GetDevelopment(), Checks: clipList(f.GetChecks(), maxChecks),
 	}
 }

@@ -2,6 +2,8 @@ package crashdisk_test
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"os"
 	"testing"
 
@@ -146,5 +148,83 @@ func TestLostAndKept(t *testing.T) {
 		if got, _ := fsys.Read(d.Restart(tt.c), "/f", 9); string(got) != tt.want {
 			t.Errorf("%T: %q", tt.c, got)
 		}
+	}
+}
+
+// TestEachShowsEveryCut: what Each tells in one life is what CutAt leaves in as many lives.
+func TestEachShowsEveryCut(t *testing.T) {
+	live := func(d *crashdisk.Disk) {
+		f, err := d.Open("/f", os.O_WRONLY|os.O_CREATE, 0o600)
+		for _, step := range []func() error{
+			func() error { return err },
+			func() error { _, err := f.Write([]byte("abcd")); return err },
+			func() error { return f.Sync() },
+			func() error { return d.MkdirAll("/d", 0o755) },
+			func() error { return d.SyncDir("/") },
+			func() error { return f.Truncate(1) },
+			func() error { return d.Rename("/f", "/d/g") },
+			func() error { return d.SyncDir("/d") },
+			func() error { return d.Remove("/d/g") },
+		} {
+			if step() != nil {
+				return
+			}
+		}
+	}
+	content := func(d *crashdisk.Disk) string {
+		text := ""
+		for _, name := range []string{"/f", "/d", "/d/g"} {
+			got, err := fsys.Read(d, name, 9)
+			text += fmt.Sprintf("%s %q %v\n", name, got, err)
+		}
+		return text
+	}
+	want, got := map[string]int{}, map[string]int{}
+	for at := 1; at <= 9; at++ {
+		crashdisk.Every(0, func(c crashdisk.Chooser) bool {
+			d := crashdisk.New()
+			d.CutAt(at)
+			live(d)
+			if !d.Off() {
+				t.Fatalf("there is no call %d", at)
+			}
+			want[fmt.Sprint(at, content(d.Restart(c)))]++
+			return true
+		})
+	}
+	d, at := crashdisk.New(), 0
+	d.Each(func(cut func(crashdisk.Chooser) *crashdisk.Disk) {
+		at++
+		crashdisk.Every(0, func(c crashdisk.Chooser) bool {
+			got[fmt.Sprint(at, content(cut(c)))]++
+			return true
+		})
+	})
+	live(d)
+	if at != 9 || d.Off() || !maps.Equal(want, got) {
+		t.Errorf("after %d calls\nwant %v\ngot %v", at, want, got)
+	}
+}
+
+func TestFresh(t *testing.T) {
+	fresh := ""
+	n := crashdisk.Every(0, func(c crashdisk.Chooser) bool {
+		for range 2 {
+			if crashdisk.Fresh(c) {
+				fresh += "f"
+			} else {
+				fresh += "-"
+			}
+			c.Choose(2)
+		}
+		fresh += " "
+		return true
+	})
+	// What comes after the first answer is old only where that answer is still the one from the run before.
+	if n != 4 || fresh != "ff -- -f -- " {
+		t.Errorf("%d runs: %q", n, fresh)
+	}
+	if !crashdisk.Fresh(crashdisk.Kept{}) {
+		t.Error("where nothing is repeated, everything is fresh")
 	}
 }

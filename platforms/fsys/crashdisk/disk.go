@@ -33,6 +33,7 @@ type Disk struct {
 	cut   int // the call at which the power fails, 0 = never
 	fail  map[int]error
 	ask   func() Fate
+	each  func(cut func(Chooser) *Disk)
 	off   bool
 }
 
@@ -44,6 +45,7 @@ const (
 	Happens    Fate = iota
 	PowerFails      // at this call, as by CutAt
 	CallFails       // with EIO, without effect
+	DiskIsFull      // as CallFails, with ENOSPC
 )
 
 var _ fsys.FS = (*Disk)(nil)
@@ -72,6 +74,22 @@ func (d *Disk) Ask(ask func() Fate) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ask = ask
+}
+
+// Each has each called at every changing call that happens from now on: cut is what the disk would be if the
+// power failed at that call, by as many choosers as are asked for, and the disk goes on as if nothing had been.
+// So one life of what uses the disk shows what a power cut at any of its calls leaves. each must not use the disk.
+func (d *Disk) Each(each func(cut func(Chooser) *Disk)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.each = each
+}
+
+// tell calls each: once a change is in memory, and before a sync.
+func (d *Disk) tell() {
+	if d.each != nil && !d.off {
+		d.each(d.restart)
+	}
 }
 
 // Off reports whether the power has failed.
@@ -110,6 +128,8 @@ func (d *Disk) step() (before, after error) {
 		return nil, ErrPowerCut
 	case CallFails:
 		return syscall.EIO, nil
+	case DiskIsFull:
+		return syscall.ENOSPC, nil
 	}
 	return nil, nil
 }
@@ -147,6 +167,7 @@ func (d *Disk) openNode(dir *folder, base string, flag int) (n *fileNode, after,
 		}
 		n := &fileNode{}
 		dir.link(base, n)
+		d.tell()
 		return n, after, nil
 	}
 	if flag&(os.O_CREATE|os.O_EXCL) == os.O_CREATE|os.O_EXCL {
@@ -162,6 +183,7 @@ func (d *Disk) openNode(dir *folder, base string, flag int) (n *fileNode, after,
 			return nil, nil, before
 		}
 		n.truncate(0)
+		d.tell()
 		return n, after, nil
 	}
 	return n, nil, nil
@@ -188,6 +210,7 @@ func (d *Disk) Rename(oldname, newname string) error {
 		return before
 	}
 	rename(from, old, to, fresh, node)
+	d.tell()
 	return after
 }
 
@@ -211,6 +234,7 @@ func (d *Disk) Remove(name string) error {
 		return before
 	}
 	dir.unlink(base)
+	d.tell()
 	return after
 }
 
@@ -247,6 +271,7 @@ func (d *Disk) MkdirAll(name string, perm fs.FileMode) error {
 			}
 			node = newFolder()
 			dir.link(e, node)
+			d.tell()
 			if after != nil {
 				return after
 			}
@@ -273,6 +298,7 @@ func (d *Disk) SyncDir(name string) error {
 		return before
 	}
 	if after == nil {
+		d.tell()
 		dir.sync()
 	}
 	return after

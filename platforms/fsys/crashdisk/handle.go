@@ -62,6 +62,7 @@ func (h *handle) put(b []byte, offset int64) (int, error) {
 		return 0, before
 	}
 	h.node.write(offset, b)
+	h.disk.tell()
 	if after != nil {
 		return 0, after
 	}
@@ -113,6 +114,7 @@ func (h *handle) Sync() error {
 		return before
 	}
 	if after == nil {
+		h.disk.tell()
 		h.node.sync()
 	}
 	return after
@@ -130,6 +132,7 @@ func (h *handle) Truncate(size int64) error {
 		return before
 	}
 	h.node.truncate(size)
+	h.disk.tell()
 	return after
 }
 

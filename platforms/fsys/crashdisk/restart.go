@@ -27,6 +27,10 @@ func (d *Disk) Restart(c Chooser) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.off = true
+	return d.restart(c)
+}
+
+func (d *Disk) restart(c Chooser) *Disk {
 	r := restart{chooser: c, kept: map[*naming]bool{}, nodes: map[node]node{}}
 	next := New()
 	next.root = r.folder(d.root)
@@ -90,6 +94,13 @@ func Every(limit int, run func(Chooser) bool) int {
 			return n
 		}
 	}
+}
+
+// Fresh reports whether a run of Every with this chooser is past what it has in common with the run before. With
+// any other chooser everything is fresh.
+func Fresh(c Chooser) bool {
+	p, ok := c.(*path)
+	return !ok || p.at >= len(p.picks)
 }
 
 // path is one way through a tree of choices.

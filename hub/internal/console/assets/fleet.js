@@ -131,6 +131,34 @@ const wrong = soon(async () => {
   set($('more').querySelector('span'), more);
 }, 300);
 
+// --- rollouts that the hub stopped
+
+const stopped = soon(async () => {
+  const answer = await ask('GET', '/rollouts').catch(() => null);
+  if (!answer) return;
+  const lines = answer.rollouts.filter((r) => r.stopped).map((r) => {
+    const line = stamp('t-rollout');
+    line.dataset.key = r.version;
+    set(field(line, 'version'), r.version);
+    set(field(line, 'why'), r.why);
+    setTime(field(line, 'since'), r.stopped);
+    line.querySelector('[data-resume]').hidden = false;
+    return line;
+  });
+  $('rollouts').replaceChildren(...lines);
+  $('stopped').hidden = lines.length === 0;
+}, 300);
+$('rollouts').addEventListener('click', async (e) => {
+  const button = e.target.closest('[data-resume]');
+  if (!button) return;
+  const line = button.closest('[data-key]');
+  button.disabled = true;
+  try {
+    await ask('POST', `/rollouts/${encodeURIComponent(line.dataset.key)}/resume`);
+    stopped();
+  } catch (err) { set(field(line, 'why'), err.message); }
+});
+
 // --- search and filter
 
 const search = new URLSearchParams(location.search);
@@ -158,9 +186,10 @@ live('?kinds=agent,agent-gone,log', async () => {
   all.forEach(changed);
   draw();
   wrong();
+  stopped();
   setTimeout(() => { settled = true; }, 500);
 }, {
   agent: (a) => { changed(a); wrong(); },
   'agent-gone': ({ fingerprint }) => { agents.delete(fingerprint); dirty.add(fingerprint); draw(); wrong(); },
-  log: (e) => { if (e.kind === 'state') wrong(); },
+  log: (e) => { if (e.kind === 'state') wrong(); if (e.kind === 'rollout') stopped(); },
 });
