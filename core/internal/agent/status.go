@@ -56,6 +56,7 @@ type Lag struct {
 	Running int     `json:"running"`
 	Queued  int     `json:"queued"`
 	Skipped uint64  `json:"skipped"`
+	Runs    uint64  `json:"runs"` // since the core started
 	P50MS   float64 `json:"lag_p50_ms"`
 	P99MS   float64 `json:"lag_p99_ms"`
 	MaxMS   float64 `json:"lag_max_ms"`

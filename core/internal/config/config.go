@@ -26,7 +26,7 @@ const (
 )
 
 // DefaultMaxChecks is how many checks one box takes: beyond it a document is a mistake.
-const DefaultMaxChecks = 2000
+const DefaultMaxChecks = wire.MaxChecks
 
 // Box is what the owner of the box allows, from the box file.
 type Box struct {

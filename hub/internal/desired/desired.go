@@ -18,7 +18,7 @@ import (
 // Limits of one document. They are checked before anything is built from it.
 const (
 	MaxText     = 1 << 20          // bytes of YAML; a thousand checks take about 200 KiB
-	maxChecks   = 2000             // entries of one document
+	maxChecks   = 10_000           // entries of one document
 	maxArgs     = 64               // arguments of one check
 	maxArg      = 4096             // bytes of one argument
 	maxList     = 256              // entries of `disable` and of each list in `on`
