@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-systemd test-delta test-delta-platforms check bench bench-delta fuzz explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-systemd test-limits test-delta test-delta-platforms check bench bench-delta fuzz explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -40,6 +40,9 @@ explore: ## the proofs of the stub at their full length: three power cuts, every
 test-systemd: build ## a box's life in a Debian container with systemd: install, reboot, update, kill -9, uninstall (root)
 	$(MAKE) --no-print-directory build VERSION=0.2.0 BIN=.cache/systemd/next
 	./e2e/systemd/run.sh
+
+test-limits: ## limits of a plugin run on a kernel that has the controllers, in an emulated machine (about 2 minutes; root installs qemu)
+	./scripts/test-limits.sh
 
 test-delta: ## the slow tests of the delta codec, without the race detector (about 2 minutes)
 	$(GO) test ./updater/delta/... && $(GO) test ./updater/delta -run Flipped -every-byte

@@ -32,6 +32,9 @@ const (
 
 const deregisterTime = 5 * time.Second // a hub that is slower is told nothing
 
+// maxStatusPart is what a stub takes of a core's status, less than its 256 KiB.
+const maxStatusPart = 250 << 10
+
 const askTime = 2 * time.Second // docs/stub-contract.md, section 5
 
 const usage = `limpet-core is run by limpet; these are the commands it lends to limpet:
@@ -149,12 +152,13 @@ func deregister(ctx context.Context, layout platforms.Layout, args []string, std
 
 // status asks the running core. It prints nothing where none answers: limpet says that.
 func status(ctx context.Context, layout platforms.Layout, args []string, stdout, stderr io.Writer) int {
-	asJSON := false
+	asJSON, part := false, false
 	for _, a := range args {
 		switch a {
 		case "--json":
 			asJSON = true
 		case "--part":
+			part = true
 		default:
 			fmt.Fprintf(stderr, "error: status does not know %q\n", a)
 			return exitUsage
@@ -166,13 +170,16 @@ func status(ctx context.Context, layout platforms.Layout, args []string, stdout,
 	if err != nil {
 		return fail(stderr, err, "")
 	}
-	if asJSON {
-		fmt.Fprintf(stdout, "%s\n", answer)
-		return 0
-	}
 	var s agent.Status
 	if err := json.Unmarshal(answer, &s); err != nil {
 		return fail(stderr, fmt.Errorf("read the core's answer: %w", err), "")
+	}
+	if part {
+		answer = s.Fit(maxStatusPart)
+	}
+	if asJSON {
+		fmt.Fprintf(stdout, "%s\n", answer)
+		return 0
 	}
 	s.Print(stdout, time.Now())
 	return 0

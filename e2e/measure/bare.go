@@ -18,7 +18,7 @@ type rate struct {
 	cpu  time.Duration // user and system, of the agent and of what it ran
 }
 
-func (r rate) perSecond() float64 { return float64(r.runs) / r.took.Seconds() }
+func (r rate) perSecond() float64 { return float64(r.runs) / max(r.took, 1).Seconds() }
 
 func (r rate) cpuPerRun() time.Duration { return r.cpu / time.Duration(max(r.runs, 1)) }
 

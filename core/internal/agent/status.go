@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -100,6 +101,25 @@ func (c CheckStatus) standing() string {
 	return strings.Join(words, ", ")
 }
 
+// Fit leaves out of the checks, the last of which are the least of a worry, what does not fit into so many bytes of JSON, says so in a note, and returns
+// that JSON. As text it is shorter.
+func (s *Status) Fit(limit int) []byte {
+	for all := len(s.Checks); ; {
+		data, err := json.Marshal(s)
+		if err != nil || len(data) <= limit || len(s.Checks) == 0 {
+			return data
+		}
+		s.Checks = s.Checks[:min(len(s.Checks)*limit/len(data), len(s.Checks)-1)]
+		if left := all - len(s.Checks); len(s.Notes) > 0 && strings.HasSuffix(s.Notes[len(s.Notes)-1], leftOut) {
+			s.Notes[len(s.Notes)-1] = fmt.Sprint(left) + leftOut
+		} else {
+			s.Notes = append(s.Notes, fmt.Sprint(left)+leftOut)
+		}
+	}
+}
+
+const leftOut = " checks more are not shown here: the hub shows all"
+
 // Print writes the status for a person, behind what the stub said. now is for the ages.
 func (s Status) Print(w io.Writer, now time.Time) {
 	fmt.Fprintf(w, "agent     %s  (%s)\n", short(s.Fingerprint), s.Hostname)
@@ -166,7 +186,7 @@ func (s Status) summary() string {
 	for _, c := range s.Checks {
 		counts[c.State]++
 	}
-	parts := []string{fmt.Sprint(len(s.Checks))}
+	parts := []string{fmt.Sprint(max(len(s.Checks), s.Schedule.Checks))}
 	for _, state := range []string{"CRITICAL", "WARNING", "UNKNOWN", "OK"} {
 		if n := counts[state]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))

@@ -29,6 +29,17 @@ func TestMain(m *testing.M) {
 	case "core": // an agent's core that runs a plugin that hangs
 		Run(context.Background(), Spec{Path: os.Getenv("HANGS"), Timeout: time.Minute}, func(_ bool, data []byte) { os.Stdout.Write(data) })
 		os.Exit(0)
+	case "eat": // memory, all of it written to
+		var all [][]byte
+		for range 4096 {
+			b := make([]byte, 1<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			all = append(all, b)
+		}
+		fmt.Println("OK - ate", len(all), "MiB")
+		os.Exit(0)
 	case "detach": // double fork: a child in a session of its own that ignores all and stays, holding stdout or not
 		c := exec.Command("/bin/sh", "-c", `trap "" TERM HUP INT; echo $$ > "$PIDFILE"; while :; do sleep 1; done`)
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -46,7 +57,7 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println("OK - detached")
 		if os.Getenv("HANG") != "" {
-			select {}
+			time.Sleep(time.Hour)
 		}
 		os.Exit(0)
 	}

@@ -62,6 +62,57 @@ bomb
 	}
 }
 
+// needs says that the kernel has to hold a limit. Where it cannot, that is said aloud; make test-limits boots one that can, and there it is a failure.
+func needs(t *testing.T, held bool, what string) {
+	t.Helper()
+	switch {
+	case held:
+	case os.Getenv("LIMPET_MUST_LIMIT") != "":
+		t.Fatalf("this kernel does not limit %s", what)
+	default:
+		t.Skipf("NOT TESTED HERE: no controller for %s in cgroups of version 2 (make test-limits boots a kernel that has it)", what)
+	}
+}
+
+func TestTheKernelHoldsTheMemoryOfARun(t *testing.T) {
+	s := openSlots(t, Limits{Memory: 64 << 20})
+	needs(t, s.Held().Memory > 0, "memory")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, Spec{Path: self, Env: []string{"ACT=eat"}, Slots: s}, nil)
+	if r.State != check.Unknown || r.Signal != "SIGKILL" || r.Text != "ended by the kernel: it took more than 64 MiB of memory (limit.memory)" || r.TimedOut {
+		t.Errorf("got %+v", r)
+	}
+	// A child that does it takes the run along: half of one says nothing.
+	body := "#!/bin/sh\necho OK - so far\nACT=eat \"$1\"\necho unharmed\n"
+	r = run(t, Spec{Path: script(t, body), Args: []string{self}, Slots: s}, nil)
+	if r.State != check.Unknown || !strings.Contains(r.Text, "limit.memory") || strings.Contains(r.Long, "unharmed") {
+		t.Errorf("got %+v", r)
+	}
+	if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK\n"), Slots: s}, nil); r.State != check.OK || len(r.Problems) > 0 {
+		t.Errorf("the run after it: %+v", r)
+	}
+}
+
+func TestTheKernelHoldsTheProcessesOfARun(t *testing.T) {
+	s := openSlots(t, Limits{Processes: 20})
+	needs(t, s.Held().Processes > 0, "processes")
+	body := `#!/bin/sh
+i=0
+while [ $i -lt 40 ]; do sleep 600 & i=$((i+1)); done
+echo "OK - $i"
+`
+	r := run(t, Spec{Path: script(t, body), Slots: s}, nil)
+	if all := strings.Join(r.Problems, "\n"); !strings.Contains(all, "more than 20 processes (limit.processes)") || !strings.Contains(all, "left behind") {
+		t.Errorf("got %+v", r)
+	}
+	if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK\n"), Slots: s}, nil); r.State != check.OK || len(r.Problems) > 0 {
+		t.Errorf("the run after it: %+v", r)
+	}
+}
+
 func TestWithoutTheKernelsHelpARunGoesWithoutASlot(t *testing.T) {
 	s := openSlots(t, Limits{})
 	s.giveUp()
