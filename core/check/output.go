@@ -49,29 +49,30 @@ func trimLong(s string) string {
 	return strings.TrimRight(s, " \t\r\n")
 }
 
-// Escape makes valid UTF-8 without NUL of any bytes: each byte that is neither becomes \x and its two hex digits.
+// Escape makes valid UTF-8 without NUL of any bytes: each byte that is neither becomes \x and its two hex digits. It takes time and memory in
+// proportion to b, whatever is in it.
 func Escape(b []byte) string {
-	bad := firstBad(b)
-	if bad < 0 {
+	bad := countBad(b)
+	if bad == 0 {
 		return string(b)
 	}
-	var s strings.Builder
-	s.Grow(len(b) + len(b)/8 + 16)
-	for bad >= 0 {
-		s.Write(b[:bad])
-		s.WriteString(`\x`)
-		s.WriteByte(hexDigits[b[bad]>>4])
-		s.WriteByte(hexDigits[b[bad]&15])
-		b = b[bad+1:]
-		bad = firstBad(b)
+	out := make([]byte, 0, len(b)+3*bad)
+	for i := 0; i < len(b); {
+		size := fit(b[i:])
+		if size == 0 {
+			out = append(out, '\\', 'x', hexDigits[b[i]>>4], hexDigits[b[i]&15])
+			i++
+			continue
+		}
+		out = append(out, b[i:i+size]...)
+		i += size
 	}
-	s.Write(b)
-	return s.String()
+	return unsafe.String(&out[0], len(out))
 }
 
 // escapeInPlace is Escape of bytes that nobody changes any more.
 func escapeInPlace(b []byte) string {
-	if len(b) == 0 || firstBad(b) >= 0 {
+	if len(b) == 0 || !clean(b) {
 		return Escape(b)
 	}
 	return unsafe.String(&b[0], len(b))
@@ -87,26 +88,35 @@ func EscapeString(s string) string {
 
 const hexDigits = "0123456789abcdef"
 
-// firstBad finds the first byte that cannot stand as it is, or -1.
-func firstBad(b []byte) int {
-	nul := bytes.IndexByte(b, 0)
-	if nul < 0 {
-		nul = len(b)
+// clean says that nothing has to be escaped.
+func clean(b []byte) bool { return bytes.IndexByte(b, 0) < 0 && utf8.Valid(b) }
+
+// countBad counts the bytes that cannot stand as they are.
+func countBad(b []byte) (n int) {
+	if clean(b) {
+		return 0
 	}
-	if utf8.Valid(b[:nul]) {
-		if nul == len(b) {
-			return -1
-		}
-		return nul
-	}
-	for i := 0; i < nul; {
-		r, size := utf8.DecodeRune(b[i:nul])
-		if r == utf8.RuneError && size <= 1 {
-			return i
+	for i := 0; i < len(b); {
+		size := fit(b[i:])
+		if size == 0 {
+			n++
+			size = 1
 		}
 		i += size
 	}
-	return nul
+	return n
+}
+
+// fit is the length of the character that b begins with, 0 when its first byte cannot stand as it is.
+func fit(b []byte) int {
+	if b[0] != 0 && b[0] < utf8.RuneSelf {
+		return 1
+	}
+	r, size := utf8.DecodeRune(b)
+	if b[0] == 0 || r == utf8.RuneError && size <= 1 {
+		return 0
+	}
+	return size
 }
 
 // Limits of Problems: hostile output may be one complaint a byte.

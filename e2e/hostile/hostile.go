@@ -107,6 +107,7 @@ var Kinds = []Kind{
 		body: `head -c 10000000 /dev/zero | tr '\0' x`},
 	{Name: "binary", Does: "prints NUL, bytes that are no UTF-8, escape sequences", State: "OK", Says: `O\x00K \xff\xfe`,
 		body: `printf 'O\000K \377\376 \033[2J\r\n'`},
+	{Name: "no_text", Does: "prints a megabyte of a byte that is no text", State: "OK", Says: `\xff\xff`, body: `head -c 1000000 /dev/zero | tr '\0' '\377'`},
 	{Name: "garbage", Does: "prints a megabyte of random bytes", State: "OK", body: `head -c 1000000 /dev/urandom`},
 	{Name: "endless_perfdata", Does: "prints 200,000 values", State: "OK", Says: "MANY",
 		body: `printf 'MANY |'; seq -f " 'a b%g'=%gms;1;2;3;4" 200000 | tr '\n' ' '`},
