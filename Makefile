@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-systemd test-limits test-delta test-delta-platforms check bench bench-delta fuzz explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test powercut test-attacks test-upgrades test-systemd test-limits test-delta test-delta-platforms check bench bench-delta fuzz explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -32,10 +32,13 @@ demo-bad-update: build ## publish three broken cores, watch each go back; then a
 
 test: deps build ## every test, race detector on
 	. ./.cache/env && $(GO) test -race -shuffle=on -timeout 9m -p 4 ./... # four at once: the long ones mostly wait for time to pass
-	$(GO) test -run Explore ./stub # in one goroutine: the race detector has nothing to find there
+	$(GO) test -run 'Explore|Fleet' ./stub # in one goroutine: the race detector has nothing to find there
 
 explore: ## the proofs of the stub at their full length: three power cuts, every durable call struck (hours)
 	$(GO) test -timeout 0 -run 'Explore|Strikes' -v ./stub -args -cuts 3 -strikes 0 -width 24
+
+powercut: ## power cuts on loop-mounted ext4, xfs and btrfs: CUTS=6 on each, FS=ext4,xfs,btrfs SEED= (root; about 10 minutes)
+	@$(GO) build -o .cache/powercut ./e2e/powercut && exec unshare -m .cache/powercut $(if $(CUTS),-cuts $(CUTS)) $(if $(FS),-fs $(FS)) $(if $(SEED),-seed $(SEED))
 
 test-systemd: build ## a box's life in a Debian container with systemd: install, reboot, update, kill -9, uninstall (root)
 	$(MAKE) --no-print-directory build VERSION=0.2.0 BIN=.cache/systemd/next
@@ -43,6 +46,12 @@ test-systemd: build ## a box's life in a Debian container with systemd: install,
 
 test-limits: ## limits of a plugin run on a kernel that has the controllers, in an emulated machine (about 2 minutes; root installs qemu)
 	./scripts/test-limits.sh
+
+test-attacks: deps build ## every attack on updates through the built programs, a box for each class (about 3 minutes, mostly waiting)
+	$(GO) test ./e2e -run TestAttacks -count 1 -parallel 12 -v -args -apart
+
+test-upgrades: deps build ## each of the last six versions to the newest and back, over two new roots (about 3 minutes, mostly waiting)
+	$(GO) test ./e2e -run TestUpgradeMatrix -count 1 -parallel 6 -v -args -olds 6
 
 test-delta: ## the slow tests of the delta codec, without the race detector (about 2 minutes)
 	$(GO) test ./updater/delta/... && $(GO) test ./updater/delta -run Flipped -every-byte
@@ -55,7 +64,7 @@ check: ## gofmt, vet, staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-bench: deps build ## the measures of docs/performance.md (about 80 minutes; QUICK=1 takes fifteen, ONLY=swaps SWAPS=N a part)
+bench: deps build ## the measures of docs/performance.md (about 100 minutes; QUICK=1 takes fifteen, ONLY=swaps SWAPS=N a part)
 	@. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY)) $(if $(SWAPS),-swaps $(SWAPS)); line=$$?; \
 	[ -n "$(ONLY)" ] || $(MAKE) --no-print-directory bench-delta && exit $$line
 

@@ -19,6 +19,7 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/builtin"
 	"github.com/limpet-monitoring/limpet/core/internal/control"
 	"github.com/limpet-monitoring/limpet/core/internal/local"
+	"github.com/limpet-monitoring/limpet/core/internal/nrpe"
 	"github.com/limpet-monitoring/limpet/core/internal/try"
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
@@ -32,15 +33,16 @@ const (
 
 const deregisterTime = 5 * time.Second // a hub that is slower is told nothing
 
-// maxStatusPart is what a stub takes of a core's status, less than its 256 KiB.
-const maxStatusPart = 250 << 10
-
 const askTime = 2 * time.Second // docs/stub-contract.md, section 5
 
 const usage = `limpet-core is run by limpet; these are the commands it lends to limpet:
 
   limpet try FILE [ARGS...]    run a check script just as the agent would, and show what the hub would see
+  limpet import nrpe [FILE]    take over the commands of NRPE on this box as checks of its own
   limpet status [--json]       what this agent does (limpet puts its own part before it)
+  limpet doctor [--json]       examine everything between this box and its hub, and say what to do
+  limpet bundle [FILE]         write a support archive, without keys, tokens and passwords
+  limpet buffer [--json] [--records]   what is kept on disk until the hub has it
   limpet version               versions of stub and core
 `
 
@@ -65,8 +67,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return status(ctx, layout, args, stdout, stderr)
 	case "deregister":
 		return deregister(ctx, layout, args, stdout, stderr)
+	case "doctor":
+		return examine(ctx, layout, args, stdout, stderr)
+	case "bundle":
+		return pack(ctx, layout, args, stdout, stderr)
+	case "buffer":
+		return showBuffer(layout, args, stdout, stderr)
 	case "try":
 		return tryOut(ctx, layout, args, stdout, stderr)
+	case "import":
+		return importChecks(ctx, layout, args, stdout, stderr)
 	case "version":
 		fmt.Fprintln(stdout, version)
 		return 0
@@ -166,7 +176,14 @@ func status(ctx context.Context, layout platforms.Layout, args []string, stdout,
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	answer, err := local.Ask(ctx, layout.Socket(), "status")
+	question := "status"
+	if part {
+		question = agent.PartQuestion
+	}
+	answer, err := local.Ask(ctx, layout.Socket(), question)
+	if err != nil && part { // the core that runs may be older than this file
+		answer, err = local.Ask(ctx, layout.Socket(), "status")
+	}
 	if err != nil {
 		return fail(stderr, err, "")
 	}
@@ -175,7 +192,7 @@ func status(ctx context.Context, layout platforms.Layout, args []string, stdout,
 		return fail(stderr, fmt.Errorf("read the core's answer: %w", err), "")
 	}
 	if part {
-		answer = s.Fit(maxStatusPart)
+		answer = s.Fit()
 	}
 	if asJSON {
 		fmt.Fprintf(stdout, "%s\n", answer)
@@ -197,6 +214,20 @@ func tryOut(ctx context.Context, layout platforms.Layout, args []string, stdout,
 			return agent.RunBuiltin(ctx, known, c, t, due, out)
 		},
 	})
+}
+
+// importChecks takes over the checks of another agent on this box.
+func importChecks(ctx context.Context, layout platforms.Layout, args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 || args[0] != "nrpe" {
+		fmt.Fprintln(stderr, "error: import takes over from one kind of agent\nhint: limpet import nrpe [FILE]")
+		return exitUsage
+	}
+	return nrpe.Main(ctx, args[1:], nrpe.Env{Stdout: stdout, Stderr: stderr, Dir: layout.Imported(), Reload: func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, askTime)
+		defer cancel()
+		_, err := local.Ask(ctx, layout.Socket(), "reload")
+		return err
+	}})
 }
 
 func fail(stderr io.Writer, err error, hint string) int {

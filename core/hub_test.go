@@ -48,6 +48,8 @@ type scriptedHub struct {
 	bus      map[uint64][]wire.Record
 	arrivals int               // records
 	more     map[string]string // of the newest facts
+
+	collectors []*wire.CollectorState // of them, too
 }
 
 type hubSession struct {
@@ -76,6 +78,7 @@ func newScriptedHub(t *testing.T) *scriptedHub {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc(wire.Path, h.serve)
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("ok\n")) })
 	mux.HandleFunc("/trust/", func(w http.ResponseWriter, r *http.Request) { w.Write(h.document) })
 	h.server = httptest.NewUnstartedServer(mux)
 	h.server.TLS = &tls.Config{Certificates: []tls.Certificate{leaf}, MinVersion: tls.VersionTLS13}
@@ -241,7 +244,7 @@ func (s *hubSession) loop() string {
 			}
 		case *wire.Frame_Facts:
 			h.mu.Lock()
-			h.more = b.Facts.GetMore()
+			h.more, h.collectors = b.Facts.GetMore(), b.Facts.GetCollectors()
 			h.mu.Unlock()
 		case *wire.Frame_Bye:
 			return b.Bye.GetCause()

@@ -1,147 +1,225 @@
-//go:build linux
+//go:build unix
 
 package e2e
 
 import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/limpet-monitoring/limpet/e2e/hostile"
+	"github.com/secure-systems-lab/go-securesystemslib/cjson"
+
+	"github.com/limpet-monitoring/limpet/e2e/rig"
+	"github.com/limpet-monitoring/limpet/signing"
 )
 
-// The measures hold the times to the millisecond on a quiet machine (make bench ONLY=plugins); here others share it.
-const (
-	hostileSlack   = 1500 * time.Millisecond
-	hostileSide    = 3 // at a time
-	neighbourLate  = 1500 * time.Millisecond
-	hostileGrowth  = 8 << 20 // of the core, for one of them: the measure is 2 MB
-	hostileForget  = 30 * time.Second
-	hostileDescent = 20 // descriptors more than before
-)
+// hostile is a mirror: what it shows is a repository, and what a thief of some of its keys has made of that.
+type hostile struct {
+	t      *testing.T
+	keys   string // folder with every private key of the publisher; each attack says which of them are stolen
+	server *httptest.Server
 
-// TestHostilePlugins runs all of them over the built programs, a few at a time, beside neighbours that behave.
-func TestHostilePlugins(t *testing.T) {
-	playAll(t, hostile.Kinds)
+	mu     sync.Mutex // guards what follows
+	dir    string     // the repository that it shows
+	files  map[string][]byte
+	serves map[string]http.HandlerFunc
+	asked  map[string]int
 }
 
-// Without cgroups what sheds group and environment is not found, and nobody counts processes.
-func TestHostilePluginsWithoutCgroups(t *testing.T) {
-	found := slices.DeleteFunc(slices.Clone(hostile.Kinds), func(k hostile.Kind) bool { return k.NeedsCgroup })
-	playAll(t, found, "cgroups = no")
+func newHostile(t *testing.T, keys string) *hostile {
+	h := &hostile{t: t, keys: keys}
+	h.server = httptest.NewServer(h)
+	t.Cleanup(h.server.Close)
+	return h
 }
 
-func playAll(t *testing.T, kinds []hostile.Kind, config ...string) {
-	t.Helper()
-	s := newSite(t)
-	dir := filepath.Join(s.Dir, "plugins")
-	s.must(hostile.Write(dir))
-	a := s.agent("hostile", append(config, "plugin_dirs = "+dir)...)
-	s.must(s.hub.Apply(s.ctx, hostile.Document(10)))
-	s.await(30*time.Second, "all checks", func() bool {
-		_, ok := get[struct{}](s, "/api/v1/agents/"+a.Fingerprint()+"/checks/"+hostile.Neighbour+"9")
-		return ok
-	})
-	core := a.CorePID()
-	open := descriptors(core)
-	began := time.Now()
-
-	turns := make(chan hostile.Kind)
-	var wg sync.WaitGroup
-	for range hostileSide {
-		wg.Go(func() {
-			for k := range turns {
-				seen, err := hostile.Play(s.ctx, s.hub, a, k)
-				if err != nil {
-					t.Errorf("%s: %v", k.Name, err)
-					continue
-				}
-				if wrong := k.Wrong(seen, hostileSlack); wrong != "" {
-					t.Errorf("%s (%s): %s", k.Name, k.Does, wrong)
-				}
-				if seen.Grew > hostileSide*hostileGrowth {
-					t.Errorf("%s: the core grew by %d kB", k.Name, seen.Grew>>10)
-				}
-			}
-		})
-	}
-	for _, k := range kinds {
-		turns <- k
-	}
-	close(turns)
-	wg.Wait()
-
-	if now := a.CorePID(); now != core {
-		t.Errorf("the core was started anew: %d, before %d", now, core)
-	}
-	var left []string
-	for end := time.Now().Add(hostileForget); time.Now().Before(end); <-time.After(200 * time.Millisecond) {
-		if left = hostile.Left(core, dir); len(left) == 0 {
-			break
-		}
-	}
-	if len(left) > 0 {
-		t.Errorf("left behind:\n%s", strings.Join(left, "\n"))
-	}
-	if n := descriptors(core); n > open+hostileDescent {
-		t.Errorf("%d descriptors, before %d", n, open)
-	}
-	for _, place := range []string{"/", dir} {
-		if cores, _ := filepath.Glob(filepath.Join(place, "core*")); len(cores) > 0 {
-			t.Errorf("left behind: %v", cores)
-		}
-	}
-	neighboursInTime(s, a.Fingerprint(), time.Since(began))
+// shows has the mirror show a repository as it lies, and forget what was changed.
+func (h *hostile) shows(dir string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dir, h.files, h.serves, h.asked = dir, map[string][]byte{}, map[string]http.HandlerFunc{}, map[string]int{}
 }
 
-// The page lists what is run.
-func TestThePageOfHostilePlugins(t *testing.T) {
-	page, err := os.ReadFile("../docs/hostile-plugins.md")
+func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	name := strings.TrimPrefix(r.URL.Path, "/")
+	h.mu.Lock()
+	dir, data, changed, serve := h.dir, h.files[name], h.files[name] != nil, h.serves[name]
+	h.asked[name]++
+	h.mu.Unlock()
+	switch {
+	case serve != nil:
+		serve(w, r)
+	case changed:
+		_, _ = w.Write(data)
+	default:
+		http.FileServer(http.Dir(dir)).ServeHTTP(w, r)
+	}
+}
+
+// file is what the mirror shows under a name.
+func (h *hostile) file(name string) []byte {
+	h.t.Helper()
+	if data := h.files[name]; data != nil {
+		return data
+	}
+	data, err := os.ReadFile(filepath.Join(h.dir, name))
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	if rows := strings.Count(string(page), "\n| "); rows != len(hostile.Kinds)+1 {
-		t.Errorf("%d rows for %d kinds", rows-1, len(hostile.Kinds))
-	}
-	for _, k := range hostile.Kinds {
-		if !strings.Contains(string(page), "\n| "+k.Name+" | "+k.Does+" | "+k.State+" | ") {
-			t.Errorf("no row for %s", k.Name)
-		}
-	}
+	return data
 }
 
-func neighboursInTime(s *site, agent string, back time.Duration) {
-	s.t.Helper()
-	runs, late := 0, 0
-	s.must(s.hub.Every(s.ctx, agent, back, func(line []byte) error {
-		var r struct {
-			Check, State, Trigger, Text string
-			Start, Due                  time.Time
-		}
-		if err := json.Unmarshal(line, &r); err != nil {
-			return err
-		}
-		if strings.HasPrefix(r.Check, hostile.Neighbour) {
-			runs++
-			if r.State != "OK" || r.Start.Sub(r.Due) > neighbourLate {
-				late++
-				s.t.Errorf("%s is %s, %s late: %s", r.Check, r.State, r.Start.Sub(r.Due), r.Text)
-			}
-		}
-		return nil
-	}))
-	if want := int(back/time.Second) * 10 * 8 / 10; runs < want {
-		s.t.Errorf("neighbours ran %d times in %s, want %d", runs, back, want)
+type object = map[string]any
+
+// newest is the version of a role's file that the mirror's repository has.
+func (h *hostile) newest(role string) int {
+	h.t.Helper()
+	names, err := filepath.Glob(filepath.Join(h.dir, "*."+role+".json"))
+	if err != nil || len(names) == 0 {
+		h.t.Fatalf("%s has no %s: %v", h.dir, role, err)
 	}
+	most := 0
+	for _, name := range names {
+		number, _, _ := strings.Cut(filepath.Base(name), ".")
+		n, _ := strconv.Atoi(number)
+		most = max(most, n)
+	}
+	return most
 }
 
-func descriptors(pid int) int {
-	names, _ := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/fd")
-	return len(names)
+func (h *hostile) fileOf(role string) string {
+	if role == "timestamp" {
+		return "timestamp.json"
+	}
+	return fmt.Sprintf("%d.%s.json", h.newest(role), role)
+}
+
+// document is the signed part of a role's newest file.
+func (h *hostile) document(role string) object {
+	h.t.Helper()
+	var whole struct{ Signed object }
+	d := json.NewDecoder(bytes.NewReader(h.file(h.fileOf(role))))
+	d.UseNumber()
+	if err := d.Decode(&whole); err != nil {
+		h.t.Fatal(err)
+	}
+	return whole.Signed
+}
+
+func number(v any) int {
+	n, _ := strconv.Atoi(fmt.Sprint(v))
+	return n
+}
+
+func within(v any, path ...string) object {
+	for _, name := range path {
+		v = v.(object)[name]
+	}
+	return v.(object)
+}
+
+// key is a key of the publisher, or the thief's own.
+func (h *hostile) key(name string) signing.Key {
+	h.t.Helper()
+	key, err := signing.Load(filepath.Join(h.keys, name+".key"))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return key
+}
+
+// signature is one entry of a file's signatures.
+func (h *hostile) signature(doc object, key string) object {
+	h.t.Helper()
+	message, err := cjson.EncodeCanonical(doc)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	k := h.key(key)
+	sig, err := k.Sign(message)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return object{"keyid": k.ID(), "sig": hex.EncodeToString(sig)}
+}
+
+// put shows a document as its role's file, signed with keys.
+func (h *hostile) put(role string, doc object, keys ...string) {
+	h.t.Helper()
+	list := []any{}
+	for _, key := range keys {
+		list = append(list, h.signature(doc, key))
+	}
+	h.write(role, doc, list)
+}
+
+func (h *hostile) write(role string, doc object, signatures []any) {
+	h.t.Helper()
+	data, err := json.Marshal(object{"signed": doc, "signatures": signatures})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	name := "timestamp.json"
+	if role != "timestamp" {
+		name = fmt.Sprintf("%d.%s.json", number(doc["version"]), role)
+	}
+	h.files[name] = data
+}
+
+// next raises a document's version by one.
+func next(doc object) object {
+	doc["version"] = number(doc["version"]) + 1
+	return doc
+}
+
+// relist has a new snapshot and timestamp say what the mirror shows of roles, signed with the stolen online key.
+func (h *hostile) relist(docs map[string]object) {
+	h.t.Helper()
+	snapshot := next(h.document("snapshot"))
+	for role, doc := range docs {
+		within(snapshot, "meta")[role+".json"] = h.pin(fmt.Sprintf("%d.%s.json", number(doc["version"]), role), doc)
+	}
+	h.put("snapshot", snapshot, "online")
+	timestamp := next(h.document("timestamp"))
+	within(timestamp, "meta")["snapshot.json"] = h.pin(fmt.Sprintf("%d.snapshot.json", number(snapshot["version"])), snapshot)
+	h.put("timestamp", timestamp, "online")
+}
+
+func (h *hostile) pin(name string, doc object) object {
+	data := h.file(name)
+	sum := sha256.Sum256(data)
+	return object{"version": number(doc["version"]), "length": len(data), "hashes": object{"sha256": hex.EncodeToString(sum[:])}}
+}
+
+// target is the path below targets/ of a version's core, as a mirror serves it, and its content.
+func (h *hostile) target(version string) (name string, content []byte) {
+	h.t.Helper()
+	dir := "targets/core/stable/" + rig.Platform + "/" + version
+	entries, err := fs.ReadDir(os.DirFS(h.dir), dir)
+	if err != nil || len(entries) != 1 {
+		h.t.Fatalf("core of %s: %v %v", version, entries, err)
+	}
+	name = dir + "/" + entries[0].Name()
+	return name, h.file(name)
+}
+
+// endless sends bytes until the other side has enough.
+func endless(w http.ResponseWriter, _ *http.Request) {
+	block := bytes.Repeat([]byte("{"), 64<<10)
+	for {
+		if _, err := w.Write(block); err != nil {
+			return
+		}
+	}
 }

@@ -144,6 +144,9 @@ func (l Layout) Catalog() string { return filepath.Join(l.State, "catalog") }
 // Desired is the folder of the desired state: the running revision and the last known good.
 func (l Layout) Desired() string { return filepath.Join(l.State, "desired") }
 
+// Builtin is the folder of what builtin checks keep between runs.
+func (l Layout) Builtin() string { return filepath.Join(l.State, "builtin") }
+
 // Imported is the folder of checks imported from another agent on the box.
 func (l Layout) Imported() string { return filepath.Join(l.State, "imported") }
 

@@ -15,4 +15,4 @@ func startProcess(path string, args []string, attr *os.ProcAttr, _ bool) (*os.Pr
 }
 
 // Sweep has nothing to do where orphans go to init.
-func (f *Family) Sweep(bool) int { return 0 }
+func (f *Family) Sweep(bool, func(int) bool) int { return 0 }

@@ -53,9 +53,10 @@ func AdoptOrphans() error {
 }
 
 // Sweep looks at the processes that dead children left to us (see AdoptOrphans). Those that ended are
-// reaped, by their id. With kill those that live are killed, each with its process group. It returns
-// how many still live; the next Sweep reaps what this one killed, and finds what those had started.
-func (f *Family) Sweep(kill bool) int {
+// reaped, by their id. With kill those that live are killed, each with its process group, but for those
+// of a session that spare names (nil: none). It returns how many still live that are not spared; the
+// next Sweep reaps what this one killed, and finds what those had started.
+func (f *Family) Sweep(kill bool, spare func(session int) bool) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	live := 0
@@ -64,6 +65,9 @@ func (f *Family) Sweep(kill bool) int {
 			continue
 		}
 		if got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err != nil || got == pid {
+			continue
+		}
+		if session, err := unix.Getsid(pid); err == nil && spare != nil && spare(session) {
 			continue
 		}
 		live++

@@ -156,11 +156,11 @@ func TestSweepEndsWhatADeadChildLeftBehind(t *testing.T) {
 	if exit, err := c.Wait(); err != nil || exit.Code != 3 {
 		t.Fatalf("%v %v", exit, err)
 	}
-	if n := f.Sweep(false); n != 1 {
+	if n := f.Sweep(false, nil); n != 1 {
 		t.Errorf("%d orphans, want 1", n)
 	}
 	deadline := time.After(10 * time.Second)
-	for f.Sweep(true) > 0 {
+	for f.Sweep(true, nil) > 0 {
 		select {
 		case <-ended:
 		case <-deadline:

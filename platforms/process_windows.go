@@ -71,7 +71,7 @@ func ByImage() bool { return false }
 func AdoptOrphans() error { return errors.ErrUnsupported }
 
 // Sweep has nothing to do: a job holds what its processes start.
-func (f *Family) Sweep(bool) int { return 0 }
+func (f *Family) Sweep(bool, func(int) bool) int { return 0 }
 
 // Replace runs the given program in our place: it has our files, and its exit code is returned.
 func Replace(_ *os.File, path string, args, env []string) (exit int, err error) {

@@ -255,7 +255,7 @@ func (p *place) collect(ctx context.Context, out output, more words) error {
 		return err
 	case done:
 		out.printf("nothing to collect: this is published already\n%s\n", next)
-		return nil
+		return p.upload(ctx, out)
 	case len(q.Lacks()) > 0:
 		_ = p.still(out, q)
 		return errors.New("not enough have signed yet; nothing was published")
@@ -267,7 +267,7 @@ func (p *place) collect(ctx context.Context, out output, more words) error {
 		return err
 	}
 	out.printf("published: %s\n%s\n", plain(q.Purpose), next)
-	return nil
+	return p.upload(ctx, out)
 }
 
 // adoptive is the repository that the request is for.

@@ -229,7 +229,7 @@ func rotateCommand(f *flag.FlagSet) action {
 		if len(roles) == 0 {
 			return usageError("--role is missing")
 		}
-		return p.write(out, func(r *repo.Repo) error {
+		return p.write(ctx, out, func(r *repo.Repo) error {
 			said := said{nothing: "nothing to rotate: these keys sign already"}
 			for _, role := range slices.Sorted(maps.Keys(roles)) {
 				changed, err := r.Grant(role, roles[role], more)

@@ -19,7 +19,7 @@ func deltaCommand(f *flag.FlagSet) action {
 		if err := w.check(); err != nil {
 			return err
 		}
-		return p.write(out, func(r *repo.Repo) error {
+		return p.write(ctx, out, func(r *repo.Repo) error {
 			version, err := listedVersion(r, *channel, *version)
 			if err != nil {
 				return err

@@ -275,10 +275,11 @@ func TestBar(t *testing.T) {
 
 func TestPackIsAPlainStreamWithABoundedWindow(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	core := make([]byte, 20<<20) // longer than the window
-	for i := range core {
-		core[i] = byte(r.IntN(4))
+	piece := make([]byte, 1<<20)
+	for i := range piece {
+		piece[i] = byte(r.IntN(4))
 	}
+	core := bytes.Repeat(piece, packWindow/len(piece)+1) // longer than the window, and soon packed
 	packed, err := pack(core)
 	if err != nil {
 		t.Fatal(err)

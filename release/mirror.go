@@ -9,12 +9,14 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing"
 	"github.com/limpet-monitoring/limpet/signing/repo"
 	"github.com/limpet-monitoring/limpet/signing/tuf"
 )
@@ -29,7 +31,7 @@ type replica struct {
 func mirrorCommand(f *flag.FlagSet) action {
 	m := &replica{}
 	f.StringVar(&m.dir, "dir", "", "`folder` of the repository")
-	f.StringVar(&m.to, "to", "", "`folder` to copy to: a USB stick, or what a web server hands out")
+	f.StringVar(&m.to, "to", "", "`folder` to copy to: a USB stick, or what a web server hands out; or NAME.hook, a program that uploads")
 	f.StringVar(&m.root, "root", "", "`file` with the root that boxes trust (default: that of the copy, else the repository's own first one)")
 	f.BoolVar(&m.list, "list", false, "print the files in the order in which to upload them, and copy nothing")
 	f.BoolVar(&m.dry, "dry-run", false, "say what would be copied, and copy nothing")
@@ -63,7 +65,36 @@ func (m *replica) run(ctx context.Context, out output) error {
 		}
 		return nil
 	}
+	if m.hooked() {
+		return m.hand(ctx, out, files)
+	}
 	return m.copy(ctx, out, files)
+}
+
+// hooked says that a program uploads.
+func (m *replica) hooked() bool { return strings.HasSuffix(m.to, signing.HookEnd) }
+
+// hand gives the files' names to a program that uploads them, one a line, in their order. It runs in the repository's folder.
+func (m *replica) hand(ctx context.Context, out output, files []served) error {
+	program, err := filepath.Abs(m.to)
+	if err != nil {
+		return err
+	}
+	if m.dry {
+		out.printf("dry run, nothing was uploaded; else %s gets %d names\nnext: the same without --dry-run\n", m.to, len(files))
+		return nil
+	}
+	var names strings.Builder
+	for _, f := range files {
+		names.WriteString(f.name + "\n")
+	}
+	hook := exec.CommandContext(ctx, program)
+	hook.Dir, hook.Stdin, hook.Stdout, hook.Stderr = m.dir, strings.NewReader(names.String()), out.stderr, out.stderr
+	if err := hook.Run(); err != nil {
+		return fmt.Errorf("upload with %s: %w; what is served may lack what is new, and shows nothing broken; run it again", m.to, err)
+	}
+	out.printf("%s uploaded %d files\n", m.to, len(files))
+	return nil
 }
 
 // judge verifies the repository as a box does that has what the copy has, so that a
@@ -71,7 +102,7 @@ func (m *replica) run(ctx context.Context, out output) error {
 func (m *replica) judge(r *repo.Repo) (*tuf.Set, error) {
 	stored := tuf.Stored{}
 	root := m.root
-	if m.to != "" {
+	if m.to != "" && !m.hooked() {
 		there, err := repo.Open(fsys.Disk{}, m.to, nil)
 		switch {
 		case err == nil:

@@ -46,7 +46,7 @@ func publishCommand(f *flag.FlagSet) action {
 		if err := pub.check(); err != nil {
 			return err
 		}
-		return p.write(out, func(r *repo.Repo) error { return pub.publish(ctx, r, p, out) })
+		return p.write(ctx, out, func(r *repo.Repo) error { return pub.publish(ctx, r, p, out) })
 	}
 }
 

@@ -148,12 +148,7 @@ func verify(ctx context.Context, out output, r *repo.Repo, dir, rootFile string)
 	if err != nil {
 		return err
 	}
-	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ROLE\tVERSION\tEXPIRES\tIN DAYS")
-	for _, e := range set.Expiries() {
-		fmt.Fprintf(table, "%s\t%d\t%s\t%d\n", e.Role, e.Version, stamp(e.Expires), int(e.Expires.Sub(now).Hours()/24))
-	}
-	if err := table.Flush(); err != nil {
+	if err := printRoles(out, r, set, now); err != nil {
 		return err
 	}
 	if err := printTargets(out, r); err != nil {
@@ -168,6 +163,29 @@ func verify(ctx context.Context, out output, r *repo.Repo, dir, rootFile string)
 	}
 	out.printf("verified: %d files of targets, %d packed cores and deltas\nnext: %s\n", n, ways, next)
 	return nil
+}
+
+// printRoles shows each role: how long it holds, how many of whom have to sign it, and who has.
+func printRoles(out output, r *repo.Repo, set *tuf.Set, now time.Time) error {
+	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ROLE\tVERSION\tEXPIRES\tIN DAYS\tNEEDS\tKEYS (* HAS SIGNED)")
+	for _, e := range set.Expiries() {
+		s, err := r.Signers(e.Role)
+		if err != nil {
+			return err
+		}
+		var keys []string
+		for _, id := range s.Keys {
+			name := id[:8]
+			if s.Signed[id] {
+				name += "*"
+			}
+			keys = append(keys, name)
+		}
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%d of %d\t%s\n", e.Role, e.Version, stamp(e.Expires), int(e.Expires.Sub(now).Hours()/24),
+			s.Threshold, len(s.Keys), strings.Join(keys, " "))
+	}
+	return table.Flush()
 }
 
 // advice is what to do about a refusal that time alone brings.

@@ -40,7 +40,7 @@ func promoteCommand(f *flag.FlagSet) action {
 		if err != nil {
 			return err
 		}
-		return m.write(out, func(r *repo.Repo) error { return m.promote(ctx, r, out, waves) })
+		return m.write(ctx, out, func(r *repo.Repo) error { return m.promote(ctx, r, out, waves) })
 	}
 }
 
@@ -118,7 +118,7 @@ func turnCommand(t turn) func(f *flag.FlagSet) action {
 			if version == "" {
 				return usageError("say which version")
 			}
-			return p.write(out, func(r *repo.Repo) error {
+			return p.write(ctx, out, func(r *repo.Repo) error {
 				platforms, err := t.do(r, *channel, version, time.Now())
 				if err != nil {
 					return err
@@ -157,7 +157,7 @@ func floorCommand(f *flag.FlagSet) action {
 		if name == "" {
 			return usageError("say which version, or counter, is the lowest that may still be installed")
 		}
-		return p.write(out, func(r *repo.Repo) error {
+		return p.write(ctx, out, func(r *repo.Repo) error {
 			floor, err := counterOf(r, name)
 			if err != nil {
 				return err

@@ -27,6 +27,7 @@ type place struct {
 	dir     string
 	keys    string
 	request string // where to put what others have to sign; "" = sign with the keys here
+	to      string // where to copy or upload what was published, as mirror does; "" = nowhere
 	dry     bool
 	*secrets
 }
@@ -35,6 +36,7 @@ func placeFlags(f *flag.FlagSet) *place {
 	p := &place{secrets: secretFlags(f)}
 	f.StringVar(&p.dir, "dir", "", "`folder` of the repository")
 	f.StringVar(&p.keys, "keys", "", "`folder` of the key files that are on this machine, or one such file")
+	f.StringVar(&p.to, "to", "", "`folder` to copy to once it is published, or NAME.hook, a program that uploads; as limpet-release mirror does")
 	f.BoolVar(&p.dry, "dry-run", false, "say what would be done, and write nothing")
 	return p
 }
@@ -50,6 +52,8 @@ func (p *place) check() error {
 		return usageError("--dir is missing")
 	case p.keys == "" && p.request == "":
 		return usageError("--keys is missing")
+	case p.to != "" && p.request != "":
+		return usageError("--request publishes nothing; give --to to limpet-release collect")
 	}
 	return nil
 }
@@ -88,8 +92,8 @@ func (p *place) ring(development bool, out output) (repo.Ring, error) {
 	return keyDir(p.keys).production(p.ask)
 }
 
-// write runs change on the opened repository, under its lock.
-func (p *place) write(out output, change func(*repo.Repo) error) error {
+// write runs change on the opened repository, under its lock, and then brings what is published to where it is served.
+func (p *place) write(ctx context.Context, out output, change func(*repo.Repo) error) error {
 	if err := p.check(); err != nil {
 		return err
 	}
@@ -105,7 +109,18 @@ func (p *place) write(out output, change func(*repo.Repo) error) error {
 	if err != nil {
 		return err
 	}
-	return change(r)
+	if err := change(r); err != nil || p.request != "" {
+		return err
+	}
+	return p.upload(ctx, out)
+}
+
+// upload brings what is published to where it is served, where that was asked for.
+func (p *place) upload(ctx context.Context, out output) error {
+	if p.to == "" || p.dry {
+		return nil
+	}
+	return (&replica{dir: p.dir, to: p.to}).run(ctx, out)
 }
 
 // said is what a command says of its change.
@@ -156,7 +171,7 @@ func refreshCommand(f *flag.FlagSet) action {
 	p := placeFlags(f)
 	p.requestFlag(f)
 	return func(ctx context.Context, out output) error {
-		return p.write(out, func(r *repo.Repo) error { return p.refresh(ctx, r, out) })
+		return p.write(ctx, out, func(r *repo.Repo) error { return p.refresh(ctx, r, out) })
 	}
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Fetches what the tests need beyond Go, make and git: a C compiler (race detector), real Nagios plugins, curl (the installer's line), a browser.
+# Fetches what the tests need beyond Go, make and git: a C compiler (race detector), real Nagios plugins, curl (the installer's line), a browser, collectd.
 # As root on Debian or Ubuntu it installs them; as anybody else there it unpacks them below .cache/root; elsewhere it names
 # what is missing. Writes .cache/env, which the test targets read.
 set -eu
@@ -46,10 +46,36 @@ if [ -n "$need" ]; then
 	fi
 fi
 
+# collectd is only ever unpacked: installed, it would be a service of this machine's.
+collectd=$(command -v collectd || echo "$PWD/.cache/collectd/usr/sbin/collectd")
+if ! [ -x "$collectd" ]; then
+	command -v apt-get >/dev/null 2>&1 || { echo "error: the tests need collectd, and this is not Debian or Ubuntu" >&2; exit 1; }
+	apt="$PWD/.cache/apt-collectd"
+	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" .cache/collectd
+	opts="-o Dir::State::Lists=$apt/lists -o Dir::Cache=$apt/cache -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none"
+	( cd "$apt" && { apt-get download collectd-core || { apt-get $opts update -qq && apt-get $opts download collectd-core; }; } ) >.cache/apt.log 2>&1 ||
+		{ tail -n 20 .cache/apt.log >&2; exit 1; }
+	dpkg-deb -x "$apt"/collectd-core_*.deb .cache/collectd
+	rm -rf "$apt"
+fi
+# NRPE and its client, to compare with: only unpacked, because the package would start a daemon. It needs one library, which may be there.
+if [ ! -x .cache/nrpe/usr/sbin/nrpe ] && command -v apt-get >/dev/null 2>&1; then
+	echo "unpacking nagios-nrpe-server below .cache/nrpe"
+	rm -rf .cache/nrpe-debs
+	mkdir -p .cache/nrpe-debs/lists/partial .cache/nrpe-debs/cache/archives/partial .cache/nrpe
+	opts="-o Dir::State::Lists=$PWD/.cache/nrpe-debs/lists -o Dir::Cache=$PWD/.cache/nrpe-debs/cache -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none"
+	{ apt-get $opts update -qq && cd .cache/nrpe-debs && apt-get $opts download nagios-nrpe-server nagios-nrpe-plugin libwrap0 && cd ../..; } >.cache/apt.log 2>&1 ||
+		{ cd "$(dirname "$0")/.." 2>/dev/null; tail -n 20 .cache/apt.log >&2; exit 1; }
+	for deb in .cache/nrpe-debs/*.deb; do dpkg-deb -x "$deb" .cache/nrpe; done
+	rm -rf .cache/nrpe-debs
+fi
+
 {
 	echo "# written by scripts/deps.sh"
+	echo "export LIMPET_TEST_NRPE='$PWD/.cache/nrpe'"
 	if [ -x "$root$plugins/check_disk" ]; then plugins=$root$plugins; fi
 	echo "export LIMPET_TEST_PLUGINS='$plugins'"
+	echo "export LIMPET_TEST_COLLECTD='$collectd'"
 	if [ -d "$root/usr/lib" ]; then
 		libs=$(find "$root/usr/lib" "$root/lib" -maxdepth 2 -type d \( -name '*-linux-gnu*' -o -name pulseaudio \) 2>/dev/null | tr '\n' ':')
 		echo "export LIMPET_TEST_LIBS='$libs'"

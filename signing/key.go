@@ -126,6 +126,10 @@ func load(name string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
+	return parseKey(data)
+}
+
+func parseKey(data []byte) (Key, error) {
 	block, rest := pem.Decode(data)
 	if block != nil && block.Type == lockedType {
 		return Key{}, errors.New("a passphrase protects it, and none can be asked for here")

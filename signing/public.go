@@ -51,6 +51,10 @@ func loadPublic(name string) (Public, error) {
 	if err != nil {
 		return Public{}, err
 	}
+	return parsePublic(data)
+}
+
+func parsePublic(data []byte) (Public, error) {
 	block, rest := pem.Decode(data)
 	if block == nil || len(rest) > 0 {
 		return Public{}, errors.New("this is not a public key")

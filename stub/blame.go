@@ -37,12 +37,24 @@ func (s *supervisor) judgeOn(elapsed time.Duration) {
 	switch {
 	case !guilty:
 		s.note("spent", s.record.Trial, "it does not hold under good either")
+	case broken == sessionBit && !s.aloneAgain():
+		s.note("spent", s.record.Trial, "good has a session; it may just have come back")
 	case broken == sessionBit:
 		s.closed(s.decide(boot.SetAside{Now: s.wall()}), "session")
 	default:
 		s.fail(boot.Regressed)
 	}
 	s.swap.notBefore = max(s.swap.notBefore, s.machine.sinceBoot()+tryWait(s.record.Starts, s.soakTime()))
+}
+
+// aloneAgain counts how often a trial had no session where good then had one, and says whether that is no accident any more: a hub
+// that comes back while good is being watched looks the same once.
+func (s *supervisor) aloneAgain() bool {
+	if s.swap.aloneFor != s.record.Trial {
+		s.swap.alone, s.swap.aloneFor = 0, s.record.Trial
+	}
+	s.swap.alone++
+	return s.swap.alone >= boot.MaxTries
 }
 
 // fail is a verdict against the trial.

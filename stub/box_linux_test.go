@@ -10,9 +10,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,36 +26,50 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/store"
 )
 
-// programs are built once: the stub as it is shipped, and the fake core.
-var programs struct{ stub, core, fetch, strike string }
+// programs are built when the first test asks for them: the stub as it is shipped, its hands, a fake core, and what strikes
+// at durable calls.
+var programs = struct{ stub, core, fetch, strike func() string }{
+	built("limpet", "."), built("fakecore", "./testdata/fakecore"), built("limpet-fetch", "./fetch"), built("strike", "./testdata/strike"),
+}
+
+// programFolder is where they lie, made and removed by TestMain, unless e2e/mutate keeps one for many runs: none of the
+// programs that its selection of tests needs is of the package that it changes.
+var programFolder string
+
+func built(name, pkg string) func() string {
+	return sync.OnceValue(func() string {
+		out := filepath.Join(programFolder, name)
+		if _, err := os.Stat(out); err == nil {
+			return out // an earlier run of e2e/mutate's built it
+		}
+		if err := build(out, pkg); err != nil {
+			panic(err)
+		}
+		return out
+	})
+}
 
 // width is how many tests run side by side.
 var width = flag.Int("width", 8, "tests side by side")
 
+// TestMain runs the tests, or, started as the stub starts its verifier, is that.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "verify" {
+		main()
+	}
 	flag.Parse()
 	if err := flag.Set("test.parallel", strconv.Itoa(*width)); err != nil { // they mostly wait for time to pass
 		panic(err)
 	}
-	dir, err := os.MkdirTemp("", "limpet-stub-")
-	if err != nil {
+	if programFolder = os.Getenv("MUTATE_KEEP"); programFolder != "" {
+		os.Exit(m.Run())
+	}
+	var err error
+	if programFolder, err = os.MkdirTemp("", "limpet-stub-"); err != nil {
 		panic(err)
 	}
-	programs.stub, programs.core = filepath.Join(dir, "limpet"), filepath.Join(dir, "fakecore")
-	programs.fetch = filepath.Join(dir, "limpet-fetch")
-	sources := map[string]string{programs.stub: ".", programs.core: "./testdata/fakecore", programs.fetch: "./fetch"}
-	if runtime.GOARCH == "amd64" {
-		programs.strike = filepath.Join(dir, "strike")
-		sources[programs.strike] = "./testdata/strike"
-	}
-	for out, pkg := range sources {
-		if err := build(out, pkg); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-	}
 	code := m.Run()
-	os.RemoveAll(dir)
+	os.RemoveAll(programFolder)
 	os.Exit(code)
 }
 
@@ -109,7 +123,7 @@ func (b *box) must(err error) {
 // coreBytes is the fake core with something behind its end, so that each is another release.
 func coreBytes(t *testing.T, tail string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(programs.core)
+	data, err := os.ReadFile(programs.core())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +182,7 @@ func (b *box) mode(mode string) {
 // start starts the stub; what still runs at the end of the test is killed by its id.
 func (b *box) start(env ...string) *exec.Cmd {
 	b.t.Helper()
-	cmd := exec.Command(programs.stub, "run", "--root", b.Root)
+	cmd := exec.Command(programs.stub(), "run", "--root", b.Root)
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = io.Discard
 	b.must(cmd.Start())
@@ -263,7 +277,7 @@ func (b *box) flip(c boot.Core) {
 // limpet runs a command to its end.
 func (b *box) limpet(args ...string) (stdout, stderr string, code int) {
 	b.t.Helper()
-	cmd := exec.Command(programs.stub, append([]string{"--root", b.Root}, args...)...)
+	cmd := exec.Command(programs.stub(), append([]string{"--root", b.Root}, args...)...)
 	var out, err bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &err
 	_ = cmd.Run()

@@ -14,7 +14,7 @@ import (
 
 // ask runs the real verifier, by way of a program that starts it where one is given.
 func (b *box) ask(by ...string) string {
-	args := append(by, programs.stub, "verify", "--dir", b.TrustCore(), "--time", strconv.FormatInt(time.Now().Unix(), 10), "--platform", platform)
+	args := append(by, programs.stub(), "verify", "--dir", b.TrustCore(), "--time", strconv.FormatInt(time.Now().Unix(), 10), "--platform", platform)
 	out, _ := exec.Command(args[0], args[1:]...).Output()
 	return string(out)
 }
@@ -53,7 +53,7 @@ func TestVerifierHasNoRightsLeft(t *testing.T) {
 	name := filepath.Join(b.TrustCore(), "snapshot.json")
 	b.must(os.Remove(name))
 	b.must(unix.Mkfifo(name, 0o644)) // it waits here
-	cmd := exec.Command(programs.stub, "verify", "--dir", b.TrustCore(), "--time", "1", "--platform", platform)
+	cmd := exec.Command(programs.stub(), "verify", "--dir", b.TrustCore(), "--time", "1", "--platform", platform)
 	b.must(cmd.Start())
 	defer func() { cmd.Process.Kill(); cmd.Wait() }()
 	b.until("seccomp in force on every thread", 5*time.Second, func() bool {

@@ -101,8 +101,8 @@ type facts struct {
 }
 
 const (
-	rootOfWorld = "/proc/limpet" // what goes past the disk finds nothing there, and can make nothing
-	soakOfWorld = 10             // seconds
+	rootOfWorld = "/dev/null/limpet" // what goes past the disk finds nothing there, and can make nothing
+	soakOfWorld = 10                 // seconds
 	dayOne      = 1_790_000_000 / 3600 * 3600
 )
 
@@ -137,6 +137,11 @@ type world struct {
 	bad    string   // the first rule that was broken
 	phase  string   // at the last tick
 	said   []string // to the cores
+
+	// Of a box in a fleet.
+	listing func(now int64) []signed // what is listed, instead of what the story has published
+	refused bool                     // the hub refuses its session; the mirror answers
+	luck    func() float64           // instead of the middle
 }
 
 func (w *world) violated(format string, args ...any) {
@@ -159,7 +164,13 @@ func (w *world) sinceBoot() time.Duration { return w.up }
 func (w *world) disk() fsys.FS            { return w.layer }
 func (w *world) sweep(bool) int           { return 0 }
 func (w *world) shrink()                  {}
-func (w *world) chance() float64          { return 0.5 }
+
+func (w *world) chance() float64 {
+	if w.luck != nil {
+		return w.luck()
+	}
+	return 0.5
+}
 
 func (w *world) open(c boot.Core) (*os.File, error) {
 	data, err := fsys.Read(w.layer, worldLayout.CoreFile(c.Counter, hexOf(c.Hash)), 1<<10)
@@ -194,6 +205,10 @@ func (w *world) metadata() verdict {
 		return verdict{refused: "unreadable"}
 	}
 	v := verdict{issued: dayOne - 3600}
+	if w.listing != nil {
+		v.cores = w.listing(w.wall)
+		return v
+	}
 	for i := 1; i <= n; i++ {
 		if _, c := coreOfWorld(i); i != gone {
 			v.cores = append(v.cores, signed{Core: c, version: fmt.Sprintf("9.9.%d", i), channel: "stable", soak: soakOfWorld, open: 100})
@@ -313,7 +328,7 @@ func (f *fake) speak() {
 	if f.active {
 		judged |= 2 | local | network
 	}
-	if f.w.out {
+	if f.w.out || f.w.refused {
 		holds &^= sessionBit
 		if f.w.story.happening == dark {
 			holds &^= network

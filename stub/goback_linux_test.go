@@ -94,7 +94,7 @@ func TestDamagedGoodIsPlacedAgain(t *testing.T) {
 			case 2:
 				u.until("it says that nothing may run", 10*time.Second, func() bool { return u.view().state == noCore })
 			}
-			program, err := os.ReadFile(programs.fetch)
+			program, err := os.ReadFile(programs.fetch())
 			u.must(err)
 			u.must(os.WriteFile(u.Fetch(), program, 0o755))
 			u.limpet("look")

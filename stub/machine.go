@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
@@ -40,8 +41,14 @@ type system struct{ s *supervisor }
 func (m system) now() time.Time           { return time.Now() }
 func (m system) sinceBoot() time.Duration { return platforms.SinceBoot() }
 func (m system) disk() fsys.FS            { return fsys.Disk{} }
-func (m system) sweep(end bool) int       { return m.s.family.Sweep(end) }
-func (m system) chance() float64          { return chance() }
+func (m system) sweep(end bool) int {
+	var spared []int
+	if end && !m.s.stopping {
+		spared = platforms.NotedProcesses(m.s.layout.Collector())
+	}
+	return m.s.family.Sweep(end, func(session int) bool { return slices.Contains(spared, session) })
+}
+func (m system) chance() float64 { return chance() }
 
 func (m system) shrink() {
 	debug.FreeOSMemory()

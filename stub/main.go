@@ -102,6 +102,10 @@ const usage = `limpet watches this box.
 Every other command is the core's, which is verified first and runs with your rights:
 
   limpet try ./check_x.sh             run a plugin just as the agent would
+  limpet import nrpe                  take over the commands of NRPE as checks of this box
+  limpet doctor [--json]              what stands between this box and its hub, and what to do
+  limpet bundle [FILE]                a support archive without keys, tokens and passwords
+  limpet buffer [--records]           what is kept on disk until the hub has it
 
 --root DIR keeps everything below one folder; LIMPET_ROOT does the same.
 `

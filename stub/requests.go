@@ -41,8 +41,13 @@ func (s *supervisor) requests() bool {
 		if err == nil && !s.request(strings.Fields(string(data))) {
 			return false // it is asked again, once the record can be written
 		}
-		// Taken away only now that what it asks for is in the record: asked twice is asked once.
-		if err := disk.Remove(path); err != nil {
+		// Taken away only now that what it asks for is in the record: asked twice is asked once. It stays away before the next is
+		// taken: a hold that a power cut brought back alone, without the resume after it, would hold for ever.
+		err = disk.Remove(path)
+		if err == nil {
+			err = disk.SyncDir(s.layout.Request())
+		}
+		if err != nil {
 			s.log.warn("a request cannot be taken away", "file", name, "err", err.Error())
 			return false
 		}

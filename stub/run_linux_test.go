@@ -370,6 +370,34 @@ func TestWhatADeadCoreLeavesIsEnded(t *testing.T) {
 	b.untilRunning()
 }
 
+// What the core notes as a collector's process lives through the end of cores, and ends with the service.
+func TestACollectorIsNotEndedWithADeadCore(t *testing.T) {
+	t.Parallel()
+	b := newBox(t)
+	b.mode("leaves-orphans")
+	cmd := b.start()
+	v := b.untilRunning()
+	collector := b.orphan()
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(collector) + "/stat")
+	b.must(err)
+	born := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))[19]
+	folder := filepath.Join(b.Collector(), "metrics")
+	b.must(os.MkdirAll(folder, 0o700))
+	note := func(born string) {
+		b.must(os.WriteFile(filepath.Join(folder, "process"), []byte(strconv.Itoa(collector)+" "+born+" boot key 1 0\n"), 0o644))
+	}
+	note(born)
+	b.mode("")
+	b.must(syscall.Kill(v.core.pid, syscall.SIGKILL))
+	b.until("another core", 5*time.Second, func() bool { return b.view().core.pid != v.core.pid && b.view().state == running })
+	b.until("the sweep is over", 10*time.Second, func() bool { return b.view().restarts == 1 })
+	if !alive(collector) {
+		t.Fatal("the collector was ended with the core")
+	}
+	stop(t, cmd, syscall.SIGTERM)
+	b.until("the collector is gone", 5*time.Second, func() bool { return !alive(collector) })
+}
+
 func TestReload(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)

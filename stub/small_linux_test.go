@@ -16,7 +16,7 @@ const (
 )
 
 func TestTheStubIsSmall(t *testing.T) {
-	info, err := os.Stat(programs.stub)
+	info, err := os.Stat(programs.stub())
 	if err != nil {
 		t.Fatal(err)
 	}

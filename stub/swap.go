@@ -23,8 +23,10 @@ type swap struct {
 	hand     *time.Timer
 	soak     soak   // of core, where it is the trial
 	judge    *judge // good runs again: was it the trial?
-	deaths   int    // of core while next waits
-	wasWell  bool   // good was ready when next was started
+	alone    int    // how often the trial had no session and good then had one
+	aloneFor boot.Core
+	deaths   int  // of core while next waits
+	wasWell  bool // good was ready when next was started
 
 	notBefore time.Duration // since boot: the trial starts no sooner
 	down      time.Duration // for which good has not been ready

@@ -60,7 +60,7 @@ func newUpdatingOn(t *testing.T, root string, now func() time.Time, mirror ...st
 		mirror = []string{u.dir}
 	}
 	b.must(os.WriteFile(b.BoxFile(), []byte("mirror = "+strings.Join(mirror, ", ")+"\n"), 0o644))
-	program, err := os.ReadFile(programs.fetch)
+	program, err := os.ReadFile(programs.fetch())
 	b.must(err)
 	b.must(os.WriteFile(b.Fetch(), program, 0o755))
 	return u

@@ -62,6 +62,18 @@ func TestAWholeRolloutFollowsThePublishedFunction(t *testing.T) {
 // publishWaves puts a release with waves into a box's store, as limpet-fetch brings it.
 func publishWaves(t *testing.T, dir string, now time.Time, waves []tuf.Wave) {
 	t.Helper()
+	publishCores(t, dir, now, published{repo.Release{Version: "2.0.0", Counter: 2, Soak: 10 * time.Second, Waves: waves}, []byte("core")})
+}
+
+// published is a release and its core.
+type published struct {
+	repo.Release
+	core []byte
+}
+
+// publishCores puts releases, in their order, into a box's store.
+func publishCores(t *testing.T, dir string, now time.Time, releases ...published) {
+	t.Helper()
 	key, err := signing.Generate(true)
 	if err != nil {
 		t.Fatal(err)
@@ -71,9 +83,11 @@ func publishWaves(t *testing.T, dir string, now time.Time, waves []tuf.Wave) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rel := repo.Release{Channel: "stable", Version: "2.0.0", Counter: 2, Soak: 10 * time.Second, Contract: 1, Waves: waves}
-	if _, err := r.AddRelease(rel, map[string][]byte{"linux-amd64": []byte("core")}); err != nil {
-		t.Fatal(err)
+	for _, p := range releases {
+		p.Channel, p.Contract = "stable", 1
+		if _, err := r.AddRelease(p.Release, map[string][]byte{"linux-amd64": p.core}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, err := r.Commit(now); err != nil {
 		t.Fatal(err)
@@ -97,7 +111,7 @@ func asked(t *testing.T, dir string, now time.Time) []signed {
 		t.Fatal(err)
 	}
 	v := parseVerdict(out.String())
-	if v.refused != "" || len(v.cores) != 1 {
+	if v.refused != "" || len(v.cores) == 0 {
 		t.Fatalf("verdict %+v", v)
 	}
 	return v.cores

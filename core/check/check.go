@@ -41,7 +41,7 @@ func FromExit(code int) State {
 	return Unknown
 }
 
-// Check says what to run and when. Exactly one of Builtin and Plugin is set.
+// Check says what to run and when. Exactly one of Builtin, Plugin and Command is set.
 type Check struct {
 	Name    string        // unique on an agent, see ValidName
 	Builtin string        // name of a check that comes with the agent ("disk")
@@ -55,10 +55,14 @@ type Check struct {
 	TimeoutState State
 	Attempts     int               // results in a row that make a problem a hard one; 0 = DefaultAttempts
 	Flap         Flap              // when its changes count as flapping
-	User         string            // whom a plugin runs as, "" = as the box has it
+	User         string            // whom a plugin or Command runs as, "" = as the box has it
 	Dir          string            // a plugin's working directory, absolute; "" = the root directory
 	Macros       map[string]string // put into a plugin's arguments and environment, by name: see Expand
 	Default      bool              // one of the checks that run with no configuration
+
+	// Command is a command line of this box's own, the program's absolute path first. It never comes from a hub, and takes no Args.
+	Command []string
+	Group   string // its group, "" = the user's
 }
 
 // Equal says whether two checks are the same in every respect.
@@ -68,6 +72,9 @@ func (c Check) Equal(d Check) bool { return reflect.DeepEqual(c.bare(), d.bare()
 func (c Check) bare() Check {
 	if len(c.Args) == 0 {
 		c.Args = nil
+	}
+	if len(c.Command) == 0 {
+		c.Command = nil
 	}
 	if len(c.Macros) == 0 {
 		c.Macros = nil

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -71,7 +72,10 @@ func (c Check) Validate() error {
 	if err := c.validateSurroundings(); err != nil {
 		return err
 	}
-	return c.validateArgs()
+	if err := validateArgs(c.Command); err != nil {
+		return err
+	}
+	return validateArgs(c.Args)
 }
 
 func (c Check) validateJudging() error {
@@ -114,6 +118,14 @@ func absolute(dir string) bool {
 
 func (c Check) validateKind() error {
 	switch {
+	case len(c.Command) > 0 && (c.Builtin != "" || c.Plugin != "" || len(c.Args) > 0):
+		return fmt.Errorf("a command line of the box's own stands beside a builtin, a plugin or arguments: keep one")
+	case len(c.Command) > 0 && !filepath.IsAbs(c.Command[0]):
+		return fmt.Errorf("command %q: it begins with the absolute path of a program", clip(c.Command[0]))
+	case len(c.Command) > 0:
+		return nil
+	case c.Group != "":
+		return fmt.Errorf("only a command line of the box's own names a group")
 	case c.Builtin == "" && c.Plugin == "":
 		return fmt.Errorf("neither builtin nor plugin given: one of them says what to run")
 	case c.Builtin != "" && c.Plugin != "":
@@ -142,12 +154,12 @@ func (c Check) validateTimes() error {
 	return nil
 }
 
-func (c Check) validateArgs() error {
-	if len(c.Args) > MaxArgs {
-		return fmt.Errorf("%d arguments: at most %d", len(c.Args), MaxArgs)
+func validateArgs(args []string) error {
+	if len(args) > MaxArgs {
+		return fmt.Errorf("%d arguments: at most %d", len(args), MaxArgs)
 	}
 	total := 0
-	for i, a := range c.Args {
+	for i, a := range args {
 		if len(a) > MaxArg {
 			return fmt.Errorf("argument %d has %d bytes: at most %d", i+1, len(a), MaxArg)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -158,10 +159,14 @@ func ToCheck(w *Check) (check.Check, error) {
 	return c, nil
 }
 
-// Name says what ran, as Result.plugin carries it: "builtin:disk" or the plugin's file name.
+// Name says what ran, as Result.plugin carries it: "builtin:disk", the plugin's file name, or "own:check_disk" for a command line of
+// the box's own, whose arguments stay on the box.
 func Name(c check.Check) string {
-	if c.Builtin != "" {
+	switch {
+	case c.Builtin != "":
 		return "builtin:" + c.Builtin
+	case len(c.Command) > 0:
+		return "own:" + check.EscapeString(filepath.Base(c.Command[0]))
 	}
 	return c.Plugin
 }

@@ -962,6 +962,7 @@ type Facts struct {
 	Trust         string                 `protobuf:"bytes,17,opt,name=trust,proto3" json:"trust,omitempty"`              // "hub" or "signed"
 	Development   bool                   `protobuf:"varint,18,opt,name=development,proto3" json:"development,omitempty"` // the core's root is a development root
 	Checks        []string               `protobuf:"bytes,19,rep,name=checks,proto3" json:"checks,omitempty"`            // names of all checks that run, sorted: what is not among them is gone
+	Collectors    []*CollectorState      `protobuf:"bytes,30,rep,name=collectors,proto3" json:"collectors,omitempty"`    // by name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1129,6 +1130,122 @@ func (x *Facts) GetChecks() []string {
 	return nil
 }
 
+func (x *Facts) GetCollectors() []*CollectorState {
+	if x != nil {
+		return x.Collectors
+	}
+	return nil
+}
+
+// CollectorState is how one collector is. docs/collectors.md says what the words mean.
+type CollectorState struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	State         string                 `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`                     // "running", "starting", "waiting", "failed", "checking"
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`                       // why, one line; "" when all is well
+	SinceNs       int64                  `protobuf:"varint,5,opt,name=since_ns,json=sinceNs,proto3" json:"since_ns,omitempty"` // wall time: in this state
+	Pid           uint32                 `protobuf:"varint,6,opt,name=pid,proto3" json:"pid,omitempty"`                        // 0 = it does not run
+	Restarts      uint32                 `protobuf:"varint,7,opt,name=restarts,proto3" json:"restarts,omitempty"`              // since its configuration was taken
+	Refused       string                 `protobuf:"bytes,8,opt,name=refused,proto3" json:"refused,omitempty"`                 // why a newer configuration is not used, "" when the newest is
+	Local         bool                   `protobuf:"varint,9,opt,name=local,proto3" json:"local,omitempty"`                    // named in the box file
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CollectorState) Reset() {
+	*x = CollectorState{}
+	mi := &file_core_wire_wire_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CollectorState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CollectorState) ProtoMessage() {}
+
+func (x *CollectorState) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CollectorState.ProtoReflect.Descriptor instead.
+func (*CollectorState) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *CollectorState) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CollectorState) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *CollectorState) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *CollectorState) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *CollectorState) GetSinceNs() int64 {
+	if x != nil {
+		return x.SinceNs
+	}
+	return 0
+}
+
+func (x *CollectorState) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *CollectorState) GetRestarts() uint32 {
+	if x != nil {
+		return x.Restarts
+	}
+	return 0
+}
+
+func (x *CollectorState) GetRefused() string {
+	if x != nil {
+		return x.Refused
+	}
+	return ""
+}
+
+func (x *CollectorState) GetLocal() bool {
+	if x != nil {
+		return x.Local
+	}
+	return false
+}
+
 // Generation is a part of the agent's buffer with one writer.
 type Generation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1143,7 +1260,7 @@ type Generation struct {
 
 func (x *Generation) Reset() {
 	*x = Generation{}
-	mi := &file_core_wire_wire_proto_msgTypes[7]
+	mi := &file_core_wire_wire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1155,7 +1272,7 @@ func (x *Generation) String() string {
 func (*Generation) ProtoMessage() {}
 
 func (x *Generation) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[7]
+	mi := &file_core_wire_wire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1168,7 +1285,7 @@ func (x *Generation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generation.ProtoReflect.Descriptor instead.
 func (*Generation) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{7}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Generation) GetEpoch() uint64 {
@@ -1215,7 +1332,7 @@ type Generations struct {
 
 func (x *Generations) Reset() {
 	*x = Generations{}
-	mi := &file_core_wire_wire_proto_msgTypes[8]
+	mi := &file_core_wire_wire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1227,7 +1344,7 @@ func (x *Generations) String() string {
 func (*Generations) ProtoMessage() {}
 
 func (x *Generations) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[8]
+	mi := &file_core_wire_wire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1240,7 +1357,7 @@ func (x *Generations) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Generations.ProtoReflect.Descriptor instead.
 func (*Generations) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{8}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Generations) GetGenerations() []*Generation {
@@ -1262,7 +1379,7 @@ type Watermark struct {
 
 func (x *Watermark) Reset() {
 	*x = Watermark{}
-	mi := &file_core_wire_wire_proto_msgTypes[9]
+	mi := &file_core_wire_wire_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1274,7 +1391,7 @@ func (x *Watermark) String() string {
 func (*Watermark) ProtoMessage() {}
 
 func (x *Watermark) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[9]
+	mi := &file_core_wire_wire_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1287,7 +1404,7 @@ func (x *Watermark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watermark.ProtoReflect.Descriptor instead.
 func (*Watermark) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{9}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Watermark) GetEpoch() uint64 {
@@ -1320,7 +1437,7 @@ type Watermarks struct {
 
 func (x *Watermarks) Reset() {
 	*x = Watermarks{}
-	mi := &file_core_wire_wire_proto_msgTypes[10]
+	mi := &file_core_wire_wire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1332,7 +1449,7 @@ func (x *Watermarks) String() string {
 func (*Watermarks) ProtoMessage() {}
 
 func (x *Watermarks) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[10]
+	mi := &file_core_wire_wire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1345,7 +1462,7 @@ func (x *Watermarks) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watermarks.ProtoReflect.Descriptor instead.
 func (*Watermarks) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{10}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Watermarks) GetWatermarks() []*Watermark {
@@ -1371,7 +1488,7 @@ type Welcome struct {
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_core_wire_wire_proto_msgTypes[11]
+	mi := &file_core_wire_wire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1500,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[11]
+	mi := &file_core_wire_wire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1513,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{11}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Welcome) GetSessionId() string {
@@ -1468,7 +1585,7 @@ type Refuse struct {
 
 func (x *Refuse) Reset() {
 	*x = Refuse{}
-	mi := &file_core_wire_wire_proto_msgTypes[12]
+	mi := &file_core_wire_wire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1480,7 +1597,7 @@ func (x *Refuse) String() string {
 func (*Refuse) ProtoMessage() {}
 
 func (x *Refuse) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[12]
+	mi := &file_core_wire_wire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1610,7 @@ func (x *Refuse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refuse.ProtoReflect.Descriptor instead.
 func (*Refuse) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{12}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Refuse) GetCode() string {
@@ -1539,7 +1656,7 @@ type Perfdata struct {
 
 func (x *Perfdata) Reset() {
 	*x = Perfdata{}
-	mi := &file_core_wire_wire_proto_msgTypes[13]
+	mi := &file_core_wire_wire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1668,7 @@ func (x *Perfdata) String() string {
 func (*Perfdata) ProtoMessage() {}
 
 func (x *Perfdata) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[13]
+	mi := &file_core_wire_wire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1681,7 @@ func (x *Perfdata) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Perfdata.ProtoReflect.Descriptor instead.
 func (*Perfdata) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{13}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Perfdata) GetLabel() string {
@@ -1643,7 +1760,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_core_wire_wire_proto_msgTypes[14]
+	mi := &file_core_wire_wire_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1772,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[14]
+	mi := &file_core_wire_wire_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +1785,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{14}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Result) GetCheck() string {
@@ -1821,7 +1938,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_core_wire_wire_proto_msgTypes[15]
+	mi := &file_core_wire_wire_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +1950,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[15]
+	mi := &file_core_wire_wire_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +1963,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{15}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Standing) GetAttempt() uint32 {
@@ -1918,7 +2035,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_core_wire_wire_proto_msgTypes[16]
+	mi := &file_core_wire_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +2047,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[16]
+	mi := &file_core_wire_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +2060,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{16}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Gap) GetEpoch() uint64 {
@@ -1985,7 +2102,7 @@ type LostRun struct {
 
 func (x *LostRun) Reset() {
 	*x = LostRun{}
-	mi := &file_core_wire_wire_proto_msgTypes[17]
+	mi := &file_core_wire_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1997,7 +2114,7 @@ func (x *LostRun) String() string {
 func (*LostRun) ProtoMessage() {}
 
 func (x *LostRun) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[17]
+	mi := &file_core_wire_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2010,7 +2127,7 @@ func (x *LostRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LostRun.ProtoReflect.Descriptor instead.
 func (*LostRun) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{17}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LostRun) GetCheck() string {
@@ -2040,7 +2157,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_core_wire_wire_proto_msgTypes[18]
+	mi := &file_core_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2052,7 +2169,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[18]
+	mi := &file_core_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2065,7 +2182,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{18}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Event) GetKind() string {
@@ -2113,7 +2230,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_core_wire_wire_proto_msgTypes[19]
+	mi := &file_core_wire_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2125,7 +2242,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[19]
+	mi := &file_core_wire_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2138,7 +2255,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{19}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Item) GetSeq() uint64 {
@@ -2228,7 +2345,7 @@ type Items struct {
 
 func (x *Items) Reset() {
 	*x = Items{}
-	mi := &file_core_wire_wire_proto_msgTypes[20]
+	mi := &file_core_wire_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2240,7 +2357,7 @@ func (x *Items) String() string {
 func (*Items) ProtoMessage() {}
 
 func (x *Items) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[20]
+	mi := &file_core_wire_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2253,7 +2370,7 @@ func (x *Items) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Items.ProtoReflect.Descriptor instead.
 func (*Items) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{20}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Items) GetItems() []*Item {
@@ -2280,7 +2397,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_core_wire_wire_proto_msgTypes[21]
+	mi := &file_core_wire_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2292,7 +2409,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[21]
+	mi := &file_core_wire_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2305,7 +2422,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{21}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Batch) GetEpoch() uint64 {
@@ -2374,7 +2491,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_core_wire_wire_proto_msgTypes[22]
+	mi := &file_core_wire_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2386,7 +2503,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[22]
+	mi := &file_core_wire_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2399,7 +2516,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{22}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Ack) GetEpoch() uint64 {
@@ -2427,7 +2544,7 @@ type Reject struct {
 
 func (x *Reject) Reset() {
 	*x = Reject{}
-	mi := &file_core_wire_wire_proto_msgTypes[23]
+	mi := &file_core_wire_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2439,7 +2556,7 @@ func (x *Reject) String() string {
 func (*Reject) ProtoMessage() {}
 
 func (x *Reject) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[23]
+	mi := &file_core_wire_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2452,7 +2569,7 @@ func (x *Reject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reject.ProtoReflect.Descriptor instead.
 func (*Reject) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{23}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Reject) GetEpoch() uint64 {
@@ -2500,7 +2617,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_core_wire_wire_proto_msgTypes[24]
+	mi := &file_core_wire_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2512,7 +2629,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[24]
+	mi := &file_core_wire_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2525,7 +2642,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{24}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Check) GetName() string {
@@ -2647,13 +2764,14 @@ type Desired struct {
 	Checks        []*Check               `protobuf:"bytes,2,rep,name=checks,proto3" json:"checks,omitempty"`
 	NoDefaults    bool                   `protobuf:"varint,3,opt,name=no_defaults,json=noDefaults,proto3" json:"no_defaults,omitempty"` // do not run the default checks
 	Disable       []string               `protobuf:"bytes,4,rep,name=disable,proto3" json:"disable,omitempty"`                          // default checks not to run
+	Collectors    []*Collector           `protobuf:"bytes,20,rep,name=collectors,proto3" json:"collectors,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Desired) Reset() {
 	*x = Desired{}
-	mi := &file_core_wire_wire_proto_msgTypes[25]
+	mi := &file_core_wire_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2665,7 +2783,7 @@ func (x *Desired) String() string {
 func (*Desired) ProtoMessage() {}
 
 func (x *Desired) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[25]
+	mi := &file_core_wire_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2678,7 +2796,7 @@ func (x *Desired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Desired.ProtoReflect.Descriptor instead.
 func (*Desired) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{25}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Desired) GetRevision() uint64 {
@@ -2709,6 +2827,130 @@ func (x *Desired) GetDisable() []string {
 	return nil
 }
 
+func (x *Desired) GetCollectors() []*Collector {
+	if x != nil {
+		return x.Collectors
+	}
+	return nil
+}
+
+// Collector is one long-running program that the agent configures and keeps running. Texts are templates (docs/collectors.md).
+type Collector struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"`
+	Program       string                 `protobuf:"bytes,3,opt,name=program,proto3" json:"program,omitempty"` // "" = the kind's own
+	Args          []string               `protobuf:"bytes,4,rep,name=args,proto3" json:"args,omitempty"`
+	Config        string                 `protobuf:"bytes,5,opt,name=config,proto3" json:"config,omitempty"`
+	File          string                 `protobuf:"bytes,6,opt,name=file,proto3" json:"file,omitempty"`     // name of the configuration's file, "" = the kind's own
+	Test          []string               `protobuf:"bytes,7,rep,name=test,proto3" json:"test,omitempty"`     // arguments, instead of the kind's own
+	Health        []string               `protobuf:"bytes,8,rep,name=health,proto3" json:"health,omitempty"` // a command
+	HealthEveryMs uint32                 `protobuf:"varint,9,opt,name=health_every_ms,json=healthEveryMs,proto3" json:"health_every_ms,omitempty"`
+	MemoryBytes   uint64                 `protobuf:"varint,10,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"` // 0 = no limit
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Collector) Reset() {
+	*x = Collector{}
+	mi := &file_core_wire_wire_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Collector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Collector) ProtoMessage() {}
+
+func (x *Collector) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Collector.ProtoReflect.Descriptor instead.
+func (*Collector) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Collector) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Collector) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *Collector) GetProgram() string {
+	if x != nil {
+		return x.Program
+	}
+	return ""
+}
+
+func (x *Collector) GetArgs() []string {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *Collector) GetConfig() string {
+	if x != nil {
+		return x.Config
+	}
+	return ""
+}
+
+func (x *Collector) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *Collector) GetTest() []string {
+	if x != nil {
+		return x.Test
+	}
+	return nil
+}
+
+func (x *Collector) GetHealth() []string {
+	if x != nil {
+		return x.Health
+	}
+	return nil
+}
+
+func (x *Collector) GetHealthEveryMs() uint32 {
+	if x != nil {
+		return x.HealthEveryMs
+	}
+	return 0
+}
+
+func (x *Collector) GetMemoryBytes() uint64 {
+	if x != nil {
+		return x.MemoryBytes
+	}
+	return 0
+}
+
 type RevisionReport struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -2720,7 +2962,7 @@ type RevisionReport struct {
 
 func (x *RevisionReport) Reset() {
 	*x = RevisionReport{}
-	mi := &file_core_wire_wire_proto_msgTypes[26]
+	mi := &file_core_wire_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2732,7 +2974,7 @@ func (x *RevisionReport) String() string {
 func (*RevisionReport) ProtoMessage() {}
 
 func (x *RevisionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[26]
+	mi := &file_core_wire_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2745,7 +2987,7 @@ func (x *RevisionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevisionReport.ProtoReflect.Descriptor instead.
 func (*RevisionReport) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{26}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *RevisionReport) GetRevision() uint64 {
@@ -2780,7 +3022,7 @@ type RunNow struct {
 
 func (x *RunNow) Reset() {
 	*x = RunNow{}
-	mi := &file_core_wire_wire_proto_msgTypes[27]
+	mi := &file_core_wire_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2792,7 +3034,7 @@ func (x *RunNow) String() string {
 func (*RunNow) ProtoMessage() {}
 
 func (x *RunNow) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[27]
+	mi := &file_core_wire_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2805,7 +3047,7 @@ func (x *RunNow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunNow.ProtoReflect.Descriptor instead.
 func (*RunNow) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{27}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RunNow) GetCall() string {
@@ -2831,7 +3073,7 @@ type CancelRun struct {
 
 func (x *CancelRun) Reset() {
 	*x = CancelRun{}
-	mi := &file_core_wire_wire_proto_msgTypes[28]
+	mi := &file_core_wire_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2843,7 +3085,7 @@ func (x *CancelRun) String() string {
 func (*CancelRun) ProtoMessage() {}
 
 func (x *CancelRun) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[28]
+	mi := &file_core_wire_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2856,7 +3098,7 @@ func (x *CancelRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRun.ProtoReflect.Descriptor instead.
 func (*CancelRun) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{28}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *CancelRun) GetCall() string {
@@ -2877,7 +3119,7 @@ type RunOutput struct {
 
 func (x *RunOutput) Reset() {
 	*x = RunOutput{}
-	mi := &file_core_wire_wire_proto_msgTypes[29]
+	mi := &file_core_wire_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2889,7 +3131,7 @@ func (x *RunOutput) String() string {
 func (*RunOutput) ProtoMessage() {}
 
 func (x *RunOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[29]
+	mi := &file_core_wire_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2902,7 +3144,7 @@ func (x *RunOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunOutput.ProtoReflect.Descriptor instead.
 func (*RunOutput) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{29}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RunOutput) GetCall() string {
@@ -2938,7 +3180,7 @@ type RunEnd struct {
 
 func (x *RunEnd) Reset() {
 	*x = RunEnd{}
-	mi := &file_core_wire_wire_proto_msgTypes[30]
+	mi := &file_core_wire_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2950,7 +3192,7 @@ func (x *RunEnd) String() string {
 func (*RunEnd) ProtoMessage() {}
 
 func (x *RunEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[30]
+	mi := &file_core_wire_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2963,7 +3205,7 @@ func (x *RunEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnd.ProtoReflect.Descriptor instead.
 func (*RunEnd) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RunEnd) GetCall() string {
@@ -3003,7 +3245,7 @@ type Look struct {
 
 func (x *Look) Reset() {
 	*x = Look{}
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3015,7 +3257,7 @@ func (x *Look) String() string {
 func (*Look) ProtoMessage() {}
 
 func (x *Look) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3028,7 +3270,7 @@ func (x *Look) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Look.ProtoReflect.Descriptor instead.
 func (*Look) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
 }
 
 // Follow: take releases of this channel from now on; with a pin, run exactly that version.
@@ -3042,7 +3284,7 @@ type Follow struct {
 
 func (x *Follow) Reset() {
 	*x = Follow{}
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3054,7 +3296,7 @@ func (x *Follow) String() string {
 func (*Follow) ProtoMessage() {}
 
 func (x *Follow) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3067,7 +3309,7 @@ func (x *Follow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Follow.ProtoReflect.Descriptor instead.
 func (*Follow) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Follow) GetChannel() string {
@@ -3093,7 +3335,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_core_wire_wire_proto_msgTypes[33]
+	mi := &file_core_wire_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3105,7 +3347,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[33]
+	mi := &file_core_wire_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3118,7 +3360,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
 }
 
 type Resume struct {
@@ -3129,7 +3371,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_core_wire_wire_proto_msgTypes[34]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3141,7 +3383,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[34]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3154,7 +3396,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
 }
 
 // Successor announces that a newer core of this agent starts beside this one: a session whose proof carries the nonce is no clone.
@@ -3167,7 +3409,7 @@ type Successor struct {
 
 func (x *Successor) Reset() {
 	*x = Successor{}
-	mi := &file_core_wire_wire_proto_msgTypes[35]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3179,7 +3421,7 @@ func (x *Successor) String() string {
 func (*Successor) ProtoMessage() {}
 
 func (x *Successor) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[35]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3192,7 +3434,7 @@ func (x *Successor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Successor.ProtoReflect.Descriptor instead.
 func (*Successor) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Successor) GetNonce() string {
@@ -3211,7 +3453,7 @@ type Active struct {
 
 func (x *Active) Reset() {
 	*x = Active{}
-	mi := &file_core_wire_wire_proto_msgTypes[36]
+	mi := &file_core_wire_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3223,7 +3465,7 @@ func (x *Active) String() string {
 func (*Active) ProtoMessage() {}
 
 func (x *Active) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[36]
+	mi := &file_core_wire_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3236,7 +3478,7 @@ func (x *Active) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Active.ProtoReflect.Descriptor instead.
 func (*Active) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{38}
 }
 
 type Heartbeat struct {
@@ -3250,7 +3492,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_core_wire_wire_proto_msgTypes[37]
+	mi := &file_core_wire_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3262,7 +3504,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[37]
+	mi := &file_core_wire_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3275,7 +3517,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Heartbeat) GetSentNs() int64 {
@@ -3310,7 +3552,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_core_wire_wire_proto_msgTypes[38]
+	mi := &file_core_wire_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3322,7 +3564,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[38]
+	mi := &file_core_wire_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3335,7 +3577,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{38}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Bye) GetCause() string {
@@ -3420,7 +3662,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\brevision\x18\a \x01(\x04R\brevision\"E\n" +
 	"\x05Enrol\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\fR\atokenId\x12!\n" +
-	"\ftoken_secret\x18\x02 \x01(\fR\vtokenSecret\"\xdb\x04\n" +
+	"\ftoken_secret\x18\x02 \x01(\fR\vtokenSecret\"\x96\x05\n" +
 	"\x05Facts\x12\x1a\n" +
 	"\bhostname\x18\x01 \x01(\tR\bhostname\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x0e\n" +
@@ -3441,10 +3683,23 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\aplugins\x18\x10 \x03(\tR\aplugins\x12\x14\n" +
 	"\x05trust\x18\x11 \x01(\tR\x05trust\x12 \n" +
 	"\vdevelopment\x18\x12 \x01(\bR\vdevelopment\x12\x16\n" +
-	"\x06checks\x18\x13 \x03(\tR\x06checks\x1a7\n" +
+	"\x06checks\x18\x13 \x03(\tR\x06checks\x129\n" +
+	"\n" +
+	"collectors\x18\x1e \x03(\v2\x19.limpet.v1.CollectorStateR\n" +
+	"collectors\x1a7\n" +
 	"\tMoreEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x87\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdb\x01\n" +
+	"\x0eCollectorState\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\x12\x19\n" +
+	"\bsince_ns\x18\x05 \x01(\x03R\asinceNs\x12\x10\n" +
+	"\x03pid\x18\x06 \x01(\rR\x03pid\x12\x1a\n" +
+	"\brestarts\x18\a \x01(\rR\brestarts\x12\x18\n" +
+	"\arefused\x18\b \x01(\tR\arefused\x12\x14\n" +
+	"\x05local\x18\t \x01(\bR\x05local\"\x87\x01\n" +
 	"\n" +
 	"Generation\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x18\n" +
@@ -3586,13 +3841,28 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\tflap_high\x18\x1c \x01(\x02R\bflapHigh\x1a9\n" +
 	"\vMacrosEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8a\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc0\x01\n" +
 	"\aDesired\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12(\n" +
 	"\x06checks\x18\x02 \x03(\v2\x10.limpet.v1.CheckR\x06checks\x12\x1f\n" +
 	"\vno_defaults\x18\x03 \x01(\bR\n" +
 	"noDefaults\x12\x18\n" +
-	"\adisable\x18\x04 \x03(\tR\adisable\"d\n" +
+	"\adisable\x18\x04 \x03(\tR\adisable\x124\n" +
+	"\n" +
+	"collectors\x18\x14 \x03(\v2\x14.limpet.v1.CollectorR\n" +
+	"collectors\"\x84\x02\n" +
+	"\tCollector\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
+	"\aprogram\x18\x03 \x01(\tR\aprogram\x12\x12\n" +
+	"\x04args\x18\x04 \x03(\tR\x04args\x12\x16\n" +
+	"\x06config\x18\x05 \x01(\tR\x06config\x12\x12\n" +
+	"\x04file\x18\x06 \x01(\tR\x04file\x12\x12\n" +
+	"\x04test\x18\a \x03(\tR\x04test\x12\x16\n" +
+	"\x06health\x18\b \x03(\tR\x06health\x12&\n" +
+	"\x0fhealth_every_ms\x18\t \x01(\rR\rhealthEveryMs\x12!\n" +
+	"\fmemory_bytes\x18\n" +
+	" \x01(\x04R\vmemoryBytes\"d\n" +
 	"\x0eRevisionReport\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x1a\n" +
@@ -3649,7 +3919,7 @@ func file_core_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_core_wire_wire_proto_goTypes = []any{
 	(State)(0),             // 0: limpet.v1.State
 	(Trigger)(0),           // 1: limpet.v1.Trigger
@@ -3660,96 +3930,100 @@ var file_core_wire_wire_proto_goTypes = []any{
 	(*Proof)(nil),          // 6: limpet.v1.Proof
 	(*Enrol)(nil),          // 7: limpet.v1.Enrol
 	(*Facts)(nil),          // 8: limpet.v1.Facts
-	(*Generation)(nil),     // 9: limpet.v1.Generation
-	(*Generations)(nil),    // 10: limpet.v1.Generations
-	(*Watermark)(nil),      // 11: limpet.v1.Watermark
-	(*Watermarks)(nil),     // 12: limpet.v1.Watermarks
-	(*Welcome)(nil),        // 13: limpet.v1.Welcome
-	(*Refuse)(nil),         // 14: limpet.v1.Refuse
-	(*Perfdata)(nil),       // 15: limpet.v1.Perfdata
-	(*Result)(nil),         // 16: limpet.v1.Result
-	(*Standing)(nil),       // 17: limpet.v1.Standing
-	(*Gap)(nil),            // 18: limpet.v1.Gap
-	(*LostRun)(nil),        // 19: limpet.v1.LostRun
-	(*Event)(nil),          // 20: limpet.v1.Event
-	(*Item)(nil),           // 21: limpet.v1.Item
-	(*Items)(nil),          // 22: limpet.v1.Items
-	(*Batch)(nil),          // 23: limpet.v1.Batch
-	(*Ack)(nil),            // 24: limpet.v1.Ack
-	(*Reject)(nil),         // 25: limpet.v1.Reject
-	(*Check)(nil),          // 26: limpet.v1.Check
-	(*Desired)(nil),        // 27: limpet.v1.Desired
-	(*RevisionReport)(nil), // 28: limpet.v1.RevisionReport
-	(*RunNow)(nil),         // 29: limpet.v1.RunNow
-	(*CancelRun)(nil),      // 30: limpet.v1.CancelRun
-	(*RunOutput)(nil),      // 31: limpet.v1.RunOutput
-	(*RunEnd)(nil),         // 32: limpet.v1.RunEnd
-	(*Look)(nil),           // 33: limpet.v1.Look
-	(*Follow)(nil),         // 34: limpet.v1.Follow
-	(*Hold)(nil),           // 35: limpet.v1.Hold
-	(*Resume)(nil),         // 36: limpet.v1.Resume
-	(*Successor)(nil),      // 37: limpet.v1.Successor
-	(*Active)(nil),         // 38: limpet.v1.Active
-	(*Heartbeat)(nil),      // 39: limpet.v1.Heartbeat
-	(*Bye)(nil),            // 40: limpet.v1.Bye
-	nil,                    // 41: limpet.v1.Facts.MoreEntry
-	nil,                    // 42: limpet.v1.Event.AttributesEntry
-	nil,                    // 43: limpet.v1.Check.MacrosEntry
+	(*CollectorState)(nil), // 9: limpet.v1.CollectorState
+	(*Generation)(nil),     // 10: limpet.v1.Generation
+	(*Generations)(nil),    // 11: limpet.v1.Generations
+	(*Watermark)(nil),      // 12: limpet.v1.Watermark
+	(*Watermarks)(nil),     // 13: limpet.v1.Watermarks
+	(*Welcome)(nil),        // 14: limpet.v1.Welcome
+	(*Refuse)(nil),         // 15: limpet.v1.Refuse
+	(*Perfdata)(nil),       // 16: limpet.v1.Perfdata
+	(*Result)(nil),         // 17: limpet.v1.Result
+	(*Standing)(nil),       // 18: limpet.v1.Standing
+	(*Gap)(nil),            // 19: limpet.v1.Gap
+	(*LostRun)(nil),        // 20: limpet.v1.LostRun
+	(*Event)(nil),          // 21: limpet.v1.Event
+	(*Item)(nil),           // 22: limpet.v1.Item
+	(*Items)(nil),          // 23: limpet.v1.Items
+	(*Batch)(nil),          // 24: limpet.v1.Batch
+	(*Ack)(nil),            // 25: limpet.v1.Ack
+	(*Reject)(nil),         // 26: limpet.v1.Reject
+	(*Check)(nil),          // 27: limpet.v1.Check
+	(*Desired)(nil),        // 28: limpet.v1.Desired
+	(*Collector)(nil),      // 29: limpet.v1.Collector
+	(*RevisionReport)(nil), // 30: limpet.v1.RevisionReport
+	(*RunNow)(nil),         // 31: limpet.v1.RunNow
+	(*CancelRun)(nil),      // 32: limpet.v1.CancelRun
+	(*RunOutput)(nil),      // 33: limpet.v1.RunOutput
+	(*RunEnd)(nil),         // 34: limpet.v1.RunEnd
+	(*Look)(nil),           // 35: limpet.v1.Look
+	(*Follow)(nil),         // 36: limpet.v1.Follow
+	(*Hold)(nil),           // 37: limpet.v1.Hold
+	(*Resume)(nil),         // 38: limpet.v1.Resume
+	(*Successor)(nil),      // 39: limpet.v1.Successor
+	(*Active)(nil),         // 40: limpet.v1.Active
+	(*Heartbeat)(nil),      // 41: limpet.v1.Heartbeat
+	(*Bye)(nil),            // 42: limpet.v1.Bye
+	nil,                    // 43: limpet.v1.Facts.MoreEntry
+	nil,                    // 44: limpet.v1.Event.AttributesEntry
+	nil,                    // 45: limpet.v1.Check.MacrosEntry
 }
 var file_core_wire_wire_proto_depIdxs = []int32{
 	3,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
 	4,  // 1: limpet.v1.Frame.challenge:type_name -> limpet.v1.Challenge
 	6,  // 2: limpet.v1.Frame.proof:type_name -> limpet.v1.Proof
-	13, // 3: limpet.v1.Frame.welcome:type_name -> limpet.v1.Welcome
-	14, // 4: limpet.v1.Frame.refuse:type_name -> limpet.v1.Refuse
-	23, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
-	31, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
-	32, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
-	28, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
-	10, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
+	14, // 3: limpet.v1.Frame.welcome:type_name -> limpet.v1.Welcome
+	15, // 4: limpet.v1.Frame.refuse:type_name -> limpet.v1.Refuse
+	24, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
+	33, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
+	34, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
+	30, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
+	11, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
 	8,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
-	37, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
-	38, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
-	24, // 13: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
-	25, // 14: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
-	27, // 15: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
-	29, // 16: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
-	30, // 17: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
-	33, // 18: limpet.v1.Frame.look:type_name -> limpet.v1.Look
-	12, // 19: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
-	34, // 20: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
-	35, // 21: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
-	36, // 22: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
-	39, // 23: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
-	40, // 24: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
+	39, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
+	40, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
+	25, // 13: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
+	26, // 14: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
+	28, // 15: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
+	31, // 16: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
+	32, // 17: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
+	35, // 18: limpet.v1.Frame.look:type_name -> limpet.v1.Look
+	13, // 19: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
+	36, // 20: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
+	37, // 21: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
+	38, // 22: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
+	41, // 23: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
+	42, // 24: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
 	5,  // 25: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
 	7,  // 26: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
 	8,  // 27: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
-	9,  // 28: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
-	41, // 29: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
-	9,  // 30: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
-	11, // 31: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
-	11, // 32: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
-	0,  // 33: limpet.v1.Result.state:type_name -> limpet.v1.State
-	15, // 34: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
-	1,  // 35: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
-	17, // 36: limpet.v1.Result.standing:type_name -> limpet.v1.Standing
-	0,  // 37: limpet.v1.Standing.hard_state:type_name -> limpet.v1.State
-	42, // 38: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
-	16, // 39: limpet.v1.Item.result:type_name -> limpet.v1.Result
-	18, // 40: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
-	19, // 41: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
-	20, // 42: limpet.v1.Item.event:type_name -> limpet.v1.Event
-	21, // 43: limpet.v1.Items.items:type_name -> limpet.v1.Item
-	43, // 44: limpet.v1.Check.macros:type_name -> limpet.v1.Check.MacrosEntry
-	0,  // 45: limpet.v1.Check.timeout_state:type_name -> limpet.v1.State
-	26, // 46: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
-	16, // 47: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	10, // 28: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
+	43, // 29: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
+	9,  // 30: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
+	10, // 31: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
+	12, // 32: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
+	12, // 33: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
+	0,  // 34: limpet.v1.Result.state:type_name -> limpet.v1.State
+	16, // 35: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
+	1,  // 36: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
+	18, // 37: limpet.v1.Result.standing:type_name -> limpet.v1.Standing
+	0,  // 38: limpet.v1.Standing.hard_state:type_name -> limpet.v1.State
+	44, // 39: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
+	17, // 40: limpet.v1.Item.result:type_name -> limpet.v1.Result
+	19, // 41: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
+	20, // 42: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
+	21, // 43: limpet.v1.Item.event:type_name -> limpet.v1.Event
+	22, // 44: limpet.v1.Items.items:type_name -> limpet.v1.Item
+	45, // 45: limpet.v1.Check.macros:type_name -> limpet.v1.Check.MacrosEntry
+	0,  // 46: limpet.v1.Check.timeout_state:type_name -> limpet.v1.State
+	27, // 47: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
+	29, // 48: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
+	17, // 49: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_core_wire_wire_proto_init() }
@@ -3784,8 +4058,8 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_Heartbeat)(nil),
 		(*Frame_Bye)(nil),
 	}
-	file_core_wire_wire_proto_msgTypes[13].OneofWrappers = []any{}
-	file_core_wire_wire_proto_msgTypes[19].OneofWrappers = []any{
+	file_core_wire_wire_proto_msgTypes[14].OneofWrappers = []any{}
+	file_core_wire_wire_proto_msgTypes[20].OneofWrappers = []any{
 		(*Item_Result)(nil),
 		(*Item_Gap)(nil),
 		(*Item_LostRun)(nil),
@@ -3797,7 +4071,7 @@ func file_core_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_wire_wire_proto_rawDesc), len(file_core_wire_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   42,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

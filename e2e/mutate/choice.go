@@ -28,31 +28,25 @@ type choice struct {
 	seed   uint64
 }
 
-func (c choice) from(mutants []mutant) (func(mutant) bool, error) {
-	if c.only == "" && c.sample == 0 {
-		return func(mutant) bool { return true }, nil
-	}
-	var names []string
-	for _, m := range mutants {
-		names = append(names, m.name)
+// of lists the places of the chosen changes, in an order drawn by chance: what a run that is cut off has made is a sample, too.
+func (c choice) of(mutants []mutant) ([]int, error) {
+	var list []int
+	for i := range mutants {
+		list = append(list, i)
 	}
 	if c.only != "" {
 		data, err := os.ReadFile(c.only)
 		if err != nil {
 			return nil, err
 		}
-		listed := strings.Split(string(data), "\n")
-		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(listed, name) })
+		names := strings.Split(string(data), "\n")
+		list = slices.DeleteFunc(list, func(i int) bool { return !slices.Contains(names, mutants[i].name) })
 	}
-	if c.sample > 0 && c.sample < len(names) {
-		rand.New(rand.NewPCG(c.seed, 0)).Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-		names = names[:c.sample]
+	rand.New(rand.NewPCG(c.seed, 0)).Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	if c.sample > 0 {
+		list = list[:min(c.sample, len(list))]
 	}
-	chosen := map[string]bool{}
-	for _, name := range names {
-		chosen[name] = true
-	}
-	return func(m mutant) bool { return chosen[m.name] }, nil
+	return list, nil
 }
 
 // bounds are Wilson's for a share of which a sample is known, at 95 % confidence.

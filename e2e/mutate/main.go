@@ -3,13 +3,14 @@
 // mutate` runs it over what nothing may break; docs/mutation.md has the results,
 // and the reason for each change that survives.
 //
-//	mutate [-list FILE] [-hand FILE] [-only FILE] [-sample N -seed S] [-workers N] [-show] PACKAGE[:FILE,...[:FLAG,...]] ...
+//	mutate [-list FILE] [-hand FILE] [-only FILE] [-sample N -seed S] [-log FILE] [-workers N] [-show] PACKAGE[:FILE,...[:FLAG,...]] ...
 //
 // With files only the tests in them are run, where a package has slow ones too; flags
 // are for the tests. The file of -hand has changes that somebody thought of (hand.go);
 // they come first. The file of -only names changes, one a line as -show does: the others
 // are not made. -sample makes so many of those that are left, drawn by -seed, and says
-// within what bounds the share of all of them lies.
+// within what bounds the share of all of them lies. To the file of -log a line is added for
+// each as it is done: killed, reached, name.
 //
 // All changes but those to constants are compiled into one test program, each behind
 // a number that the environment switches on, so a change costs one run of the
@@ -26,6 +27,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"slices"
@@ -41,13 +43,14 @@ func main() {
 	only := flag.String("only", "", "a file that names the changes to make")
 	sample := flag.Int("sample", 0, "how many changes to make, 0 = all")
 	seed := flag.Uint64("seed", 1, "which ones")
+	log := flag.String("log", "", "a file for what comes of each change, while it comes")
 	workers := flag.Int("workers", runtime.NumCPU(), "tests that run at the same time")
 	show := flag.Bool("show", false, "list the changes and stop")
 	flag.Parse()
 	ok, err := byHand(*hand)
 	if err == nil {
 		var all bool
-		all, err = run(*list, choice{*only, *sample, *seed}, *workers, *show, flag.Args())
+		all, err = run(*list, choice{*only, *sample, *seed}, *log, *workers, *show, flag.Args())
 		ok = ok && all
 	}
 	if err != nil {
@@ -58,10 +61,19 @@ func main() {
 	}
 }
 
-func run(list string, c choice, workers int, show bool, packages []string) (bool, error) {
+func run(list string, c choice, log string, workers int, show bool, packages []string) (bool, error) {
 	excused, err := readList(list)
 	if err != nil {
 		return false, err
+	}
+	var to io.Writer
+	if log != "" {
+		f, err := os.OpenFile(log, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o666)
+		if err != nil {
+			return false, err
+		}
+		defer f.Close()
+		to = f
 	}
 	ok := true
 	for _, arg := range packages {
@@ -70,19 +82,18 @@ func run(list string, c choice, workers int, show bool, packages []string) (bool
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", sel.path, err)
 		}
-		chosen, err := c.from(p.mutants)
+		chosen, err := c.of(p.mutants)
 		if err != nil {
 			return false, err
 		}
 		if show {
-			for _, m := range p.mutants {
-				if chosen(m) {
-					fmt.Println(m.name)
-				}
+			slices.Sort(chosen)
+			for _, i := range chosen {
+				fmt.Println(p.mutants[i].name)
 			}
 			continue
 		}
-		r, err := measure(p, sel, workers, chosen)
+		r, err := measure(p, sel, workers, to, chosen)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", sel.path, err)
 		}
@@ -112,14 +123,12 @@ func readList(file string) (map[string]bool, error) {
 }
 
 // report prints one package's result and says whether it is good enough.
-func report(p *pkg, r results, excused map[string]bool, chosen func(mutant) bool) bool {
+func report(p *pkg, r results, excused map[string]bool, chosen []int) bool {
 	var survived, unknown []string
-	total := 0
-	for i, m := range p.mutants {
-		if chosen(m) {
-			total++
-		}
-		if r.killed[i] || !chosen(m) {
+	slices.Sort(chosen)
+	for _, i := range chosen {
+		m := p.mutants[i]
+		if r.killed[i] {
 			continue
 		}
 		survived = append(survived, m.name)
@@ -131,20 +140,22 @@ func report(p *pkg, r results, excused map[string]bool, chosen func(mutant) bool
 			unknown = append(unknown, m.where+"  "+m.name+why)
 		}
 	}
+	total := len(chosen)
 	killed := total - len(survived)
 	fmt.Printf("%s: %d changes, %d killed (%.1f %%), %d survived, %d of them not on the list\n",
 		p.path, total, killed, 100*float64(killed)/float64(max(total, 1)), len(survived), len(unknown))
+	for _, name := range unknown {
+		fmt.Println("  survived:", name)
+	}
 	if total < len(p.mutants) {
 		low, high := bounds(killed, total)
 		fmt.Printf("  %d of %d changes made: of all of them %.1f to %.1f %% would be killed (95 %% confidence, if they were drawn by chance)\n",
 			total, len(p.mutants), 100*low, 100*high)
-	}
-	for _, name := range unknown {
-		fmt.Println("  survived:", name)
+		return killed*100 >= wanted*total && len(unknown) == 0
 	}
 	stale := false
 	for name := range excused {
-		if strings.HasPrefix(name, p.path+"/") && !slices.Contains(survived, name) && chosen(mutant{name: name}) {
+		if strings.HasPrefix(name, p.path+"/") && !slices.Contains(survived, name) {
 			fmt.Println("  on the list, but killed or gone:", name)
 			stale = true
 		}

@@ -9,6 +9,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -37,6 +38,7 @@ type bench struct {
 	flags  []string // for its tests
 	folder string
 	binary string
+	keep   string // a folder for what tests may build once and use in every run
 	tests  []test
 }
 
@@ -47,13 +49,16 @@ type test struct {
 	reaches map[int]bool
 }
 
-func measure(p *pkg, sel selection, workers int, chosen func(mutant) bool) (results, error) {
+func measure(p *pkg, sel selection, workers int, log io.Writer, chosen []int) (results, error) {
 	folder, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return results{}, err
 	}
 	defer os.RemoveAll(folder)
-	b := &bench{pkg: p, flags: sel.flags, folder: folder, binary: filepath.Join(folder, "all.test")}
+	b := &bench{pkg: p, flags: sel.flags, folder: folder, binary: filepath.Join(folder, "all.test"), keep: filepath.Join(folder, "keep")}
+	if err := os.Mkdir(b.keep, 0o777); err != nil {
+		return results{}, err
+	}
 	if err := b.compile(b.binary, nil); err != nil {
 		return results{}, err
 	}
@@ -62,31 +67,30 @@ func measure(p *pkg, sel selection, workers int, chosen func(mutant) bool) (resu
 	}
 	r := results{make([]bool, len(p.mutants)), make([]bool, len(p.mutants))}
 	fmt.Fprintf(os.Stderr, "%s: %d tests take %.1f s one after the other\n", p.path, len(b.tests), b.took().Seconds())
-	todo, done := make(chan int), 0
+	todo := make(chan int)
 	var wg sync.WaitGroup
-	var failed sync.Map
+	var broken sync.Map
 	for range workers {
 		wg.Go(func() {
 			for i := range todo {
 				var err error
 				if r.killed[i], r.reached[i], err = b.try(i); err != nil {
-					failed.Store(i, err)
+					broken.Store(i, err)
+				}
+				if log != nil {
+					fmt.Fprintf(log, "%v\t%v\t%s\n", r.killed[i], r.reached[i], p.mutants[i].name)
 				}
 			}
 		})
 	}
-	for i, m := range p.mutants {
-		if !chosen(m) {
-			continue
-		}
+	for done, i := range chosen {
 		if todo <- i; done%100 == 99 {
 			fmt.Fprintf(os.Stderr, "%s: %d changes made\n", p.path, done+1)
 		}
-		done++
 	}
 	close(todo)
 	wg.Wait()
-	failed.Range(func(_, e any) bool { err = e.(error); return false })
+	broken.Range(func(_, e any) bool { err = e.(error); return false })
 	return r, err
 }
 
@@ -189,7 +193,7 @@ func (b *bench) testsIn(files []string) (map[string]bool, error) {
 func (b *bench) alone(name string) (test, error) {
 	list := filepath.Join(b.folder, name)
 	cmd := exec.Command(b.binary, append([]string{"-test.run", "^" + name + "$"}, b.flags...)...)
-	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_REACHED="+list)
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_REACHED="+list, "MUTATE_KEEP="+b.keep)
 	start := time.Now()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return test{}, fmt.Errorf("%s fails without any change: %w\n%s", name, err, out)
@@ -251,19 +255,36 @@ func (b *bench) run(binary string, tests []test, id int) (killed bool, err error
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	args := append([]string{"-test.failfast", "-test.run", "^(" + strings.Join(names, "|") + ")$"}, b.flags...)
+	args := append([]string{"-test.failfast", "-test.v=test2json", "-test.run", "^(" + strings.Join(names, "|") + ")$"}, b.flags...)
 	cmd := exec.CommandContext(ctx, binary, args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_ACTIVE="+strconv.Itoa(id))
+	out := &failing{over: cancel}
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Dir, cmd.Env = b.dir, append(os.Environ(), "MUTATE_ACTIVE="+strconv.Itoa(id), "MUTATE_KEEP="+b.keep)
 	cmd.WaitDelay = time.Second
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && ctx.Err() == nil && !errors.As(err, &exit) {
-		return false, fmt.Errorf("%s: %w\n%s", b.mutants[id-1].name, err, out.Bytes())
+		return false, fmt.Errorf("%s: %w\n%s", b.mutants[id-1].name, err, out.said)
 	}
 	return err != nil, nil
 }
+
+// failing ends a test program at the first test that fails: those beside it need not be waited for.
+type failing struct {
+	said []byte
+	over func()
+}
+
+func (f *failing) Write(b []byte) (int, error) {
+	from := max(0, len(f.said)-len(failed))
+	if f.said = append(f.said, b...); bytes.Contains(f.said[from:], []byte(failed)) {
+		f.over()
+	}
+	return len(b), nil
+}
+
+// failed is how the testing package begins the line, in the form it has for other programs, where it comes at once.
+const failed = "\x16--- FAIL"
 
 func (b *bench) took() (all time.Duration) {
 	for _, t := range b.tests {

@@ -55,6 +55,11 @@ case $stage in
 	sh -c "$line" || give_up "the installer ended with $? the second time"
 	[ "$(pid_of stub)" = "$before" ] || give_up "the second installation restarted what ran"
 	until_true 5 "hub shows it online" online
+	limpet try builtin:systemd -u limpet -u hub >/srv/units || give_up "the check of units says $(cat /srv/units)"
+	grep -q 'limpet.service is active (running)' /srv/units || give_up "the check of units says $(cat /srv/units)"
+	limpet try builtin:systemd -u no-such-unit >/srv/units && give_up "the check of units says $(cat /srv/units)"
+	grep -q 'no-such-unit.service does not exist' /srv/units || give_up "the check of units says $(cat /srv/units)"
+	say "systemd answers the check of units: $(limpet try builtin:systemd | head -n 1)"
 	systemctl show limpet -p Delegate -p KillMode -p Type -p WatchdogUSec -p Restart
 	cat /etc/limpet/agent.finger >/srv/finger
 	release 0.2.0 --core "$platform=/srv/next/limpet-core" || give_up "0.2.0 could not be published"

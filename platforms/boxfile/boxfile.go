@@ -57,14 +57,16 @@ type Box struct {
 	// AllowArgs is a regular expression by plugin name that its whole arguments must match:
 	// allow_args.check_disk = -w \d+% -c \d+%
 	AllowArgs map[string]string
-	Never     []string // never = plugin or check names that do not run here, whoever asks
+	// Collectors are the owner's own, by name: collector.NAME = collectd /etc/collectd/collectd.conf
+	Collectors map[string]string
+	Never      []string // never = plugin or check names that do not run here, whoever asks
 	// RunAs is whom plugins run as, "" for the core's own user; under a plugin's name, that one alone:
 	// run_as = nagios, run_as.check_smart = root
 	RunAs      map[string]string
-	Cgroups    *bool             // cgroups = no: plugins run without one of their own; nil is yes where it can be
 	AllowRunAs []string          // allow_run_as = users whom the hub may name for a check, * for any
 	Nice       int               // nice = 10, of plugins
 	Macros     map[string]string // macro.USER2 = secret, for arguments: $USER2$
+	Cgroups    *bool             // cgroups = no: plugins run without one of their own; nil is yes where it can be
 	Limit      Limit
 }
 

@@ -26,6 +26,7 @@ tags = web , berlin,
 plugin_dirs = /usr/lib/nagios/plugins
 allow_args.check_disk = -w \d+% -c \d+% # this is part of it = so is this
 allow_args.check_x.sh = .*
+collector.metrics = collectd /etc/collectd.conf
 never = check_by_ssh
 limit.runs = 8
 limit.output = 64K
@@ -51,8 +52,9 @@ limit.file_size = 100M
 		AllowArgs: map[string]string{
 			"check_disk": `-w \d+% -c \d+% # this is part of it = so is this`, "check_x.sh": ".*",
 		},
-		Never: []string{"check_by_ssh"},
-		RunAs: map[string]string{"": "nagios", "check_smart": "root"}, AllowRunAs: []string{"nagios", "backup"}, Nice: -5, Cgroups: &yes,
+		Collectors: map[string]string{"metrics": "collectd /etc/collectd.conf"},
+		Never:      []string{"check_by_ssh"},
+		RunAs:      map[string]string{"": "nagios", "check_smart": "root"}, AllowRunAs: []string{"nagios", "backup"}, Nice: -5, Cgroups: &yes,
 		Macros: map[string]string{"USER2": "s3cr=t"},
 		Limit: Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour,
 			Memory: 512 << 20, Processes: -1, CPU: 30 * time.Second, Files: 256, FileBytes: 100 << 20},

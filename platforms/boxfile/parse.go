@@ -105,6 +105,7 @@ var setters = map[string]func(*Box, string) string{
 // named are the keys that go on behind a dot with the name of what they are for.
 var named = map[string]func(*Box) *map[string]string{
 	"allow_args": func(b *Box) *map[string]string { return &b.AllowArgs },
+	"collector":  func(b *Box) *map[string]string { return &b.Collectors },
 	"run_as":     func(b *Box) *map[string]string { return &b.RunAs },
 	"macro":      func(b *Box) *map[string]string { return &b.Macros },
 }

@@ -192,14 +192,10 @@ func TestEveryChangeOfKeysForgets(t *testing.T) {
 				maps.Copy(at(m.docs["root"], "keys"), keys("timestamp2"))
 				at(m.docs["root"], "roles")["timestamp"] = role(1, "timestamp", "timestamp2")
 			}
-			for _, role := range []string{"timestamp", "snapshot", "targets"} {
-				m.docs[role]["version"] = 1 << 40
-			}
+			m.number(1<<40, "timestamp", "snapshot", "targets")
 			m.seal()
 			stored := m.refreshed()
-			for _, role := range []string{"timestamp", "snapshot", "targets"} {
-				m.docs[role]["version"] = 2
-			}
+			m.number(2, "timestamp", "snapshot", "targets")
 			m.nextRoot()
 			c.do(m)
 			m.seal()

@@ -210,6 +210,13 @@ func (m *mirror) bump(roles ...string) {
 	}
 }
 
+// number gives roles a version, whichever they had.
+func (m *mirror) number(version int, roles ...string) {
+	for _, role := range roles {
+		m.docs[role]["version"] = version
+	}
+}
+
 // forge puts a document signed as it is now where a client looks for it, without
 // telling its parent.
 func (m *mirror) forge(role string) {

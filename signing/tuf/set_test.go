@@ -107,6 +107,7 @@ func TestRoleSpeaksOnlyForItsPaths(t *testing.T) {
 	others := []string{
 		"core/beta/linux-amd64/1.0.0/limpet-core", // another channel
 		"core/stable/linux-arm64/1.0.0/limpet-core",
+		"stub/linux-amd64/1.0.0/limpet",
 		"core/Stable/linux-amd64/1.0.0/limpet-core", // on no system
 		"core/stable/linux-amd64/1.0.0/Limpet-Core",
 		folder + "1.0.0/deep/limpet-core", // "*" does not cross "/"

@@ -33,14 +33,18 @@ func twoTargets(m *mirror) {
 	m.signers["targets"] = []string{"targets", "targets2"}
 }
 
-// thefts are what somebody may do who controls the mirror and holds some keys. They
-// are the rows of docs/threat-model.md; kind 0 is what nothing here prevents.
-var thefts = []struct {
+type theft struct {
 	keys, what string
 	prepare    func(*mirror)
 	do         func(*mirror)
 	kind       tuf.Kind
-}{
+}
+
+func (th theft) name() string { return strings.ReplaceAll(th.keys+" "+th.what, ",", "") }
+
+// thefts are what somebody may do who controls the mirror and holds some keys. They
+// are the rows of docs/threat-model.md; kind 0 is what nothing here prevents.
+var thefts = []theft{
 	{"none", "lists a core", nil, by(stable, lists(stable), "thief"), tuf.Unsigned},
 	{"none", "shows nothing new", nil, func(*mirror) {}, 0},
 	{"timestamp", "lists a core", nil, by(stable, by("snapshot", lists(stable), "thief"), "thief"), tuf.Unsigned},
@@ -100,7 +104,7 @@ func beta(m *mirror) {
 
 func TestWhatAThiefCanAndCannotDo(t *testing.T) {
 	for _, c := range thefts {
-		t.Run(strings.ReplaceAll(c.keys+" "+c.what, ",", ""), func(t *testing.T) {
+		t.Run(c.name(), func(t *testing.T) {
 			m := newMirror(t)
 			if c.prepare != nil {
 				c.prepare(m)
@@ -147,9 +151,7 @@ func TestNewKeysEndATheft(t *testing.T) {
 	at(m.docs["root"], "keys")[keyID("snapshot2")] = tufKey("snapshot2")
 	at(m.docs["root"], "roles")["snapshot"] = role(1, "snapshot2")
 	m.signers["snapshot"] = []string{"snapshot2"}
-	for _, role := range []string{"timestamp", "snapshot"} {
-		m.docs[role]["version"] = 2
-	}
+	m.number(2, "timestamp", "snapshot")
 	m.seal()
 	if _, _, err := tuf.Refresh(stored, m.source, noon, folder); err != nil {
 		t.Error(err)

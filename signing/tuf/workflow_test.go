@@ -184,14 +184,10 @@ func TestFastForwardRecovery(t *testing.T) {
 	for _, stolen := range []string{"timestamp", "snapshot"} {
 		t.Run(stolen, func(t *testing.T) {
 			m := newMirror(t)
-			for _, role := range []string{"timestamp", "snapshot", "targets"} {
-				m.docs[role]["version"] = 1 << 40
-			}
+			m.number(1<<40, "timestamp", "snapshot", "targets")
 			m.seal()
 			stored := m.refreshed()
-			for _, role := range []string{"timestamp", "snapshot", "targets"} {
-				m.docs[role]["version"] = 2
-			}
+			m.number(2, "timestamp", "snapshot", "targets")
 			m.seal()
 			if _, _, err := tuf.Refresh(stored, m.source, noon, folder); err == nil {
 				t.Fatal("the lower versions were taken without new keys")

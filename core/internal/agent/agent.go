@@ -16,6 +16,7 @@ import (
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/buffer"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin"
+	"github.com/limpet-monitoring/limpet/core/internal/collector"
 	"github.com/limpet-monitoring/limpet/core/internal/config"
 	"github.com/limpet-monitoring/limpet/core/internal/control"
 	"github.com/limpet-monitoring/limpet/core/internal/handover"
@@ -63,6 +64,8 @@ type agent struct {
 	limit   int64         // of the buffer in bytes, as the box file said at the start; 0 = the default
 	board   board
 
+	collectors *collector.Collectors // Run's goroutine owns them; anybody may ask how they are
+
 	facts     atomic.Pointer[wire.Facts]
 	view      atomic.Pointer[view]           // what other goroutines may know of what Run owns
 	requests  chan func(context.Context)     // for the goroutine of Run
@@ -71,6 +74,7 @@ type agent struct {
 	changed   chan struct{}                  // holds one: state/checks is out of date
 	news      chan struct{}                  // holds one: the checks line may be
 	rejects   chan struct{}                  // holds one: look for logs of rejected cores
+	kept      chan struct{}                  // holds one: collectors are otherwise than the hub knows
 	timeFloor atomic.Int64                   // Unix seconds that the stub has proof of; 0 = none
 	active    atomic.Bool                    // schedules, or has
 	notes     atomic.Pointer[handover.Notes] // of the runs that are finished here after the handover
@@ -103,7 +107,9 @@ func Run(ctx context.Context, o Options) error {
 	a := &agent{
 		o: o, log: o.Log, requests: make(chan func(context.Context)), ended: make(chan struct{}), turns: make(chan turn), endBook: func() {},
 		changed: make(chan struct{}, 1), news: make(chan struct{}, 1), rejects: make(chan struct{}, 1),
+		kept: make(chan struct{}, 1),
 	}
+	a.collectors = a.newCollectors()
 	a.active.Store(o.Standby == "")
 	defer a.release() // behind the buffer's end: who waits for this core takes its generations over then
 	if err := o.Layout.MakeFolders(); err != nil {
@@ -120,7 +126,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	a.id = id
-	a.builtin = builtin.New(builtin.Env{HubOffset: a.hubOffset, Agent: a.agentStats})
+	a.builtin = builtin.New(builtin.Env{HubOffset: a.hubOffset, Agent: a.agentStats, Hub: a.wayToHub, StateDir: o.Layout.Builtin()})
 	a.runs.builtins = a.builtin
 	a.facts.Store(a.gather())
 	a.openSlots()
@@ -202,7 +208,9 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 	defer renew.Stop()
 	judge := time.NewTimer(judgeEvery)
 	defer judge.Stop()
-	news := a.news // nil while the timer runs
+	news, kept := a.news, a.kept // nil while their timers run
+	tell := time.NewTimer(judgeEvery)
+	defer tell.Stop()
 	var judged, said time.Time
 	for {
 		var err error
@@ -229,6 +237,14 @@ func (a *agent) loop(ctx context.Context, g *group) error {
 				said, err = judged, a.beat(g.ctx)
 				alive.Reset(aliveEvery)
 			}
+		case <-kept:
+			kept = nil
+			tell.Reset(gathers)
+		case <-tell.C:
+			if kept == nil {
+				a.tellCollectors()
+			}
+			kept = a.kept
 		case <-settle.C:
 			debug.FreeOSMemory()
 			platforms.ForgetCode()
@@ -321,6 +337,13 @@ func (a *agent) health() (bitmap, mask uint64) {
 	}
 	if a.session.Status().State == session.Connected {
 		bitmap |= bitSession
+	}
+	judged, hold := a.collectorsHold()
+	if judged {
+		mask |= bitCollectors
+	}
+	if hold {
+		bitmap |= bitCollectors
 	}
 	return bitmap, mask
 }

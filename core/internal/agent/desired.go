@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin"
 	"github.com/limpet-monitoring/limpet/core/internal/config"
+	"github.com/limpet-monitoring/limpet/core/internal/imported"
 	"github.com/limpet-monitoring/limpet/core/internal/plugin"
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
@@ -58,9 +60,14 @@ func (a *agent) dirs() []string {
 }
 
 func (a *agent) rules() config.Rules {
+	own, problems := imported.Checks(a.o.Layout.Imported())
+	for _, err := range problems {
+		a.log.Error("checks of the box's own", "err", err)
+	}
 	return config.Rules{
+		Own: own,
 		Box: config.Box{Trust: config.Trust(a.box.Trust.String()), PluginDirs: a.box.PluginDirs, AllowArgs: a.box.AllowArgs, Never: a.box.Never,
-			AllowRunAs: a.box.AllowRunAs, RunsAs: len(a.box.RunAs) > 0, Macros: a.box.Macros},
+			Collectors: a.box.Collectors, AllowRunAs: a.box.AllowRunAs, RunsAs: len(a.box.RunAs) > 0, Macros: a.box.Macros},
 		Builtins: builtins{a.builtin},
 		Plugins: func(name string) error {
 			_, err := plugin.Find(a.dirs(), name)
@@ -100,6 +107,7 @@ func (a *agent) run(ctx context.Context, set config.Set) error {
 	poke(a.changed)
 	a.show()
 	a.refreshFacts()
+	a.keepCollectors()
 	return nil
 }
 
@@ -153,6 +161,20 @@ func (a *agent) reload(ctx context.Context) {
 	}
 	a.refreshFacts()
 	a.session.Again()
+}
+
+// answerReload is reload on the word of a command on this box; it answers when that is done.
+func (a *agent) answerReload(ctx context.Context) ([]byte, error) {
+	done := make(chan struct{})
+	select {
+	case a.requests <- func(ctx context.Context) { a.reload(ctx); close(done) }:
+		<-done
+		return []byte("reloaded\n"), nil
+	case <-a.ended:
+		return nil, errors.New("the agent is stopping")
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // show publishes what the status tells of the set.

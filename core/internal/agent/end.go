@@ -12,9 +12,11 @@ func (a *agent) stop(g *group, cause string, within time.Duration) {
 	a.log.Info("stopping", "cause", cause, "within", within)
 	ctx, cancel := context.WithTimeout(g.ctx, within-within/5)
 	defer cancel()
+	ended := a.stopCollectors(ctx)
 	a.closeBook(ctx)
 	a.finish(ctx, within*2/5)
 	a.cut(ctx, killRunsAfter)
+	ended()
 	a.flush(ctx)
 	a.session.Bye(ctx, byeCause(cause), "")
 }
@@ -22,6 +24,7 @@ func (a *agent) stop(g *group, cause string, within time.Duration) {
 // orphaned ends a core whose stub is gone, within the five seconds that the contract gives: the next stub may have started another.
 func (a *agent) orphaned(g *group) {
 	a.log.Warn("the stub is gone, ending")
+	a.collectors.Leave()
 	a.closeBook(g.ctx)
 	a.finish(g.ctx, goneRuns)
 	told := make(chan struct{})

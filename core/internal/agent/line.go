@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -93,6 +94,20 @@ func (a *agent) hubOffset() (offset, rtt time.Duration, ok bool) {
 	return -s.Offset, s.RTT, s.OffsetOK
 }
 
+// wayToHub is the hub's host, and the rung of the ladder that the session stands on.
+func (a *agent) wayToHub() builtin.Hub {
+	s := a.session.Status()
+	host, _, err := net.SplitHostPort(s.Hub)
+	if err != nil {
+		host = s.Hub
+	}
+	way := builtin.Hub{Host: host}
+	if s.State == session.Connected {
+		way.Rung = string(s.Rung)
+	}
+	return way
+}
+
 func (a *agent) agentStats() builtin.AgentStats {
 	b := a.buffer.Stats()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
@@ -116,6 +131,14 @@ func (a *agent) answerStatus(ctx context.Context) ([]byte, error) {
 	return json.Marshal(s)
 }
 
+func (a *agent) answerPart(ctx context.Context) ([]byte, error) {
+	s, err := a.status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.Fit(), nil
+}
+
 func (a *agent) status(ctx context.Context) (Status, error) {
 	plan, err := a.plan.Stats(ctx)
 	if err != nil {
@@ -133,7 +156,7 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 		Buffer: BufferStatus{Pending: b.UnackedRecords, Bytes: b.Bytes, Generations: b.Generations, Foreign: b.Foreign, Error: b.LastError},
 		Schedule: Lag{Checks: plan.Checks, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped, Runs: plan.Runs,
 			P50MS: millis(plan.LagP50), P99MS: millis(plan.LagP99), MaxMS: millis(plan.LagMax)},
-		Checks: a.board.statuses(entries),
+		Checks: a.board.statuses(entries), Collectors: a.collectorStatus(),
 	}, nil
 }
 

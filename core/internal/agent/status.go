@@ -24,6 +24,8 @@ type Status struct {
 	Buffer      BufferStatus  `json:"buffer"`
 	Schedule    Lag           `json:"schedule"`
 	Checks      []CheckStatus `json:"checks"` // worst first, then by name
+
+	Collectors []CollectorStatus `json:"collectors"` // by name
 }
 
 // HubStatus is the session.
@@ -101,9 +103,17 @@ func (c CheckStatus) standing() string {
 	return strings.Join(words, ", ")
 }
 
-// Fit leaves out of the checks, the last of which are the least of a worry, what does not fit into so many bytes of JSON, says so in a note, and returns
-// that JSON. As text it is shorter.
-func (s *Status) Fit(limit int) []byte {
+// PartQuestion is what the local socket answers with a status that Fits.
+const PartQuestion = "status-part"
+
+// maxPart is what a stub takes of a core's status, less than its 256 KiB.
+const maxPart = 250 << 10
+
+// Fit leaves out of the checks, the last of which are the least of a worry, what a stub would not take, says so in a note, and returns the status as JSON.
+// As text it is shorter.
+func (s *Status) Fit() []byte { return s.fit(maxPart) }
+
+func (s *Status) fit(limit int) []byte {
 	for all := len(s.Checks); ; {
 		data, err := json.Marshal(s)
 		if err != nil || len(data) <= limit || len(s.Checks) == 0 {
@@ -144,6 +154,30 @@ func (s Status) Print(w io.Writer, now time.Time) {
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", state, c.Name, c.age(now), c.Text)
 	}
 	t.Flush()
+	for _, c := range s.Collectors {
+		c.print(w, now)
+	}
+}
+
+// print writes a collector in one line, and a second one where a newer configuration was refused.
+func (c CollectorStatus) print(w io.Writer, now time.Time) {
+	fmt.Fprintf(w, "collector %s  %s, %s for %s", c.Name, c.Kind, c.State, age(now.Sub(c.Since)))
+	if c.PID != 0 {
+		fmt.Fprintf(w, ", process %d", c.PID)
+	}
+	if c.Restarts > 0 {
+		fmt.Fprintf(w, ", started again %d times", c.Restarts)
+	}
+	fmt.Fprintln(w)
+	if c.Text != "" {
+		fmt.Fprintf(w, "          %s\n", c.Text)
+	}
+	if c.Refused != "" {
+		fmt.Fprintf(w, "          newer configuration refused: %s\n", c.Refused)
+	}
+	if c.State != "running" {
+		fmt.Fprintf(w, "          its log is %s\n", c.Log)
+	}
 }
 
 func (h HubStatus) print(w io.Writer, now time.Time) {

@@ -12,7 +12,7 @@ func TestAStatusFits(t *testing.T) {
 	for i := range 10_000 {
 		s.Checks = append(s.Checks, CheckStatus{Name: fmt.Sprint("c", i), Text: strings.Repeat("x", i%300)})
 	}
-	data := s.Fit(250 << 10)
+	data := s.fit(250 << 10)
 	var got Status
 	if err := json.Unmarshal(data, &got); err != nil || len(data) > 250<<10 || len(data) < 200<<10 {
 		t.Fatalf("%d bytes, %v", len(data), err)
@@ -21,7 +21,7 @@ func TestAStatusFits(t *testing.T) {
 		t.Errorf("%d checks, notes %q, want %q", len(got.Checks), got.Notes, want)
 	}
 	small := Status{Checks: []CheckStatus{{Name: "a"}}}
-	if small.Fit(250 << 10); len(small.Checks) != 1 || len(small.Notes) != 0 {
+	if small.Fit(); len(small.Checks) != 1 || len(small.Notes) != 0 {
 		t.Errorf("%+v", small)
 	}
 }

@@ -88,6 +88,7 @@ func (a *agent) begin(g *group, t turn) error {
 	}
 	a.log.Info("schedules", "slots", len(plan.Slots), "elsewhere", len(plan.Flights), "age", clock.Since-book.At)
 	a.board.inherit(book.States, a.set.Checks)
+	a.keepCollectors()
 	a.session.Activated()
 	a.session.Again()
 	a.buffer.LookAgain()
@@ -179,7 +180,9 @@ func (a *agent) endOrphans(context.Context) error {
 
 // listen opens the local socket, in the place of any other's.
 func (a *agent) listen(g *group) {
-	socket, err := local.Listen(a.o.Layout.Socket(), map[string]local.Answer{"status": a.answerStatus, "deregister": a.deregister})
+	socket, err := local.Listen(a.o.Layout.Socket(), map[string]local.Answer{
+		"status": a.answerStatus, PartQuestion: a.answerPart, "deregister": a.deregister, "reload": a.answerReload,
+	})
 	if err != nil {
 		a.log.Warn("no local socket; limpet status shows less", "err", err)
 		return
@@ -221,6 +224,7 @@ func (a *agent) drain(g *group, within time.Duration) error {
 // handOver ends the schedule and leaves the book of it. Where the book cannot be written the next core finds state/checks.
 func (a *agent) handOver(ctx context.Context) (name string, need time.Duration) {
 	a.endBook()
+	a.collectors.Leave()
 	dir := a.o.Layout.Handover()
 	name = handover.Name(a.buffer.Live())
 	notes, err := handover.Begin(dir, name)

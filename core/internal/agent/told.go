@@ -18,6 +18,7 @@ func (a *agent) gather() *wire.Facts {
 		BootId: f.BootID, MachineIdHash: f.MachineID, MemoryBytes: f.Memory, Cpus: uint32(f.CPUs),
 		CoreVersion: a.o.Version, CoreHash: os.Getenv("LIMPET_CORE_HASH"), StubVersion: os.Getenv("LIMPET_STUB"),
 		Tags: a.box.Tags, Plugins: plugin.List(a.dirs()), Trust: a.box.Trust.String(), Checks: names(a.set.Checks),
+		Collectors: a.collectorFacts(),
 	}
 }
 

@@ -8,11 +8,15 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/dns"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/self"
 )
 
 // AgentStats is what only the agent knows about itself; memory and CPU the check measures by itself.
 type AgentStats = self.Stats
+
+// Hub is how the agent finds its hub, as the check "dns" wants to know it.
+type Hub = dns.Hub
 
 // Env is what checks may ask of the agent. A nil function means that nothing is known; the functions are called from the
 // goroutines of runs and must not block.
@@ -22,6 +26,10 @@ type Env struct {
 	HubOffset func() (offset, rtt time.Duration, ok bool)
 	// Agent tells what the agent knows about itself.
 	Agent func() AgentStats
+	// Hub tells how the agent finds its hub.
+	Hub func() Hub
+	// StateDir is where checks keep what must outlive the process, one file each; empty: they keep it in memory.
+	StateDir string
 	// ProcRoot and SysRoot are where procfs and sysfs are mounted (Linux); empty means /proc and /sys.
 	ProcRoot, SysRoot string
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -39,9 +40,21 @@ func TestDefaultsAreValidAndComplete(t *testing.T) {
 		}
 		names = append(names, c.Name)
 	}
-	slices.Sort(names)
-	if !slices.Equal(names, r.Names()) {
-		t.Errorf("defaults are %v, builtins are %v", names, r.Names())
+	if !slices.Equal(names, defaultNames) {
+		t.Errorf("defaults are %v", names)
+	}
+}
+
+// What checks there are, and what they take, is read in the docs before it is typed.
+func TestEveryBuiltinStandsInTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/builtin-checks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range New(Env{}).Names() {
+		if !strings.Contains(string(page), "\n| `"+name+"` |") {
+			t.Errorf("%s has no line in docs/builtin-checks.md", name)
+		}
 	}
 }
 
@@ -50,7 +63,7 @@ func TestCheckRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, args, err string
 	}{
-		{"disc", "", `unknown builtin "disc" (there are: agent, clock, cpu`},
+		{"disc", "", `unknown builtin "disc" (there are: agent, cert, clock, closed`},
 		{"cpu", "-w x", "builtin cpu: option -w: "},
 		{"cpu", "--over 99h", "builtin cpu: option --over: "},
 		{"load", "-w 1,2,3,4", "more than three"},
@@ -69,6 +82,19 @@ func TestCheckRefuses(t *testing.T) {
 		{"procs", "-p -5", "no process id"},
 		{"uptime", "-u weeks", "none of seconds"},
 		{"clock", "-c 5:1", "range"},
+		{"procs", "--ereg-argument-array=[", "error parsing regexp"},
+		{"tcp", "-H x", "-p PORT is missing"}, {"tcp", "-p 1", "-H HOST is missing"}, {"tcp", "-H x -p 70000", "no port"}, {"tcp", "-H 1.2.3.4 -6 -p 1", "no address of IPv6"},
+		{"tcp", "-H x -p 1 -M maybe", "none of ok"}, {"tcp", "-H x -p 1 -D 5,10", "not of the form"}, {"tcp", "-H x -p 1 -t 0", "no number of seconds"},
+		{"http", "", "is missing"}, {"http", "-H a_b/c", "is no host"}, {"http", "-H x -f nowhere", "none of ok"}, {"http", "-H x -r [", "error parsing regexp"},
+		{"http", "-H x -k nonsense", "not of the form"}, {"http", "-H x -M soon", "no age"}, {"http", "-H x -m big", "not of the form"}, {"http", "-H x -j get", "no method"},
+		{"cert", "-f relative", "no absolute path"}, {"cert", "-H x -f /y", "exclude each other"}, {"cert", "", "is missing"},
+		{"closed", "", "-p PORTS is missing"}, {"closed", "-p 5-1", "neither a port"}, {"closed", "-p 1-65535", "more than 1024"},
+		{"dns", "-H x -q NAPTR", "none of A"}, {"dns", "-H x -A", "needs a server"}, {"dns", "--ladder -s 1.2.3.4", "has no use"},
+		{"ntp", "", "is missing"}, {"ping", "-H x -w 5", "not of the form"}, {"ping", "-H x -p 0", "no number"},
+		{"file", "", "is missing"}, {"file", "-f x", "no absolute path"}, {"file", "-f /x --count 1,2", "are for a folder"}, {"file", "-d /x --pattern [", "syntax error"},
+		{"log", "-F /x", "are needed"}, {"log", "-F x -q y", "no absolute path"}, {"log", "-F /x -q [", "error parsing regexp"}, {"log", "-F /x -q y --sticky 999h", "not between"},
+		{"diskio", "-d [", "no pattern"}, {"systemd", "-u [", "no unit"}, {"systemd", "-s running", "no state"}, {"systemd", "-i", "about units named"},
+		{"service", "-s up", "none of stopped"}, {"containers", "-s x", "no absolute path"}, {"containers", "-e lxc", "it is docker"},
 		{"agent", "--rss 5", "WARNING,CRITICAL"},
 		{"agent", "--rssi 5", "unknown option --rssi (there are: --rss"},
 	} {

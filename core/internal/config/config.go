@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/check/collector"
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
@@ -40,6 +41,7 @@ type Box struct {
 	MaxChecks  int               // 0 = DefaultMaxChecks
 	MinEvery   time.Duration     // 0 = check.MinEvery; a shorter interval is a problem
 	MaxTimeout time.Duration     // 0 = check.MaxTimeout
+	Collectors map[string]string // the owner's own collectors, see ParseLocal
 }
 
 // Builtins is what comes with the agent (package builtin).
@@ -54,13 +56,16 @@ type Rules struct {
 	Box      Box
 	Builtins Builtins
 	Plugins  func(name string) error // whether a plugin can be run here: plugin.Find; nil = not looked at
+	Own      []check.Check           // the box's own checks; its owner put them there, so no trust is asked for
 }
 
 // Set is what runs.
 type Set struct {
 	Revision uint64
 	Checks   []check.Check // sorted by name, each valid
-	Notes    []string      // one line each: what the owner should know although the set was taken ("check web: plugin check_http not found in ...")
+	// Collectors are those that are kept running, sorted by name, each valid; the owner's own have Local set.
+	Collectors []collector.Spec
+	Notes      []string // one line each: what the owner should know although the set was taken ("check web: plugin check_http not found in ...")
 }
 
 // Take validates a whole document. Either problems is empty and the set can run as it is, or problems says, one line each (at most
@@ -74,12 +79,14 @@ func Take(d *wire.Desired, r Rules) (s Set, problems []string) {
 	for _, w := range d.GetChecks() {
 		t.add(w)
 	}
+	t.addOwn()
 	t.addDefaults(d)
+	t.addCollectors(d)
 	if len(t.problems) > 0 {
 		return Set{}, bounded(t.problems)
 	}
 	slices.SortFunc(t.checks, func(a, b check.Check) int { return strings.Compare(a.Name, b.Name) })
-	return Set{Revision: d.GetRevision(), Checks: t.checks, Notes: bounded(t.notes)}, nil
+	return Set{Revision: d.GetRevision(), Checks: t.checks, Collectors: t.collectors, Notes: bounded(t.notes)}, nil
 }
 
 // taking is one document on its way through.
@@ -89,6 +96,8 @@ type taking struct {
 	checks   []check.Check
 	problems []string
 	notes    []string
+
+	collectors []collector.Spec
 }
 
 func (t *taking) add(w *wire.Check) {
@@ -110,6 +119,36 @@ func (t *taking) add(w *wire.Check) {
 		t.notes = append(t.notes, fmt.Sprintf("check %s: %s", c.Name, note))
 	}
 	t.checks = append(t.checks, c)
+}
+
+// addOwn adds the box's own checks. A check of the document by the same name stands in their place (docs/decisions/082); one that cannot run is
+// left out and told, never a reason to reject what the hub wants.
+func (t *taking) addOwn() {
+	for _, c := range t.gate.rules.Own {
+		if why := t.notOwn(c); why != "" {
+			t.notes = append(t.notes, fmt.Sprintf("own check %s: left out, %s", c.Name, why))
+			continue
+		}
+		t.names[c.Name] = true
+		t.checks = append(t.checks, c)
+	}
+}
+
+// notOwn says why one of the box's own checks does not run, or "".
+func (t *taking) notOwn(c check.Check) string {
+	if word := t.gate.never(c); word != "" {
+		return "the box file says never = " + word
+	}
+	if err := c.Validate(); err != nil {
+		return err.Error()
+	}
+	switch {
+	case t.names[c.Name]:
+		return "the hub has one by that name"
+	case len(t.checks) >= t.gate.maxChecks():
+		return fmt.Sprintf("this box takes at most %d checks", t.gate.maxChecks())
+	}
+	return ""
 }
 
 // addDefaults adds the default checks that the document neither replaces nor turns off.

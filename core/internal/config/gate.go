@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -82,7 +83,7 @@ func (g *gate) times(c check.Check) error {
 // never returns the entry of the box file's list that keeps a check from this box, or "".
 func (g *gate) never(c check.Check) string {
 	for _, word := range g.rules.Box.Never {
-		if matches(word, c.Name) || c.Plugin != "" && matches(word, c.Plugin) ||
+		if matches(word, c.Name) || c.Plugin != "" && matches(word, c.Plugin) || len(c.Command) > 0 && matches(word, filepath.Base(c.Command[0])) ||
 			c.Builtin != "" && (matches(word, c.Builtin) || word == "builtin:"+c.Builtin) {
 			return word
 		}

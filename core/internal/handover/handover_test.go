@@ -1,9 +1,12 @@
 package handover
 
 import (
+	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -288,4 +291,21 @@ func TestBooksFollowEachOther(t *testing.T) {
 		write(7)
 		expect(7, "without "+gone)
 	}
+}
+
+// FuzzNotes: of what a former core notes only runs count that were known, each once.
+func FuzzNotes(f *testing.F) {
+	f.Add([]byte("a 1\nb 2\n"), 3)
+	f.Add([]byte("a 1\na 1\n\x00\nb "), 1)
+	f.Add(bytes.Repeat([]byte("x"), 9000), 4096)
+	f.Fuzz(func(t *testing.T, data []byte, cut int) {
+		runs := map[string]schedule.Flight{"a 1\n": {Name: "a"}, "b 2\n": {Name: "b"}}
+		cut = min(max(cut, 0), len(data))
+		former := &Former{runs: runs, file: os.Stdin, ended: bufio.NewReaderSize(io.MultiReader(bytes.NewReader(data[:cut]), bytes.NewReader(data[cut:])), 4<<10)}
+		var over []string
+		former.readNotes(&over)
+		if len(over)+len(runs) != 2 {
+			t.Fatalf("%v are over, %v not", over, runs)
+		}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/user"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -109,18 +110,13 @@ const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 // environment is Environment with its user, macros, what the spec adds and the marks; of variables named twice the last counts, so only that is passed.
 func (s Spec) environment(mark string) []string {
 	env := Environment(s.Check)
-	if s.User != nil {
-		for _, e := range []string{"HOME=" + s.User.Home, "USER=" + s.User.Name, "LOGNAME=" + s.User.Name} {
-			env = set(env, e[:strings.IndexByte(e, '=')], e)
-		}
-	}
 	for i, arg := range s.Args[:min(len(s.Args), maxArgMacros)] {
 		env = append(env, "NAGIOS_ARG"+strconv.Itoa(i+1)+"="+arg)
 	}
 	for name, value := range s.Macros {
 		env = set(env, "NAGIOS_"+name, "NAGIOS_"+name+"="+value)
 	}
-	for _, e := range s.Env {
+	for _, e := range slices.Concat(s.home(), s.Env) {
 		name, _, ok := strings.Cut(e, "=")
 		if !ok || name == markName || name == coreName || strings.IndexByte(e, 0) >= 0 {
 			continue

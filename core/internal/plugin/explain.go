@@ -15,9 +15,12 @@ import (
 func explainStart(s Spec, err error) string {
 	path := s.Path
 	var missing *interpreterError
+	var account *accountError
 	switch {
 	case s.Dir != "" && !isFolder(s.Dir):
 		return fmt.Sprintf("cannot run %s: its working directory %s is no folder on this box", path, s.Dir)
+	case errors.As(err, &account):
+		return fmt.Sprintf("cannot run %s: %v", path, account)
 	case errors.As(err, &missing):
 		return fmt.Sprintf("cannot run %s: no interpreter for it found (%s): install one", path, strings.Join(missing.programs, ", "))
 	case errors.Is(err, errUnsafeArgs):

@@ -116,8 +116,11 @@ type Runner struct {
 	Slots   *Slots            // nil = none
 }
 
-// Run finds c.Plugin and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
+// Run finds c.Plugin, or takes c.Command, and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
 func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out Output) check.Result {
+	if len(c.Command) > 0 {
+		return r.runOwn(ctx, c, t, due, out)
+	}
 	path, err := r.Find(c.Plugin)
 	if err != nil {
 		return refused(c, t, due, err)
@@ -131,34 +134,18 @@ func refused(c check.Check, t check.Trigger, due time.Time, err error) check.Res
 
 // RunFile is Run for a plugin that was found already.
 func (r Runner) RunFile(ctx context.Context, c check.Check, path string, t check.Trigger, due time.Time, out Output) check.Result {
-	as, err := r.user(c)
-	if err != nil {
-		return refused(c, t, due, err)
-	}
 	macros := Macros(c, path, r.Macros)
-	return Run(ctx, Spec{
-		Check: c.Name, Path: path, Args: check.Expand(c.Args, macros), Env: r.Env, Dir: cmp.Or(c.Dir, r.Dir), Timeout: c.Timeout, Output: r.Output,
-		User: as, Nice: r.Nice, Rlimits: r.Rlimits, Slots: r.Slots, Macros: macros, Trigger: t, Due: due,
-	}, out)
+	s := r.spec(c, path, check.Expand(c.Args, macros), t, due)
+	s.User, s.Macros = cmp.Or(c.User, r.RunAs[c.Plugin], r.RunAs[""]), macros
+	return Run(ctx, s, out)
 }
 
-// user is whom a check's plugin runs as: what the check says, else the box for this plugin, else the box for all. nil: nobody else.
-func (r Runner) user(c check.Check) (*User, error) {
-	name := cmp.Or(c.User, r.RunAs[c.Plugin], r.RunAs[""])
-	if name == "" {
-		return nil, nil
+// spec is a run as this box makes all of its own.
+func (r Runner) spec(c check.Check, path string, args []string, t check.Trigger, due time.Time) Spec {
+	return Spec{
+		Check: c.Name, Path: path, Args: args, Env: r.Env, Dir: cmp.Or(c.Dir, r.Dir), Timeout: c.Timeout, Output: r.Output,
+		User: c.User, Group: c.Group, Nice: r.Nice, Rlimits: r.Rlimits, Slots: r.Slots, Trigger: t, Due: due,
 	}
-	u, err := LookupUser(name)
-	if err != nil {
-		return nil, fmt.Errorf("cannot run %s: %w", c.Plugin, err)
-	}
-	if int64(u.UID) == int64(os.Getuid()) {
-		return nil, nil
-	}
-	if os.Geteuid() != 0 {
-		return nil, fmt.Errorf("cannot run %s as %s: the agent itself does not run as root", c.Plugin, name)
-	}
-	return u, nil
 }
 
 // Macros are those of one run, by name: what every run has (HOSTNAME, HOSTADDRESS, SERVICEDESC, USER1 = the plugin's directory), the check's

@@ -45,12 +45,13 @@ type Spec struct {
 	Args    []string          // without the program's name
 	Env     []string          // NAME=VALUE, after the clean environment (see Environment) and winning over it
 	Dir     string            // working directory, "" = the root directory
-	Timeout time.Duration     // the process tree ends after it; 0 = check.DefaultTimeout
-	User    *User             // runs as; nil = the agent's own
+	User    string            // whom it runs as, a name or a number; "" = as this process. Only root can run others'
+	Group   string            // its group; "" = the user's
 	Nice    int               // value of the process group; 0 = the agent's
 	Rlimits Rlimits           // of each process
 	Slots   *Slots            // takes one of these, nil = none
-	Macros  map[string]string // by name, for its arguments and its environment (see Expand)
+	Macros  map[string]string // by name, for its environment
+	Timeout time.Duration     // the process tree ends after it; 0 = check.DefaultTimeout
 	Output  int64             // bytes kept of each stream; 0 or more than MaxOutput = MaxOutput
 	Trigger check.Trigger
 	Due     time.Time // zero for a manual run

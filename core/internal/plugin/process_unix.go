@@ -34,15 +34,16 @@ func start(s Spec, mark string, x *slot, stdout, stderr *os.File) (*process, err
 	if err != nil {
 		return nil, err
 	}
+	as, err := s.credential()
+	if err != nil {
+		return nil, err
+	}
 	dir := s.Dir
 	if dir == "" {
 		dir = "/"
 	}
 	attr := &os.ProcAttr{Dir: dir, Env: s.environment(mark), Files: []*os.File{stdin, stdout, stderr}, Sys: attributes(x)}
-	attr.Sys.Setsid = true
-	if s.User != nil {
-		attr.Sys.Credential = &syscall.Credential{Uid: s.User.UID, Gid: s.User.GID, Groups: s.User.Groups}
-	}
+	attr.Sys.Setsid, attr.Sys.Credential = true, as
 	p, err := startFile(s.Path, s.Args, attr)
 	if err != nil {
 		return nil, err

@@ -28,8 +28,8 @@ var resume = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtResumeProcess")
 
 // start creates the process suspended, puts it into the job and lets it go, so that nothing it starts is outside.
 func start(s Spec, mark string, _ *slot, stdout, stderr *os.File) (*process, error) {
-	if s.User != nil {
-		return nil, errors.New("on Windows plugins run as the agent's own user")
+	if s.User != "" || s.Group != "" {
+		return nil, &accountError{s.User, errors.ErrUnsupported}
 	}
 	path, args, err := command(s.Path, s.Args, firstLine(s.Path), lookInterpreter)
 	if err != nil {

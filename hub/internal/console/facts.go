@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
+	"github.com/limpet-monitoring/limpet/hub/internal/presence"
 )
 
 // fact is one line of an agent's page. Key names the ones that the script keeps up to date.
@@ -38,6 +39,9 @@ func facts(d fleet.Detail) []fact {
 		{Name: "Enrolled", Value: "-", Time: &d.Enrolled},
 		{Name: "Cloned from", Value: d.ClonedFrom, Mono: true},
 	}
+	for _, c := range d.Facts.Collectors {
+		all = append(all, fact{Name: "Collector " + c.Name, Value: collectorWord(c)})
+	}
 	known := all[:0]
 	for _, f := range all {
 		if f.Value != "" {
@@ -45,6 +49,21 @@ func facts(d fleet.Detail) []fact {
 		}
 	}
 	return known
+}
+
+// collectorWord is a collector in one line.
+func collectorWord(c presence.Collector) string {
+	text := c.Kind + ", " + c.State
+	if c.Text != "" {
+		text += ": " + c.Text
+	}
+	if c.Restarts > 0 {
+		text += fmt.Sprintf("; started again %d times", c.Restarts)
+	}
+	if c.Refused != "" {
+		text += "; a newer configuration was refused: " + c.Refused
+	}
+	return text
 }
 
 // offered is the release that an agent is offered, and why it does not run it.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/check/collector"
 )
 
 // Limits of one document. They are checked before anything is built from it.
@@ -43,6 +44,8 @@ type Document struct {
 	Defaults bool     // the checks that run with no configuration
 	Disable  []string // of those, the ones not to run
 	Entries  []Entry  // in the order of the text
+
+	Collectors []Collector // in the order of the text
 }
 
 // Entry is one item of `checks`.
@@ -68,6 +71,13 @@ type Judge struct {
 	Attempts     int         // 0 = 1
 	TimeoutState check.State // OK = UNKNOWN
 	Flap         check.Flap
+}
+
+// Collector is one item of `collectors`: what it shall be, and for whom.
+type Collector struct {
+	collector.Spec
+	On   *On
+	Line int
 }
 
 // On says which agents are meant: every list that is not nil has to hold one entry that fits.

@@ -79,8 +79,10 @@ func (r *reader) document(root *yaml.Node) *Document {
 		{"defaults", func(n *yaml.Node) { doc.Defaults = r.boolean(n, "defaults") }},
 		{"disable", func(n *yaml.Node) { doc.Disable = r.words(n, "disable", checkName) }},
 		{"checks", func(n *yaml.Node) { doc.Entries = r.entries(n) }},
+		{"collectors", func(n *yaml.Node) { doc.Collectors = r.collectors(n) }},
 	})
-	r.doubledNames(doc.Entries)
+	doubledNames(r, "check", doc.Entries, func(e Entry) (string, *On, int) { return e.Name, e.On, e.Line })
+	doubledNames(r, "collector", doc.Collectors, func(c Collector) (string, *On, int) { return c.Name, c.On, c.Line })
 	return doc
 }
 
@@ -177,20 +179,6 @@ func (r *reader) on(n *yaml.Node) *On {
 	return on
 }
 
-// doubledNames refuses what can only be a slip: two entries of one name for the same agents. Where `on` tells them apart,
-// or narrows the second, For decides agent by agent.
-func (r *reader) doubledNames(entries []Entry) {
-	first := map[string]int{}
-	for _, e := range entries {
-		key := e.Name + "\x00" + e.On.key()
-		if line, ok := first[key]; ok {
-			r.problem(e.Line, 0, "check %q stands already in line %d for the same agents", e.Name, line)
-			continue
-		}
-		first[key] = e.Line
-	}
-}
-
 // key is the same for two selections that are written alike, whatever the order of their entries.
 func (on *On) key() string {
 	if on == nil {
@@ -203,4 +191,19 @@ func (on *On) key() string {
 		key += fmt.Sprintf("%q;", slices.Compact(list))
 	}
 	return key
+}
+
+// doubledNames refuses what can only be a slip: two entries of one name for the same agents. Where `on` tells them apart,
+// or narrows the second, For decides agent by agent.
+func doubledNames[T any](r *reader, what string, entries []T, of func(T) (name string, on *On, line int)) {
+	first := map[string]int{}
+	for _, e := range entries {
+		name, on, line := of(e)
+		key := name + "\x00" + on.key()
+		if before, ok := first[key]; ok {
+			r.problem(line, 0, "%s %q stands already in line %d for the same agents", what, name, before)
+			continue
+		}
+		first[key] = line
+	}
 }

@@ -22,7 +22,7 @@ func (t Target) same(u Target) bool {
 // For compiles an agent's part, in the order of the text, without a revision number. Where two entries of one name are
 // meant for the agent the later one stands, in the place of the first; shadowed names those.
 func (d *Document) For(t Target) (part *wire.Desired, shadowed []string) {
-	part = &wire.Desired{NoDefaults: !d.Defaults, Disable: d.Disable}
+	part = &wire.Desired{NoDefaults: !d.Defaults, Disable: d.Disable, Collectors: d.collectorsFor(t)}
 	at := map[string]int{}
 	for _, e := range d.Entries {
 		if !e.On.fits(t) {

@@ -6,6 +6,9 @@
 
 limpet_hub='@HUB@'
 
+# Where NRPE's configuration lies; limpet looks in the same places.
+limpet_nrpe_files='/etc/nagios/nrpe.cfg /usr/local/nagios/etc/nrpe.cfg /etc/nrpe.cfg /etc/nrpe/nrpe.cfg /etc/icinga/nrpe.cfg /usr/local/etc/nrpe.cfg /opt/nagios/etc/nrpe.cfg'
+
 # limpet_programs says what there is for a platform: the files in the hub's release repository, and their SHA-256.
 limpet_programs() {
 	case $1 in
@@ -150,6 +153,28 @@ limpet_wait() {
 	limpet_fail "limpet runs, but no result reached the hub within a minute" "the lines above, $log/limpet.log and $log/core.log say why"
 }
 
+# limpet_nrpe offers to take over the commands of an NRPE that is here. With an argument limpet runs, so it asks where somebody is there to
+# answer: on the terminal, since this script may be what stdin brings.
+limpet_nrpe() {
+	for cfg in $limpet_nrpe_files; do
+		[ -f "$cfg" ] || continue
+		if [ -n "${1-}" ] && [ -t 1 ] && { : </dev/tty; } 2>/dev/null; then
+			printf '\nThere is an NRPE here (%s). Shall its commands run as checks of this box, beside it? [Y/n] ' "$cfg"
+			answer=n
+			read -r answer </dev/tty
+			case $answer in
+			'' | [Yy]*)
+				"$bin/limpet" import nrpe "$cfg"
+				return 0
+				;;
+			esac
+		fi
+		limpet_say "" "There is an NRPE here. This makes checks of this box of its commands, beside it:" "" \
+			"  limpet import ${root:+--root $root }nrpe $cfg"
+		return 0
+	done
+}
+
 limpet_install() {
 	limpet_file='' limpet_sha256='' fetch_file='' fetch_sha256=''
 	platform=$(limpet_platform)
@@ -191,6 +216,7 @@ limpet_install() {
 	limpet_write_uninstall "$bin/uninstall.sh"
 	if [ -n "$root" ] || [ ! -d /run/systemd/system ]; then
 		limpet_say "" "limpet is installed. Nothing here starts it by itself; start it with:" "" "  $bin/limpet run${root:+ --root $root}"
+		limpet_nrpe
 		exit 3
 	fi
 	limpet_start
@@ -199,6 +225,7 @@ limpet_install() {
 		"  here:       limpet status" \
 		"  console:    $limpet_hub/agents/$(cat "$etc/agent.finger")" \
 		"  take away:  limpet uninstall"
+	limpet_nrpe ask
 }
 
 limpet_uninstall() {

@@ -31,6 +31,20 @@ type Facts struct {
 	Trust         string            `json:"trust"` // "hub" or "signed"
 	Development   bool              `json:"development"`
 	Checks        []string          `json:"checks"` // names of all that run; empty where the agent does not say
+	Collectors    []Collector       `json:"collectors,omitempty"`
+}
+
+// Collector is how one of the agent's collectors is, in the agent's own words (docs/collectors.md).
+type Collector struct {
+	Name     string       `json:"name"`
+	Kind     string       `json:"kind"`
+	State    string       `json:"state"` // "running", "starting", "checking", "waiting", "failed"
+	Text     string       `json:"text"`  // why, one line
+	Since    journal.Time `json:"since"`
+	PID      uint32       `json:"pid"` // 0 = it does not run
+	Restarts uint32       `json:"restarts"`
+	Refused  string       `json:"refused"` // why a newer configuration is not used
+	Local    bool         `json:"local"`   // named in the box file
 }
 
 // What is kept of facts.
@@ -39,6 +53,8 @@ const (
 	maxBarred = 2048   // of the list of hashes that are barred, 16 with a reason each
 	maxList   = 64     // addresses
 	maxChecks = 10_000 // names of checks
+
+	maxCollectors = 64
 )
 
 // FromWire takes an agent's facts within their limits; what is beyond them is cut off.
@@ -56,7 +72,19 @@ func FromWire(f *wire.Facts) Facts {
 		CoreVersion: Clip(f.GetCoreVersion(), maxText), CoreHash: Clip(f.GetCoreHash(), maxText), StubVersion: Clip(f.GetStubVersion(), maxText),
 		Tags: clipList(f.GetTags(), wire.MaxTags), More: more, Plugins: clipList(f.GetPlugins(), wire.MaxPlugins),
 		Trust: Clip(f.GetTrust(), maxText), Development: f.GetDevelopment(), Checks: clipList(f.GetChecks(), maxChecks),
+		Collectors: collectors(f.GetCollectors()),
 	}
+}
+
+func collectors(in []*wire.CollectorState) []Collector {
+	var out []Collector
+	for _, c := range in[:min(len(in), maxCollectors)] {
+		out = append(out, Collector{
+			Name: Clip(c.GetName(), maxText), Kind: Clip(c.GetKind(), maxText), State: Clip(c.GetState(), maxText), Text: Clip(c.GetText(), 4*maxText),
+			Since: journal.At(time.Unix(0, c.GetSinceNs())), PID: c.GetPid(), Restarts: c.GetRestarts(), Refused: Clip(c.GetRefused(), 4*maxText), Local: c.GetLocal(),
+		})
+	}
+	return out
 }
 
 // Clip is s cut to at most n bytes, between characters.

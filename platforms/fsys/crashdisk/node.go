@@ -16,10 +16,18 @@ type change struct {
 type fileNode struct {
 	durable []byte
 	now     []byte
+	shared  bool // now is durable, and also another disk's: it is copied before it is changed
 	pending []change
 }
 
+func (f *fileNode) own() {
+	if f.shared {
+		f.now, f.shared = append([]byte(nil), f.now...), false
+	}
+}
+
 func (f *fileNode) write(offset int64, data []byte) {
+	f.own()
 	end := offset + int64(len(data))
 	c := change{offset: offset, data: append([]byte(nil), data...), extends: end > int64(len(f.now))}
 	f.pending = append(f.pending, c)
@@ -27,22 +35,28 @@ func (f *fileNode) write(offset int64, data []byte) {
 }
 
 func (f *fileNode) truncate(size int64) {
+	f.own()
 	f.pending = append(f.pending, change{offset: size, truncate: true})
 	f.now = resize(f.now, size)
 }
 
 func (f *fileNode) sync() {
-	f.durable = append([]byte(nil), f.now...)
+	if !f.shared {
+		f.durable = append([]byte(nil), f.now...)
+	}
 	f.pending = nil
 }
 
 // after is the file as one power cut leaves it.
 func (f *fileNode) after(c Chooser) *fileNode {
-	data := append([]byte(nil), f.durable...)
+	data := f.durable
+	if len(f.pending) > 0 {
+		data = append([]byte(nil), data...)
+	}
 	for _, p := range f.pending {
 		data = p.survive(data, c)
 	}
-	return &fileNode{durable: data, now: append([]byte(nil), data...)}
+	return &fileNode{durable: data, now: data, shared: true}
 }
 
 // survive applies what the cut leaves of one change.

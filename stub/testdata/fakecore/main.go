@@ -30,7 +30,7 @@ func main() {
 	}
 	switch command {
 	case "patch", "unpack":
-		os.Exit(1) // then the full file is fetched
+		produce(os.Args)
 	case "run":
 		run(root)
 	case "status":
@@ -40,6 +40,26 @@ func main() {
 		if os.Args[len(os.Args)-1] == "fail" {
 			os.Exit(42)
 		}
+	}
+}
+
+// produce makes a core of what begins with "plain:"; of anything else it cannot, and then the full file is fetched.
+func produce(args []string) {
+	value := func(names ...string) string {
+		for i, a := range args {
+			if slices.Contains(names, a) {
+				return args[i+1]
+			}
+		}
+		return ""
+	}
+	data, _ := os.ReadFile(value("--patch", "--from"))
+	core, ok := strings.CutPrefix(string(data), "plain:")
+	if !ok || value("--codec") == "" || args[1] == "patch" && value("--base") == "" {
+		os.Exit(1)
+	}
+	if err := os.WriteFile(value("--out"), []byte(core), 0o644); err != nil {
+		os.Exit(2)
 	}
 }
 

@@ -3,9 +3,12 @@
 package procs
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
+	"os/user"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -24,10 +27,14 @@ const (
 type options struct {
 	limits  threshold.Pair // number of processes
 	zombies threshold.Pair
-	states  string // -s: letters, any of them; "" = all
-	command string // -C: the name the kernel has, "" = all
-	parent  int    // -p: -1 = all
-	users   bool   // -k: no kernel threads
+	states  string         // -s: letters, any of them; "" = all
+	command string         // -C: the name the kernel has, "" = all
+	parent  int            // -p: -1 = all
+	users   bool           // -k: no kernel threads
+	owner   string         // -u: whose processes, "" = everybody's
+	user    *user.User     // who that is
+	line    string         // -a: what the command line holds, "" = anything
+	pattern *regexp.Regexp // --ereg-argument-array
 }
 
 // Valid says whether the check takes these arguments.
@@ -56,6 +63,12 @@ func parse(args []string) (options, error) {
 		}
 		return nil
 	})
+	set.Value('u', "user", func(v string) error { o.owner = v; return nil })
+	set.Value('a', "argument-array", func(v string) error { o.line = v; return nil })
+	set.Value(0, "ereg-argument-array", func(v string) (err error) {
+		o.pattern, err = regexp.Compile(v)
+		return err
+	})
 	set.Flag('k', "no-kthreads", func() { o.users = true })
 	if err := set.Parse(args); err != nil {
 		return options{}, err
@@ -63,9 +76,39 @@ func parse(args []string) (options, error) {
 	return o, nil
 }
 
+// findUser looks -u up, a name or a number. It is not the options' fault when there is no such user on this box.
+func (o *options) findUser() error {
+	if o.owner == "" {
+		return nil
+	}
+	u, err := user.LookupId(o.owner)
+	if err != nil {
+		u, err = user.Lookup(o.owner)
+	}
+	if err != nil {
+		if _, notNumber := strconv.ParseUint(o.owner, 10, 32); notNumber != nil {
+			return fmt.Errorf("user name was not found: %.80q", o.owner)
+		}
+		u = &user.User{Uid: o.owner, Username: o.owner}
+	}
+	o.user = u
+	return nil
+}
+
+// deep says whether more is to be read of a process than its stat.
+func (o options) deep() bool { return o.owner != "" || o.line != "" || o.pattern != nil }
+
+// wantsOwner says whether a process of this user is counted.
+func (o options) wantsOwner(uid string) bool { return o.user == nil || uid == o.user.Uid }
+
+// wantsLine says whether a process with this command line is counted, its arguments joined by blanks.
+func (o options) wantsLine(line []byte) bool {
+	return bytes.Contains(line, []byte(o.line)) && (o.pattern == nil || o.pattern.Match(line))
+}
+
 // filtered says whether some processes are left out of the count.
 func (o options) filtered() bool {
-	return o.states != "" || o.command != "" || o.parent >= 0 || o.users
+	return o.states != "" || o.command != "" || o.parent >= 0 || o.users || o.deep()
 }
 
 // process is what the check needs to know of one.
@@ -74,11 +117,12 @@ type process struct {
 	state   byte // letter as in ps: R S D Z T t I ...; 0 = the system does not tell
 	parent  int
 	kernel  bool // a kernel thread
+	other   bool // another user's, or with another command line, than those counted
 }
 
 // wants says whether a process is counted.
 func (o options) wants(p process) bool {
-	return (o.states == "" || p.state != 0 && strings.IndexByte(o.states, p.state) >= 0) &&
+	return !p.other && (o.states == "" || p.state != 0 && strings.IndexByte(o.states, p.state) >= 0) &&
 		(o.command == "" || string(p.command) == o.command) && (o.parent < 0 || p.parent == o.parent) && !(o.users && p.kernel)
 }
 
@@ -120,6 +164,9 @@ func New(proc string) *Check { return &Check{newSampler(proc)} }
 // Run runs it once.
 func (c *Check) Run(ctx context.Context, args []string) check.Result {
 	o, err := parse(args)
+	if err == nil {
+		err = o.findUser()
+	}
 	if err != nil {
 		return unknown(err)
 	}
@@ -174,6 +221,9 @@ func describe(o options, n int) string {
 		text = "1 process"
 	}
 	var with []string
+	if o.user != nil {
+		with = append(with, fmt.Sprintf("UID = %s (%s)", o.user.Uid, o.user.Username))
+	}
 	if o.command != "" {
 		with = append(with, "command name '"+o.command+"'")
 	}
@@ -182,6 +232,12 @@ func describe(o options, n int) string {
 	}
 	if o.parent >= 0 {
 		with = append(with, fmt.Sprintf("PPID = %d", o.parent))
+	}
+	if o.line != "" {
+		with = append(with, "args '"+o.line+"'")
+	}
+	if o.pattern != nil {
+		with = append(with, "regex args '"+o.pattern.String()+"'")
 	}
 	if len(with) > 0 {
 		text += " with " + strings.Join(with, ", ")

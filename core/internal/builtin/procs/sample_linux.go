@@ -1,11 +1,13 @@
 package procs
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -17,6 +19,7 @@ const (
 	dirBuffer = 32 << 10 // bytes of folder entries read at a time: some thousand processes
 	statHead  = 256      // bytes read of a process' stat: all that is needed stands at its beginning, a name has 64 at most
 	askEvery  = 512      // processes between two looks at the deadline
+	maxLine   = 64 << 10 // bytes read of a command line
 	lookEvery = 30       // runs between two looks at kernel threads
 )
 
@@ -117,10 +120,34 @@ func (s *sampler) one(o options, c *counts, dir int, name []byte) {
 		c.silent++
 		p = process{}
 	}
+	if o.deep() && o.wants(p) {
+		p.command = bytes.Clone(p.command) // what is read next takes its memory
+		p.other = !s.deep(o, dir, bytes.TrimSuffix(s.path, []byte("stat")))
+	}
 	if p.kernel {
 		s.kernel[pid] = true
 	}
 	c.add(o, p)
+}
+
+// deep reads what else the options ask about a process, whose folder below dir is given with its slash.
+func (s *sampler) deep(o options, dir int, folder []byte) bool {
+	if o.user != nil {
+		var st unix.Stat_t
+		name := string(folder[:len(folder)-1])
+		if err := unix.Fstatat(dir, name, &st, 0); err != nil || !o.wantsOwner(strconv.FormatUint(uint64(st.Uid), 10)) {
+			return false
+		}
+	}
+	if o.line == "" && o.pattern == nil {
+		return true
+	}
+	text, err := s.read.OnceAt(dir, string(folder)+"cmdline", maxLine)
+	if err != nil {
+		return false
+	}
+	line := bytes.ReplaceAll(bytes.TrimRight(text, "\x00"), []byte{0}, []byte{' '})
+	return o.wantsLine(line)
 }
 
 // threads gives the threads of the box and how many the kernel allows, zeros when unknown.

@@ -43,7 +43,23 @@ func (*sampler) sample(ctx context.Context, o options) (counts, error) {
 				one.parent = int(parent)
 			}
 		}
+		one.other = o.deep() && !deep(ctx, o, p)
 		c.add(o, one)
 	}
 	return c, nil
+}
+
+// deep reads what else the options ask about a process.
+func deep(ctx context.Context, o options, p *gopsutil.Process) bool {
+	if o.user != nil {
+		owner, err := p.UsernameWithContext(ctx)
+		if err != nil || owner != o.user.Username {
+			return false
+		}
+	}
+	if o.line == "" && o.pattern == nil {
+		return true
+	}
+	line, err := p.CmdlineWithContext(ctx)
+	return err == nil && o.wantsLine([]byte(line))
 }

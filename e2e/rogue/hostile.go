@@ -1,6 +1,6 @@
-// Package hostile lists plugins that do everything wrong that plugins are known to do, and what an agent must make of each: the table of
+// Package rogue lists plugins that do everything wrong that plugins are known to do, and what an agent must make of each: the table of
 // docs/hostile-plugins.md. Tests and measures run them over the built programs.
-package hostile
+package rogue
 
 import (
 	"fmt"

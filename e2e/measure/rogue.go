@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/e2e/hostile"
 	"github.com/limpet-monitoring/limpet/e2e/rig"
+	"github.com/limpet-monitoring/limpet/e2e/rogue"
 )
 
 // onTheWay is what asking, and bringing the result to the hub, may take.
@@ -21,7 +21,7 @@ const onTheWay = 100 * time.Millisecond
 // hostilePlugins runs each of them alone beside ten neighbours that behave.
 func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub) error {
 	dir := filepath.Join(r.Dir, "hostile-plugins")
-	if err := hostile.Write(dir); err != nil {
+	if err := rogue.Write(dir); err != nil {
 		return err
 	}
 	a := r.NewAgent("hostile")
@@ -31,7 +31,7 @@ func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub) err
 	if err := a.Configure("plugin_dirs = " + dir); err != nil {
 		return err
 	}
-	if err := hub.Apply(ctx, hostile.Document(10)); err != nil {
+	if err := hub.Apply(ctx, rogue.Document(10)); err != nil {
 		return err
 	}
 	if err := a.Start(); err != nil {
@@ -39,7 +39,7 @@ func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub) err
 	}
 	defer a.Stop()
 	err := rig.Await(ctx, 30*time.Second, "all checks", func(ctx context.Context) (bool, error) {
-		return hub.Get(ctx, "/api/v1/agents/"+a.Fingerprint()+"/checks/"+hostile.Neighbour+"9", &struct{}{}) == nil, nil
+		return hub.Get(ctx, "/api/v1/agents/"+a.Fingerprint()+"/checks/"+rogue.Neighbour+"9", &struct{}{}) == nil, nil
 	})
 	if err != nil {
 		return err
@@ -50,8 +50,8 @@ func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub) err
 	core, began := a.CorePID(), time.Now()
 	var wrong []string
 	var grew int64
-	for _, k := range hostile.Kinds {
-		seen, err := hostile.Play(ctx, hub, a, k)
+	for _, k := range rogue.Kinds {
+		seen, err := rogue.Play(ctx, hub, a, k)
 		if err != nil {
 			return err
 		}
@@ -76,11 +76,11 @@ func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub) err
 	if err := sleep(ctx, 15*time.Second); err != nil {
 		return err
 	}
-	left := hostile.Left(core, dir)
+	left := rogue.Left(core, dir)
 	for _, l := range left {
 		fmt.Fprintln(os.Stderr, "left:", l)
 	}
-	t.add(fmt.Sprintf("%d kinds of hostile plugins, one at a time: wrong state, told late, or agent not alive", len(hostile.Kinds)), fmt.Sprint(len(wrong)), "0", len(wrong) == 0)
+	t.add(fmt.Sprintf("%d kinds of hostile plugins, one at a time: wrong state, told late, or agent not alive", len(rogue.Kinds)), fmt.Sprint(len(wrong)), "0", len(wrong) == 0)
 	t.add("what is left of them fifteen seconds later", fmt.Sprint(len(left)), "0", len(left) == 0)
 	t.add("anonymous memory that the core took for one of them at most", fmt.Sprintf("%d kB", grew>>10), "2048 kB", grew <= 2<<20)
 	t.add(fmt.Sprintf("neighbours beside them, late, of %d runs", runs), spread(late), "max 100 ms", quantile(late, 1) <= 100*time.Millisecond)
@@ -97,7 +97,7 @@ func lateness(ctx context.Context, hub *rig.Hub, a *rig.Agent, back time.Duratio
 		if err := json.Unmarshal(line, &r); err != nil {
 			return err
 		}
-		if strings.HasPrefix(r.Check, hostile.Neighbour) {
+		if strings.HasPrefix(r.Check, rogue.Neighbour) {
 			late = append(late, r.Start.Sub(r.Due))
 		}
 		return nil

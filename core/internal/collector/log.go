@@ -1,0 +1,96 @@
+package collector
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"strings"
+)
+
+// logSize is when a collector's log is begun anew, in bytes; the one before it is kept.
+const logSize = 4 << 20
+
+func openLog(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+}
+
+// rotate keeps a log that the collector holds open and appends to within its size: past it, its last part is copied to PATH.1 and the file
+// cut. What is written between the two is lost.
+func rotate(path string, size int64) error {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() <= size {
+		return err
+	}
+	from, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	to, err := os.OpenFile(path+".1", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(to, io.NewSectionReader(from, max(0, info.Size()-size), 2*size))
+	if e := to.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return os.Truncate(path, 0)
+}
+
+// lastLine is the last line of a log that says something, for people.
+func lastLine(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return ""
+	}
+	const tail = 4 << 10
+	data, err := io.ReadAll(io.NewSectionReader(f, max(0, info.Size()-tail), tail))
+	if err != nil {
+		return ""
+	}
+	lines := bytes.Split(bytes.TrimSpace(data), []byte{'\n'})
+	return clip(string(lines[len(lines)-1]))
+}
+
+// clip keeps a line of a stranger's program short and printable.
+func clip(s string) string {
+	const most = 300
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == 0xfffd {
+			return ' '
+		}
+		return r
+	}, strings.TrimSpace(s))
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}
+
+// reason picks of what a test command printed the lines that say what is wrong, at most three.
+func reason(output string) string {
+	var telling, all []string
+	for line := range strings.Lines(output) {
+		if line = clip(line); line == "" {
+			continue
+		}
+		all = append(all, line)
+		low := strings.ToLower(line)
+		if strings.Contains(low, "error") || strings.Contains(low, "line ") || strings.Contains(low, "fail") || strings.Contains(low, "invalid") ||
+			strings.Contains(low, "unknown") || strings.Contains(low, "could not") {
+			telling = append(telling, line)
+		}
+	}
+	if len(telling) == 0 {
+		telling = all[max(0, len(all)-3):]
+	}
+	return strings.Join(telling[:min(3, len(telling))], "; ")
+}

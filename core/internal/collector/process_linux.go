@@ -1,0 +1,222 @@
+package collector
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// adopts says whether a process can be taken over from another core here.
+const adopts = true
+
+const (
+	mark       = "LIMPET_COLLECTOR" // in the environment of all that a collector starts: its folder
+	lookEvery  = 500 * time.Millisecond
+	oomScore   = "300" // a collector is given up before what the box is for, and after a plugin
+	maxTree    = 4096  // processes of one collector that are counted
+	sweepTimes = 5
+)
+
+// start starts a program in a session of its own.
+func start(path string, args, env []string, dir string, log *os.File) (*process, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	child, err := os.StartProcess(path, append([]string{path}, args...), &os.ProcAttr{
+		Dir: "/", Env: append(env, mark+"="+dir), Files: []*os.File{null, log, log}, Sys: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := &process{pid: child.Pid, dir: dir, done: make(chan struct{})}
+	p.born, _, _ = birth(p.pid)
+	_ = os.WriteFile("/proc/"+strconv.Itoa(p.pid)+"/oom_score_adj", []byte(oomScore), 0) // best effort
+	go func() {
+		defer close(p.done)
+		state, err := child.Wait()
+		if err != nil {
+			p.how = err.Error()
+			return
+		}
+		p.how = state.String()
+	}()
+	return p, nil
+}
+
+// adopt takes over a process that another core started. false: it is gone.
+func adopt(n note, dir string) (*process, bool) {
+	handle, err := unix.PidfdOpen(n.pid, unix.PIDFD_NONBLOCK)
+	if born, zombie, ok := birth(n.pid); !ok || zombie || born != n.born {
+		if err == nil {
+			unix.Close(handle)
+		}
+		return nil, false
+	}
+	p := &process{pid: n.pid, born: n.born, dir: dir, done: make(chan struct{})}
+	if err != nil {
+		go p.look() // a kernel before 5.10
+		return p, true
+	}
+	go p.await(os.NewFile(uintptr(handle), "pidfd"))
+	return p, true
+}
+
+// await waits for the end of a process in the runtime's poller, without a thread.
+func (p *process) await(handle *os.File) {
+	defer handle.Close()
+	raw, err := handle.SyscallConn()
+	if err != nil {
+		p.look()
+		return
+	}
+	ended := func(fd uintptr) bool {
+		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(polled, 0)
+		return err == nil && n > 0
+	}
+	if err := raw.Read(ended); err != nil {
+		p.look()
+		return
+	}
+	close(p.done)
+}
+
+// look waits for the end of a process by looking for it.
+func (p *process) look() {
+	for {
+		if born, zombie, ok := birth(p.pid); !ok || zombie || born != p.born {
+			close(p.done)
+			return
+		}
+		time.Sleep(lookEvery)
+	}
+}
+
+// birth is when a process started, in ticks since boot.
+func birth(pid int) (born string, zombie, ok bool) {
+	f, ok := stat(strconv.Itoa(pid))
+	if !ok {
+		return "", false, false
+	}
+	return string(f[19]), f[0][0] == 'Z' || f[0][0] == 'X', true
+}
+
+// stat is /proc/PID/stat behind the name: state, parent, group, session, ...
+func stat(pid string) ([][]byte, bool) {
+	data, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return nil, false
+	}
+	f := bytes.Fields(data[bytes.LastIndexByte(data, ')')+1:])
+	return f, len(f) >= 20
+}
+
+// terminate asks the process's group to end.
+func (p *process) terminate() { p.signal(unix.SIGTERM) }
+
+func (p *process) signal(s unix.Signal) {
+	if born, _, ok := birth(p.pid); ok && born == p.born {
+		_ = unix.Kill(-p.pid, s)
+	}
+}
+
+// killAll kills the process and everything it started: its session, and what left that with the mark. It may be called when the process has
+// ended: what it left behind goes too.
+func (p *process) killAll() {
+	p.signal(unix.SIGKILL)
+	endMarked(p.dir, func(pid, session int) bool { return true })
+}
+
+// endMarked kills the processes with a collector's mark of which kill says so, until none is found.
+func endMarked(dir string, kill func(pid, session int) bool) {
+	self := os.Getpid()
+	for range sweepTimes {
+		found := false
+		entries, err := os.ReadDir("/proc")
+		if err != nil {
+			return
+		}
+		for _, e := range entries {
+			pid, err := strconv.Atoi(e.Name())
+			if err != nil || pid == self {
+				continue
+			}
+			env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
+			if err != nil || !marked(env, dir) {
+				continue
+			}
+			f, ok := stat(e.Name())
+			if !ok || f[0][0] == 'Z' {
+				continue
+			}
+			session, _ := strconv.Atoi(string(f[3]))
+			if kill(pid, session) {
+				found = unix.Kill(pid, unix.SIGKILL) == nil || found
+			}
+		}
+		if !found {
+			return
+		}
+	}
+}
+
+func marked(env []byte, dir string) bool {
+	want := []byte(mark + "=" + dir)
+	for entry := range bytes.SplitSeq(env, []byte{0}) {
+		if bytes.Equal(entry, want) {
+			return true
+		}
+	}
+	return false
+}
+
+// endStrays ends what bears a collector's mark and belongs to no noted process: a core that was killed between a start and its note leaves
+// such a one. pid is the noted one, 0 for none.
+func endStrays(dir string, pid int) {
+	endMarked(dir, func(_, session int) bool { return pid == 0 || session != pid })
+}
+
+// memory is what a process and all below it have of their own (resident less shared), in bytes.
+func (p *process) memory() int64 {
+	var sum int64
+	todo := []int{p.pid}
+	for n := 0; n < len(todo) && n < maxTree; n++ {
+		pid := strconv.Itoa(todo[n])
+		if data, err := os.ReadFile("/proc/" + pid + "/statm"); err == nil {
+			if f := strings.Fields(string(data)); len(f) > 2 {
+				resident, _ := strconv.ParseInt(f[1], 10, 64)
+				shared, _ := strconv.ParseInt(f[2], 10, 64)
+				sum += (resident - shared) * int64(os.Getpagesize())
+			}
+		}
+		todo = append(todo, childrenOf(pid)...)
+	}
+	return sum
+}
+
+func childrenOf(pid string) []int {
+	tasks, err := os.ReadDir("/proc/" + pid + "/task")
+	if err != nil {
+		return nil
+	}
+	var out []int
+	for _, t := range tasks {
+		data, err := os.ReadFile("/proc/" + pid + "/task/" + t.Name() + "/children")
+		if err != nil {
+			continue
+		}
+		for _, word := range strings.Fields(string(data)) {
+			if n, err := strconv.Atoi(word); err == nil {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
+}

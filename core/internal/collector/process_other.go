@@ -1,0 +1,53 @@
+//go:build !linux
+
+package collector
+
+import (
+	"os"
+	"time"
+)
+
+// adopts says whether a process can be taken over from another core here: it cannot, so a core that hands over ends its collectors.
+const adopts = false
+
+// start starts a program.
+func start(path string, args, env []string, dir string, log *os.File) (*process, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	child, err := os.StartProcess(path, append([]string{path}, args...), &os.ProcAttr{
+		Dir: string(os.PathSeparator), Env: append(env, "LIMPET_COLLECTOR="+dir), Files: []*os.File{null, log, log}, Sys: ownSession(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	p := &process{pid: child.Pid, born: "-", dir: dir, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		state, err := child.Wait()
+		if err != nil {
+			p.how = err.Error()
+			return
+		}
+		p.how = state.String()
+	}()
+	return p, nil
+}
+
+func adopt(note, string) (*process, bool) { return nil, false }
+
+func endStrays(string, int) {}
+
+// memory is not measured here.
+func (p *process) memory() int64 { return 0 }
+
+func (p *process) running() bool {
+	select {
+	case <-p.done:
+		return false
+	case <-time.After(0):
+		return true
+	}
+}
