@@ -175,7 +175,7 @@ func (s scene) over(u *updating) bool {
 
 // mostAbsent is for how many looks, twenty a second, a stub may have no core while calls of it fail: a core that dies is started
 // again after a wait, at most a second in these scenes.
-const mostAbsent = 100
+const mostAbsent = 200
 
 // goesOn waits for the end of a scene under a stub. Where calls fail under tracer, a core must run at every moment all the same, and a
 // look is asked for now and then as a person would: after a failure the stub would look by itself within minutes.
@@ -203,7 +203,8 @@ func (s scene) goesOn(t *testing.T, u *updating, ended <-chan struct{}, tracer i
 				absent = 0
 			}
 			if absent == mostAbsent {
-				t.Errorf("no core has run for %d looks", absent)
+				log, _ := os.ReadFile(u.StubLog())
+				t.Errorf("no core has run for %d looks, now %v\n%s\n%s", absent, time.Now().UTC(), log, strings.Join(u.calls(), "\n"))
 			}
 			if n%160 == 0 {
 				u.must(fsys.WriteNew(fsys.Disk{}, filepath.Join(u.Request(), fmt.Sprintf("look%d.request", n)), []byte("look\n"), 0o600))

@@ -76,11 +76,17 @@ type Limit struct {
 	OutputBytes int64         // limit.output = 256K of one run
 	BufferBytes int64         // limit.buffer = 256M on disk
 	BufferAge   time.Duration // limit.buffer_age = 168h
-	Memory      int64         // limit.memory = 512M of one run with all it starts; -1 for none
-	Processes   int           // limit.processes = 200 of one run at once; -1 for none
-	CPU         time.Duration // limit.cpu = 30s of each process of a run
-	Files       int           // limit.files = 256 open in each process of a run
-	FileBytes   int64         // limit.file_size = 100M, of a file that a run writes
+	MemoryBytes int64         // limit.memory = 256M of the core itself
+	Run         Run
+}
+
+// Run is what one run of a plugin, with all it starts, may take.
+type Run struct {
+	Memory    int64         // limit.run_memory = 512M; -1 for none
+	Processes int           // limit.run_processes = 200 at once; -1 for none
+	CPU       time.Duration // limit.run_cpu = 30s of each process
+	Files     int           // limit.run_files = 256 open in each process
+	FileBytes int64         // limit.run_file_size = 100M, of a file that is written
 }
 
 // Problem is a line that was left out.

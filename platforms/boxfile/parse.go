@@ -90,16 +90,17 @@ var setters = map[string]func(*Box, string) string{
 	"limit.runs":          func(b *Box, v string) string { return setCount(&b.Limit.Runs, v) },
 	"limit.output":        func(b *Box, v string) string { return setBytes(&b.Limit.OutputBytes, v) },
 	"limit.buffer":        func(b *Box, v string) string { return setBytes(&b.Limit.BufferBytes, v) },
+	"limit.memory":        func(b *Box, v string) string { return setBytes(&b.Limit.MemoryBytes, v) },
 	"limit.buffer_age":    func(b *Box, v string) string { return setAge(&b.Limit.BufferAge, v) },
 	"run_as":              func(b *Box, v string) string { return setEntry(&b.RunAs, "", v) },
 	"cgroups":             func(b *Box, v string) string { return setBool(&b.Cgroups, v) },
 	"allow_run_as":        func(b *Box, v string) string { return setList(&b.AllowRunAs, v) },
 	"nice":                func(b *Box, v string) string { return setNice(&b.Nice, v) },
-	"limit.memory":        func(b *Box, v string) string { return setBytesOrNone(&b.Limit.Memory, v) },
-	"limit.processes":     func(b *Box, v string) string { return setCountOrNone(&b.Limit.Processes, v) },
-	"limit.cpu":           func(b *Box, v string) string { return setAge(&b.Limit.CPU, v) },
-	"limit.files":         func(b *Box, v string) string { return setCount(&b.Limit.Files, v) },
-	"limit.file_size":     func(b *Box, v string) string { return setBytes(&b.Limit.FileBytes, v) },
+	"limit.run_memory":    func(b *Box, v string) string { return setBytesOrNone(&b.Limit.Run.Memory, v) },
+	"limit.run_processes": func(b *Box, v string) string { return setCountOrNone(&b.Limit.Run.Processes, v) },
+	"limit.run_cpu":       func(b *Box, v string) string { return setAge(&b.Limit.Run.CPU, v) },
+	"limit.run_files":     func(b *Box, v string) string { return setCount(&b.Limit.Run.Files, v) },
+	"limit.run_file_size": func(b *Box, v string) string { return setBytes(&b.Limit.Run.FileBytes, v) },
 }
 
 // named are the keys that go on behind a dot with the name of what they are for.

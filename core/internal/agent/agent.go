@@ -93,6 +93,9 @@ type agent struct {
 	rejected  *wire.RevisionReport // of the newest revision that was refused, nil = none
 	unsaved   string               // why the running revision could not be kept on disk
 	told      [2]uint64            // the checks line said last
+	lastSeen  bool                 // how the core before this one ended was looked at
+	lowDisk   string               // what is wrong with the space on disk, "" for nothing
+	diskSeen  time.Time
 }
 
 // view is an immutable picture for the status.
@@ -129,6 +132,7 @@ func Run(ctx context.Context, o Options) error {
 	a.builtin = builtin.New(builtin.Env{HubOffset: a.hubOffset, Agent: a.agentStats, Hub: a.wayToHub, StateDir: o.Layout.Builtin()})
 	a.runs.builtins = a.builtin
 	a.facts.Store(a.gather())
+	a.careForMemory()
 	a.openSlots()
 	defer a.slots.Close()
 	a.usePlugins()
@@ -294,6 +298,10 @@ func (a *agent) obey(g *group, c control.Command) (over bool, err error) {
 // beat says alive once the schedule has answered: a core whose schedule hangs must not pass for healthy.
 func (a *agent) beat(ctx context.Context) error {
 	a.runs.breadth.look()
+	if time.Since(a.diskSeen) >= lookDiskEvery {
+		a.diskSeen = time.Now()
+		a.lookAtDisk()
+	}
 	ctx, cancel := context.WithTimeout(ctx, aliveEvery)
 	defer cancel()
 	if _, err := a.plan.Stats(ctx); err != nil {

@@ -49,7 +49,7 @@ func (a *agent) usePlugins() {
 
 // RunnerOf is how plugins run on a box, without slots.
 func RunnerOf(b boxfile.Box) plugin.Runner {
-	return plugin.Runner{Dirs: b.PluginDirs, Output: b.Limit.OutputBytes, RunAs: b.RunAs, Nice: b.Nice, Rlimits: rlimits(b.Limit), Macros: b.Macros}
+	return plugin.Runner{Dirs: b.PluginDirs, Output: b.Limit.OutputBytes, RunAs: b.RunAs, Nice: b.Nice, Rlimits: rlimits(b.Limit.Run), Macros: b.Macros}
 }
 
 func (a *agent) dirs() []string {
@@ -184,6 +184,9 @@ func (a *agent) show() {
 	v.problems = append(v.problems, a.notHeld()...)
 	if a.unsaved != "" {
 		v.problems = append(v.problems, a.unsaved)
+	}
+	if a.lowDisk != "" {
+		v.problems = append(v.problems, a.lowDisk)
 	}
 	if a.rejected != nil {
 		for _, p := range a.rejected.Problems {

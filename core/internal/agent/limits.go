@@ -8,20 +8,20 @@ import (
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
 )
 
-// leastMemory is what a run may have on the smallest box.
-const leastMemory = 256 << 20
+// leastRunMemory is what a run may have on the smallest box.
+const leastRunMemory = 256 << 20
 
 // openSlots makes the cgroups that runs take place in, as the box file limited them when the agent started. Where there are none, runs do without.
 func (a *agent) openSlots() {
 	if use := a.box.Cgroups; use != nil && !*use {
 		return
 	}
-	limits := plugin.Limits{Memory: a.box.Limit.Memory, Processes: a.box.Limit.Processes}
+	limits := plugin.Limits{Memory: a.box.Limit.Run.Memory, Processes: a.box.Limit.Run.Processes}
 	switch {
 	case limits.Memory < 0: // none
 		limits.Memory = 0
 	case limits.Memory == 0: // a quarter of the box, so that what leaks does not take the box along
-		limits.Memory = max(int64(a.facts.Load().MemoryBytes/4), leastMemory)
+		limits.Memory = max(int64(a.facts.Load().MemoryBytes/4), leastRunMemory)
 	}
 	switch {
 	case limits.Processes < 0:
@@ -46,8 +46,8 @@ func (a *agent) notHeld() (lines []string) {
 		name        string
 		asked, held bool
 	}{
-		{"limit.memory", a.box.Limit.Memory > 0, held.Memory > 0},
-		{"limit.processes", a.box.Limit.Processes > 0, held.Processes > 0 || a.slots != nil},
+		{"limit.run_memory", a.box.Limit.Run.Memory > 0, held.Memory > 0},
+		{"limit.run_processes", a.box.Limit.Run.Processes > 0, held.Processes > 0 || a.slots != nil},
 	} {
 		if l.asked && !l.held {
 			lines = append(lines, fmt.Sprintf("%s %s: this system does not let the agent hold plugins to it", a.o.Layout.BoxFile(), l.name))
@@ -56,7 +56,7 @@ func (a *agent) notHeld() (lines []string) {
 	return lines
 }
 
-func rlimits(l boxfile.Limit) plugin.Rlimits {
+func rlimits(l boxfile.Run) plugin.Rlimits {
 	out := plugin.Rlimits{}
 	for name, value := range map[string]int64{"cpu": int64((l.CPU + time.Second - 1) / time.Second), "files": int64(l.Files), "file_size": l.FileBytes} {
 		if value > 0 {

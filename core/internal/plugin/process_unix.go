@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/limpet-monitoring/limpet/platforms"
 )
 
 // process is a plugin that was started, leader of a session and process group of its own.
@@ -48,6 +50,7 @@ func start(s Spec, mark string, x *slot, stdout, stderr *os.File) (*process, err
 	if err != nil {
 		return nil, err
 	}
+	_ = platforms.SetOOMScore(p.Pid, platforms.OOMPlugin) // best effort: it goes before the agent
 	started := &process{os: p, pid: p.Pid, mark: mark, slot: x, ended: make(chan struct{})}
 	started.unheld = s.restrain(p.Pid)
 	go started.await()

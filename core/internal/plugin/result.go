@@ -58,9 +58,9 @@ func (o *outcome) judge(r *check.Result) {
 		r.Signal = SignalInterrupted
 		o.override(r, "cut off: the agent is stopping")
 	case o.cause == crowding:
-		o.override(r, fmt.Sprintf("ended by the agent: more than %d processes at once (limit.processes)", o.spec.Slots.most()))
+		o.override(r, fmt.Sprintf("ended by the agent: more than %d processes at once (limit.run_processes)", o.spec.Slots.most()))
 	case o.strike.oom && r.Signal == "SIGKILL":
-		o.override(r, fmt.Sprintf("ended by the kernel: it took more than %s of memory (limit.memory)", size(o.spec.Slots.Held().Memory)))
+		o.override(r, fmt.Sprintf("ended by the kernel: it took more than %s of memory (limit.run_memory)", size(o.spec.Slots.Held().Memory)))
 	case r.Signal != "":
 		o.override(r, "the plugin was ended by "+r.Signal)
 	default:
@@ -146,10 +146,10 @@ func (o *outcome) remark(r *check.Result) {
 		r.Problems = append(r.Problems, "could not be ended and may still be there: "+strings.Join(o.survivors, ", "))
 	}
 	if o.strike.oom && r.Signal != "SIGKILL" {
-		r.Problems = append(r.Problems, fmt.Sprintf("the kernel killed something of it at the memory limit of %s (limit.memory)", size(o.spec.Slots.Held().Memory)))
+		r.Problems = append(r.Problems, fmt.Sprintf("the kernel killed something of it at the memory limit of %s (limit.run_memory)", size(o.spec.Slots.Held().Memory)))
 	}
 	if o.strike.forks > 0 {
-		r.Problems = append(r.Problems, fmt.Sprintf("the kernel refused it %d times more than %d processes (limit.processes)", o.strike.forks, o.spec.Slots.Held().Processes))
+		r.Problems = append(r.Problems, fmt.Sprintf("the kernel refused it %d times more than %d processes (limit.run_processes)", o.strike.forks, o.spec.Slots.Held().Processes))
 	}
 	if o.unheld != nil {
 		r.Problems = append(r.Problems, "a limit does not hold: "+o.unheld.Error())

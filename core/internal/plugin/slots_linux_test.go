@@ -54,7 +54,7 @@ bomb() { while :; do setsid env -i /bin/sh "$0" child & sleep 0.01; done; }
 bomb
 `
 	r := run(t, Spec{Path: script(t, body), Timeout: 10 * time.Second, Slots: s}, nil)
-	if r.State != check.Unknown || !strings.Contains(r.Text+strings.Join(r.Problems, " "), "limit.processes") {
+	if r.State != check.Unknown || !strings.Contains(r.Text+strings.Join(r.Problems, " "), "limit.run_processes") {
 		t.Errorf("got %+v", r)
 	}
 	if len(s.lost) > 0 {
@@ -82,13 +82,13 @@ func TestTheKernelHoldsTheMemoryOfARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := run(t, Spec{Path: self, Env: []string{"ACT=eat"}, Slots: s}, nil)
-	if r.State != check.Unknown || r.Signal != "SIGKILL" || r.Text != "ended by the kernel: it took more than 64 MiB of memory (limit.memory)" || r.TimedOut {
+	if r.State != check.Unknown || r.Signal != "SIGKILL" || r.Text != "ended by the kernel: it took more than 64 MiB of memory (limit.run_memory)" || r.TimedOut {
 		t.Errorf("got %+v", r)
 	}
 	// A child that does it takes the run along: half of one says nothing.
 	body := "#!/bin/sh\necho OK - so far\nACT=eat \"$1\"\necho unharmed\n"
 	r = run(t, Spec{Path: script(t, body), Args: []string{self}, Slots: s}, nil)
-	if r.State != check.Unknown || !strings.Contains(r.Text, "limit.memory") || strings.Contains(r.Long, "unharmed") {
+	if r.State != check.Unknown || !strings.Contains(r.Text, "limit.run_memory") || strings.Contains(r.Long, "unharmed") {
 		t.Errorf("got %+v", r)
 	}
 	if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK\n"), Slots: s}, nil); r.State != check.OK || len(r.Problems) > 0 {
@@ -105,7 +105,7 @@ while [ $i -lt 40 ]; do sleep 600 & i=$((i+1)); done
 echo "OK - $i"
 `
 	r := run(t, Spec{Path: script(t, body), Slots: s}, nil)
-	if all := strings.Join(r.Problems, "\n"); !strings.Contains(all, "more than 20 processes (limit.processes)") || !strings.Contains(all, "left behind") {
+	if all := strings.Join(r.Problems, "\n"); !strings.Contains(all, "more than 20 processes (limit.run_processes)") || !strings.Contains(all, "left behind") {
 		t.Errorf("got %+v", r)
 	}
 	if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK\n"), Slots: s}, nil); r.State != check.OK || len(r.Problems) > 0 {

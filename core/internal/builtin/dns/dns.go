@@ -56,13 +56,16 @@ func (c *Check) Run(ctx context.Context, args []string) check.Result {
 	ctx, cancel := o.target.Within(ctx)
 	defer cancel()
 	servers, err := c.servers(o)
-	if err != nil {
-		return unknown(err)
-	}
-	if o.ladder {
+	_, kind := o.question()
+	switch {
+	case o.ladder: // where the servers are not known, as on Windows, there is the system's resolver alone
 		return o.climb(ctx, servers, hub)
+	case err == nil:
+		return o.lookUp(ctx, servers)
+	case kind == "A" || kind == "AAAA":
+		return o.bySystemAlone(ctx, kind)
 	}
-	return o.lookUp(ctx, servers)
+	return unknown(err)
 }
 
 // servers are those to ask, each with its port.
@@ -122,6 +125,21 @@ func (o options) lookUp(ctx context.Context, servers []string) check.Result {
 		return result
 	}
 	return unknown(errors.New("there is no server to ask"))
+}
+
+// bySystemAlone looks an address up where the system's servers are not known.
+func (o options) bySystemAlone(ctx context.Context, kind string) check.Result {
+	start := time.Now()
+	list, err := net.DefaultResolver.LookupNetIP(ctx, map[string]string{"A": "ip4", "AAAA": "ip6"}[kind], o.target.Host)
+	var r reply
+	var failed *net.DNSError
+	if errors.As(err, &failed) && failed.IsNotFound {
+		r.code, err = 3, nil
+	}
+	for _, a := range list {
+		r.answers = append(r.answers, a.Unmap().String())
+	}
+	return o.judge("of the system", r, err, time.Since(start))
 }
 
 // judge makes the result of one server's answer.

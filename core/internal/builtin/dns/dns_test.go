@@ -171,6 +171,20 @@ func TestLadder(t *testing.T) {
 	}
 }
 
+// On Windows nobody says which servers there are.
+func TestServersNotKnown(t *testing.T) {
+	one := &Check{func() Hub { return Hub{Host: "localhost"} }, "/nonexistent"}
+	if got := run(t, one, "-H localhost"); got.State != check.OK || !strings.Contains(got.Text, "localhost returns 127.0.0.1") {
+		t.Errorf("%+v", got)
+	}
+	if got := run(t, one, ""); got.State != check.OK || !strings.Contains(got.Text, "localhost returns ") {
+		t.Errorf("%+v", got)
+	}
+	if got := run(t, one, "-H localhost -q MX"); got.State != check.Unknown || !strings.Contains(got.Text, "name one with -s") {
+		t.Errorf("%+v", got)
+	}
+}
+
 // The first server is dead: the next is asked, and the first is told.
 func TestNextServer(t *testing.T) {
 	port := servers.UDP(t, server)
