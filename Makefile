@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut test-attacks test-upgrades test-systemd test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut test-attacks test-upgrades test-systemd test-limits test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -43,6 +43,9 @@ powercut: ## power cuts on loop-mounted ext4, xfs and btrfs: CUTS=6 on each, FS=
 test-systemd: build ## a box's life in a Debian container with systemd: install, reboot, update, kill -9, uninstall (root)
 	$(MAKE) --no-print-directory build VERSION=0.2.0 BIN=.cache/systemd/next
 	./e2e/systemd/run.sh
+
+test-limits: ## limits of a plugin run on a kernel that has the controllers, in an emulated machine (about 2 minutes; root installs qemu)
+	./scripts/test-limits.sh
 
 test-attacks: deps build ## every attack on updates through the built programs, a box for each class (about 3 minutes, mostly waiting)
 	$(GO) test ./e2e -run TestAttacks -count 1 -parallel 12 -v -args -apart

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"bytes"
 	"context"
 	"sync"
 
@@ -30,7 +31,7 @@ func (t *tee) write(stderr bool, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.listeners > 0 && !t.done {
-		t.chunks = append(t.chunks, chunk{stderr, data})
+		t.chunks = append(t.chunks, chunk{stderr, bytes.Clone(data)})
 		t.tell()
 	}
 }
