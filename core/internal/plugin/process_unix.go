@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/limpet-monitoring/limpet/platforms"
 )
 
 // process is a plugin that was started, leader of a session and process group of its own.
@@ -35,15 +37,17 @@ func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
 	if dir == "" {
 		dir = "/"
 	}
-	p, err := os.StartProcess(s.Path, append([]string{s.Path}, s.Args...), &os.ProcAttr{
+	path, files := s.program(null, stdout, stderr)
+	p, err := os.StartProcess(path, append([]string{s.Path}, s.Args...), &os.ProcAttr{
 		Dir:   dir,
 		Env:   s.environment(mark),
-		Files: []*os.File{null, stdout, stderr},
+		Files: files,
 		Sys:   &syscall.SysProcAttr{Setsid: true, Credential: as},
 	})
 	if err != nil {
 		return nil, err
 	}
+	_ = platforms.SetOOMScore(p.Pid, platforms.OOMPlugin) // best effort: it goes before the agent
 	x := &process{os: p, pid: p.Pid, mark: mark, ended: make(chan struct{})}
 	go x.await()
 	return x, nil
