@@ -58,6 +58,9 @@ func (f *Family) Start(s Spec) (*Child, error) {
 		f.known = map[int]bool{}
 	}
 	f.known[process.Pid] = true
+	if s.Confined {
+		_ = SetOOMScore(process.Pid, 0) // it began with ours; best effort
+	}
 	return &Child{family: f, process: process, tree: t}, nil
 }
 

@@ -275,7 +275,7 @@ func TestBar(t *testing.T) {
 
 func TestPackIsAPlainStreamWithABoundedWindow(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	piece := make([]byte, 1<<20)
+	piece := make([]byte, 4<<10)
 	for i := range piece {
 		piece[i] = byte(r.IntN(4))
 	}

@@ -26,11 +26,12 @@ import (
 type replica struct {
 	dir, to, root string
 	list, dry     bool
+	from          *web // where its targets are, when dir was an address: then dir is its metadata
 }
 
 func mirrorCommand(f *flag.FlagSet) action {
 	m := &replica{}
-	f.StringVar(&m.dir, "dir", "", "`folder` of the repository")
+	f.StringVar(&m.dir, "dir", "", "`folder` of the repository, or its http(s) address")
 	f.StringVar(&m.to, "to", "", "`folder` to copy to: a USB stick, or what a web server hands out; or NAME.hook, a program that uploads")
 	f.StringVar(&m.root, "root", "", "`file` with the root that boxes trust (default: that of the copy, else the repository's own first one)")
 	f.BoolVar(&m.list, "list", false, "print the files in the order in which to upload them, and copy nothing")
@@ -39,8 +40,49 @@ func mirrorCommand(f *flag.FlagSet) action {
 		if m.to == "" && !m.list {
 			return usageError("--to is missing, or --list")
 		}
+		if isWeb(m.dir) {
+			return m.overTheWeb(ctx, out)
+		}
 		return m.run(ctx, out)
 	}
+}
+
+// overTheWeb brings the metadata of a repository behind an address to a folder of its own, and copies from there on.
+func (m *replica) overTheWeb(ctx context.Context, out output) error {
+	if m.hooked() {
+		return usageError("a hook uploads a repository that is a folder; copy it to one with --to DIR first")
+	}
+	_, err := os.Stat(filepath.Join(m.to, "1.root.json"))
+	if m.root == "" && err != nil && strings.HasPrefix(m.dir, "http://") {
+		return usageError("over http:// say with --root which root is to be believed: whoever is in between could be anybody")
+	}
+	temp, err := os.MkdirTemp("", "limpet-release-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	from := openWeb(m.dir)
+	if err := from.metadata(ctx, temp, m.to); err != nil {
+		return err
+	}
+	m.from, m.dir = &from, temp
+	return m.run(ctx, out)
+}
+
+// place is what the repository was called on the command line.
+func (m *replica) place() string {
+	if m.from != nil {
+		return m.from.base
+	}
+	return m.dir
+}
+
+// read is a file of the repository.
+func (m *replica) read(ctx context.Context, f served, limit int64) ([]byte, error) {
+	if m.from != nil && f.sum != nil {
+		return m.from.read(ctx, f.name, limit)
+	}
+	return fsys.Read(fsys.Disk{}, filepath.Join(m.dir, filepath.FromSlash(f.name)), limit)
 }
 
 func (m *replica) run(ctx context.Context, out output) error {
@@ -131,7 +173,7 @@ func (m *replica) judge(r *repo.Repo) (*tuf.Set, error) {
 	}
 	set, _, err := tuf.Refresh(stored, r.Read, time.Now(), want...)
 	if err != nil {
-		return nil, fmt.Errorf("%s is not to be copied: %w%s", m.dir, err, advice(err))
+		return nil, fmt.Errorf("%s is not to be copied: %w%s", m.place(), err, advice(err))
 	}
 	return set, nil
 }
@@ -189,7 +231,7 @@ func (m *replica) copy(ctx context.Context, out output, files []served) error {
 			return errors.New("interrupted; the copy is as it was, but for files that nothing lists yet")
 		}
 		bar.begin(f.name)
-		n, err := m.copyOne(f)
+		n, err := m.copyOne(ctx, f)
 		if err != nil {
 			return err
 		}
@@ -212,13 +254,18 @@ func (m *replica) copy(ctx context.Context, out output, files []served) error {
 }
 
 // copyOne copies one file that is not there already, and returns its length if it did.
-func (m *replica) copyOne(f served) (int64, error) {
+func (m *replica) copyOne(ctx context.Context, f served) (int64, error) {
 	limit := f.length
 	if f.sum == nil {
 		limit = tuf.MaxTargets
 	}
 	to := filepath.Join(m.to, filepath.FromSlash(f.name))
-	data, err := fsys.Read(fsys.Disk{}, filepath.Join(m.dir, filepath.FromSlash(f.name)), limit)
+	if f.sum != nil && m.from != nil { // not fetched again
+		if old, err := fsys.Read(fsys.Disk{}, to, f.length); err == nil && sha256.Sum256(old) == *f.sum {
+			return 0, nil
+		}
+	}
+	data, err := m.read(ctx, f, limit)
 	if err != nil {
 		return 0, fmt.Errorf("copy %s: %w", f.name, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/limpet-monitoring/limpet/signing/repo"
 	"github.com/limpet-monitoring/limpet/signing/tuf"
 	"github.com/limpet-monitoring/limpet/updater/delta"
+	"github.com/limpet-monitoring/limpet/updater/delta/encode"
 )
 
 // defaultLast is how many releases back deltas are made from when nobody says.
@@ -222,7 +223,7 @@ func shortest(r *repo.Repo, core tuf.Core) (int64, error) {
 	return core.Length, nil
 }
 
-// makeDelta tries every codec that the base decodes, each proved by delta.Make, and
+// makeDelta tries every codec that the base decodes, each proved by encode.Make, and
 // lists the smallest patch.
 func (w *ways) makeDelta(r *repo.Repo, t task, base, data []byte, limit int64) ([]attempt, error) {
 	var tried []attempt
@@ -232,7 +233,7 @@ func (w *ways) makeDelta(r *repo.Repo, t task, base, data []byte, limit int64) (
 			continue
 		}
 		began := time.Now()
-		p, err := delta.Make(codec, base, data)
+		p, err := encode.Make(codec, base, data)
 		a := attempt{core: t.core, from: t.base.Version, codec: codec, length: len(p), spent: time.Since(began)}
 		switch {
 		case err != nil: // too much for a decoder, say; another codec, or the packed file, does it

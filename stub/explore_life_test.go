@@ -268,6 +268,10 @@ func begins(s story) *crashdisk.Disk {
 	mustWorld(w.s.store().Place(storeEntry(core), core.Length, readerOf(data)))
 	mustWorld(fsys.WriteNew(d, l.TrustCore()+"/world.json", []byte("{1 0}"), 0o644))
 	mustWorld(boot.Prepare(d, records(l)))
+	if s.asked {
+		mustWorld(fsys.WriteNew(d, l.Request()+"/1.request", []byte("hold\n"), 0o600))
+		mustWorld(fsys.WriteNew(d, l.Request()+"/2.request", []byte("resume\n"), 0o600))
+	}
 	if !s.fresh {
 		sectors, _, _ := boot.Load(d, records(l))
 		_, err := sectors.Save(boot.Record{Good: core, Factory: core})

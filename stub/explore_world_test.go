@@ -65,6 +65,7 @@ type story struct {
 	happening happening
 	fails     bool // one changing call fails
 	fresh     bool // there is no record yet
+	asked     bool // the owner said hold, and then resume, while the stub did not run
 	cuts      int  // power cuts in all
 }
 
@@ -78,6 +79,9 @@ func (s story) String() string {
 	}
 	if s.fresh {
 		text += " fresh"
+	}
+	if s.asked {
+		text += " asked"
 	}
 	return strings.NewReplacer("[", "", "]", "", " ", "-").Replace(text)
 }

@@ -91,20 +91,22 @@ func TestFleetStopsABadRelease(t *testing.T) {
 
 // TestFleetThroughOutages: whatever is lost around a fleet while it soaks, nothing is rolled back, and in the end everybody runs the new release.
 func TestFleetThroughOutages(t *testing.T) {
-	for name, c := range map[string]struct {
+	for _, c := range []struct {
+		name      string
 		happening happening
 		hit       func(b *member) bool // is it among those that are hit
 		refused   bool                 // by the hub alone, the mirror answers
 		lasts     time.Duration        // from the moment a box's trial takes over; 0 = for exactly the soak
 		all       bool                 // for everybody at the same time, from when the release is out
+		settles   time.Duration        // after the release is out
 	}{
-		"half of all uplinks lost for the whole soak":                            {happening: outage, hit: half},
-		"half of all uplinks lost for the whole soak, checks of the network too": {happening: dark, hit: half},
-		"half of all uplinks lost for an hour":                                   {happening: outage, hit: half, lasts: time.Hour},
-		"the hub answers 503 to everyone for 30 minutes":                         {hit: everybody, refused: true, lasts: 30 * time.Minute, all: true},
-		"the hub answers 503 to everyone for five hours":                         {hit: everybody, refused: true, lasts: 5 * time.Hour, all: true},
+		{name: "half of all uplinks lost for the whole soak", happening: outage, hit: half, settles: time.Hour},
+		{name: "the hub answers 429 or 503 to everyone for 30 minutes", hit: everybody, refused: true, lasts: 30 * time.Minute, all: true, settles: 2 * time.Hour},
+		{name: "half of all uplinks lost for the whole soak, checks of the network too", happening: dark, hit: half, settles: 2 * time.Hour},
+		{name: "half of all uplinks lost for an hour", happening: outage, hit: half, lasts: time.Hour, settles: 4 * time.Hour},
+		{name: "the hub answers 429 or 503 to everyone for five hours", hit: everybody, refused: true, lasts: 5 * time.Hour, all: true, settles: 8 * time.Hour},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(c.name, func(t *testing.T) {
 			f := newRollout(t, size(), story{releases: []nature{healthy, healthy}, happening: c.happening}, after(time.Hour, 100))
 			ends, soaking := map[int]time.Duration{}, 0
 			f.seen = func(b *member) {
@@ -133,7 +135,7 @@ func TestFleetThroughOutages(t *testing.T) {
 				b.out, b.refused = !c.refused, c.refused
 				b.due = min(b.due, f.now+lasts)
 			}
-			f.run(9 * time.Hour)
+			f.run(time.Hour + c.settles)
 			barred, aside, behind := f.count(isBarred), f.count(isAside), f.count(func(b *member) bool { return !onNew(b) })
 			backs := f.count(func(b *member) bool { return b.backs > 0 })
 			if barred+aside+behind > 0 || f.hub.stopped {
@@ -142,7 +144,7 @@ func TestFleetThroughOutages(t *testing.T) {
 			if len(ends) == 0 {
 				t.Error("nobody was hit")
 			}
-			t.Logf("fleet: %s: %d of %d boxes hit; rolled back 0, all run the new release; good took over meanwhile, to see, on %d", name, len(ends), len(f.boxes), backs)
+			t.Logf("fleet: %s: %d of %d boxes hit; rolled back 0, all run the new release; good took over meanwhile, to see, on %d", c.name, len(ends), len(f.boxes), backs)
 		})
 	}
 }

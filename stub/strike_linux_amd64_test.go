@@ -175,7 +175,7 @@ func (s scene) over(u *updating) bool {
 
 // mostAbsent is for how many looks, twenty a second, a stub may have no core while calls of it fail: a core that dies is started
 // again after a wait, at most a second in these scenes.
-const mostAbsent = 100
+const mostAbsent = 200
 
 // goesOn waits for the end of a scene under a stub. Where calls fail under tracer, a core must run at every moment all the same, and a
 // look is asked for now and then as a person would: after a failure the stub would look by itself within minutes.
@@ -203,7 +203,8 @@ func (s scene) goesOn(t *testing.T, u *updating, ended <-chan struct{}, tracer i
 				absent = 0
 			}
 			if absent == mostAbsent {
-				t.Errorf("no core has run for %d looks", absent)
+				log, _ := os.ReadFile(u.StubLog())
+				t.Errorf("no core has run for %d looks\nstub: %s", absent, log)
 			}
 			if n%160 == 0 {
 				u.must(fsys.WriteNew(fsys.Disk{}, filepath.Join(u.Request(), fmt.Sprintf("look%d.request", n)), []byte("look\n"), 0o600))
@@ -212,11 +213,14 @@ func (s scene) goesOn(t *testing.T, u *updating, ended <-chan struct{}, tracer i
 	}
 }
 
-// firstChild is the stub under a tracer, 0 for none.
+// firstChild is the stub under a tracer, 0 for none. It is a child of the thread that started it, whichever that is.
 func firstChild(pid int) int {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	child := 0
-	_, _ = fmt.Sscan(string(text), &child)
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		_, _ = fmt.Sscan(string(text), &child)
+	}
 	return child
 }
 

@@ -38,6 +38,7 @@ func supervise(l platforms.Layout, stderr io.Writer) error {
 	notify(stop, platforms.StopSignals)
 	notify(reload, platforms.ReloadSignals)
 	notify(child, platforms.ChildSignals)
+	_ = platforms.SetOOMScore(0, platforms.OOMStub) // best effort: without the right it is as any process
 	s.begin()
 	s.init("READY=1")
 	s.loop(stop, reload, child)

@@ -2146,6 +2146,7 @@ type Item struct {
 	//	*Item_Gap
 	//	*Item_LostRun
 	//	*Item_Event
+	//	*Item_Samples
 	Kind          isItem_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2231,6 +2232,15 @@ func (x *Item) GetEvent() *Event {
 	return nil
 }
 
+func (x *Item) GetSamples() *Samples {
+	if x != nil {
+		if x, ok := x.Kind.(*Item_Samples); ok {
+			return x.Samples
+		}
+	}
+	return nil
+}
+
 type isItem_Kind interface {
 	isItem_Kind()
 }
@@ -2251,6 +2261,10 @@ type Item_Event struct {
 	Event *Event `protobuf:"bytes,5,opt,name=event,proto3,oneof"`
 }
 
+type Item_Samples struct {
+	Samples *Samples `protobuf:"bytes,20,opt,name=samples,proto3,oneof"`
+}
+
 func (*Item_Result) isItem_Kind() {}
 
 func (*Item_Gap) isItem_Kind() {}
@@ -2258,6 +2272,137 @@ func (*Item_Gap) isItem_Kind() {}
 func (*Item_LostRun) isItem_Kind() {}
 
 func (*Item_Event) isItem_Kind() {}
+
+func (*Item_Samples) isItem_Kind() {}
+
+// Samples are metrics that a program on the box gave to one of the agent's inputs (docs/inputs.md), in the order in which they came.
+type Samples struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Input         string                 `protobuf:"bytes,1,opt,name=input,proto3" json:"input,omitempty"` // "graphite", "statsd"
+	Samples       []*Sample              `protobuf:"bytes,2,rep,name=samples,proto3" json:"samples,omitempty"`
+	Dropped       uint64                 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"` // before these, since the last record of this input: the disk did not take them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Samples) Reset() {
+	*x = Samples{}
+	mi := &file_core_wire_wire_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Samples) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Samples) ProtoMessage() {}
+
+func (x *Samples) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Samples.ProtoReflect.Descriptor instead.
+func (*Samples) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Samples) GetInput() string {
+	if x != nil {
+		return x.Input
+	}
+	return ""
+}
+
+func (x *Samples) GetSamples() []*Sample {
+	if x != nil {
+		return x.Samples
+	}
+	return nil
+}
+
+func (x *Samples) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+type Sample struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // tags behind it as Graphite writes them: name;tag=value
+	Value         float64                `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	AtNs          int64                  `protobuf:"varint,3,opt,name=at_ns,json=atNs,proto3" json:"at_ns,omitempty"` // wall time
+	Kind          string                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`              // "gauge", "counter" (what an interval came to), "timer", "set"
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sample) Reset() {
+	*x = Sample{}
+	mi := &file_core_wire_wire_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sample) ProtoMessage() {}
+
+func (x *Sample) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sample.ProtoReflect.Descriptor instead.
+func (*Sample) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Sample) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Sample) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *Sample) GetAtNs() int64 {
+	if x != nil {
+		return x.AtNs
+	}
+	return 0
+}
+
+func (x *Sample) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
 
 type Items struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2268,7 +2413,7 @@ type Items struct {
 
 func (x *Items) Reset() {
 	*x = Items{}
-	mi := &file_core_wire_wire_proto_msgTypes[20]
+	mi := &file_core_wire_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2280,7 +2425,7 @@ func (x *Items) String() string {
 func (*Items) ProtoMessage() {}
 
 func (x *Items) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[20]
+	mi := &file_core_wire_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2293,7 +2438,7 @@ func (x *Items) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Items.ProtoReflect.Descriptor instead.
 func (*Items) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{20}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Items) GetItems() []*Item {
@@ -2320,7 +2465,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_core_wire_wire_proto_msgTypes[21]
+	mi := &file_core_wire_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2332,7 +2477,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[21]
+	mi := &file_core_wire_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2345,7 +2490,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{21}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Batch) GetEpoch() uint64 {
@@ -2414,7 +2559,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_core_wire_wire_proto_msgTypes[22]
+	mi := &file_core_wire_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2426,7 +2571,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[22]
+	mi := &file_core_wire_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2439,7 +2584,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{22}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Ack) GetEpoch() uint64 {
@@ -2467,7 +2612,7 @@ type Reject struct {
 
 func (x *Reject) Reset() {
 	*x = Reject{}
-	mi := &file_core_wire_wire_proto_msgTypes[23]
+	mi := &file_core_wire_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2479,7 +2624,7 @@ func (x *Reject) String() string {
 func (*Reject) ProtoMessage() {}
 
 func (x *Reject) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[23]
+	mi := &file_core_wire_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2492,7 +2637,7 @@ func (x *Reject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reject.ProtoReflect.Descriptor instead.
 func (*Reject) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{23}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Reject) GetEpoch() uint64 {
@@ -2532,7 +2677,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_core_wire_wire_proto_msgTypes[24]
+	mi := &file_core_wire_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2544,7 +2689,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[24]
+	mi := &file_core_wire_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2557,7 +2702,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{24}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Check) GetName() string {
@@ -2625,13 +2770,15 @@ type Desired struct {
 	Disable       []string               `protobuf:"bytes,4,rep,name=disable,proto3" json:"disable,omitempty"`                          // default checks not to run
 	Site          uint64                 `protobuf:"varint,16,opt,name=site,proto3" json:"site,omitempty"`                              // version of the site's targets to know at least, 0 = it needs nothing of the site
 	Collectors    []*Collector           `protobuf:"bytes,20,rep,name=collectors,proto3" json:"collectors,omitempty"`
+	GraphitePort  uint32                 `protobuf:"varint,21,opt,name=graphite_port,json=graphitePort,proto3" json:"graphite_port,omitempty"` // of the loopback inputs, 0 = off
+	StatsdPort    uint32                 `protobuf:"varint,22,opt,name=statsd_port,json=statsdPort,proto3" json:"statsd_port,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Desired) Reset() {
 	*x = Desired{}
-	mi := &file_core_wire_wire_proto_msgTypes[25]
+	mi := &file_core_wire_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2643,7 +2790,7 @@ func (x *Desired) String() string {
 func (*Desired) ProtoMessage() {}
 
 func (x *Desired) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[25]
+	mi := &file_core_wire_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2656,7 +2803,7 @@ func (x *Desired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Desired.ProtoReflect.Descriptor instead.
 func (*Desired) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{25}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Desired) GetRevision() uint64 {
@@ -2701,6 +2848,20 @@ func (x *Desired) GetCollectors() []*Collector {
 	return nil
 }
 
+func (x *Desired) GetGraphitePort() uint32 {
+	if x != nil {
+		return x.GraphitePort
+	}
+	return 0
+}
+
+func (x *Desired) GetStatsdPort() uint32 {
+	if x != nil {
+		return x.StatsdPort
+	}
+	return 0
+}
+
 // Collector is one long-running program that the agent configures and keeps running. Texts are templates (docs/collectors.md).
 type Collector struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2720,7 +2881,7 @@ type Collector struct {
 
 func (x *Collector) Reset() {
 	*x = Collector{}
-	mi := &file_core_wire_wire_proto_msgTypes[26]
+	mi := &file_core_wire_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2732,7 +2893,7 @@ func (x *Collector) String() string {
 func (*Collector) ProtoMessage() {}
 
 func (x *Collector) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[26]
+	mi := &file_core_wire_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2745,7 +2906,7 @@ func (x *Collector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Collector.ProtoReflect.Descriptor instead.
 func (*Collector) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{26}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Collector) GetName() string {
@@ -2829,7 +2990,7 @@ type RevisionReport struct {
 
 func (x *RevisionReport) Reset() {
 	*x = RevisionReport{}
-	mi := &file_core_wire_wire_proto_msgTypes[27]
+	mi := &file_core_wire_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2841,7 +3002,7 @@ func (x *RevisionReport) String() string {
 func (*RevisionReport) ProtoMessage() {}
 
 func (x *RevisionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[27]
+	mi := &file_core_wire_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2854,7 +3015,7 @@ func (x *RevisionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevisionReport.ProtoReflect.Descriptor instead.
 func (*RevisionReport) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{27}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *RevisionReport) GetRevision() uint64 {
@@ -2889,7 +3050,7 @@ type RunNow struct {
 
 func (x *RunNow) Reset() {
 	*x = RunNow{}
-	mi := &file_core_wire_wire_proto_msgTypes[28]
+	mi := &file_core_wire_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2901,7 +3062,7 @@ func (x *RunNow) String() string {
 func (*RunNow) ProtoMessage() {}
 
 func (x *RunNow) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[28]
+	mi := &file_core_wire_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2914,7 +3075,7 @@ func (x *RunNow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunNow.ProtoReflect.Descriptor instead.
 func (*RunNow) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{28}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RunNow) GetCall() string {
@@ -2940,7 +3101,7 @@ type CancelRun struct {
 
 func (x *CancelRun) Reset() {
 	*x = CancelRun{}
-	mi := &file_core_wire_wire_proto_msgTypes[29]
+	mi := &file_core_wire_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +3113,7 @@ func (x *CancelRun) String() string {
 func (*CancelRun) ProtoMessage() {}
 
 func (x *CancelRun) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[29]
+	mi := &file_core_wire_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +3126,7 @@ func (x *CancelRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRun.ProtoReflect.Descriptor instead.
 func (*CancelRun) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{29}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *CancelRun) GetCall() string {
@@ -2986,7 +3147,7 @@ type RunOutput struct {
 
 func (x *RunOutput) Reset() {
 	*x = RunOutput{}
-	mi := &file_core_wire_wire_proto_msgTypes[30]
+	mi := &file_core_wire_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2998,7 +3159,7 @@ func (x *RunOutput) String() string {
 func (*RunOutput) ProtoMessage() {}
 
 func (x *RunOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[30]
+	mi := &file_core_wire_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3011,7 +3172,7 @@ func (x *RunOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunOutput.ProtoReflect.Descriptor instead.
 func (*RunOutput) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RunOutput) GetCall() string {
@@ -3047,7 +3208,7 @@ type RunEnd struct {
 
 func (x *RunEnd) Reset() {
 	*x = RunEnd{}
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3059,7 +3220,7 @@ func (x *RunEnd) String() string {
 func (*RunEnd) ProtoMessage() {}
 
 func (x *RunEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3072,7 +3233,7 @@ func (x *RunEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnd.ProtoReflect.Descriptor instead.
 func (*RunEnd) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RunEnd) GetCall() string {
@@ -3112,7 +3273,7 @@ type Look struct {
 
 func (x *Look) Reset() {
 	*x = Look{}
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3124,7 +3285,7 @@ func (x *Look) String() string {
 func (*Look) ProtoMessage() {}
 
 func (x *Look) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3137,7 +3298,7 @@ func (x *Look) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Look.ProtoReflect.Descriptor instead.
 func (*Look) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
 }
 
 // Follow: take releases of this channel from now on; with a pin, run exactly that version.
@@ -3151,7 +3312,7 @@ type Follow struct {
 
 func (x *Follow) Reset() {
 	*x = Follow{}
-	mi := &file_core_wire_wire_proto_msgTypes[33]
+	mi := &file_core_wire_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3163,7 +3324,7 @@ func (x *Follow) String() string {
 func (*Follow) ProtoMessage() {}
 
 func (x *Follow) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[33]
+	mi := &file_core_wire_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3176,7 +3337,7 @@ func (x *Follow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Follow.ProtoReflect.Descriptor instead.
 func (*Follow) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Follow) GetChannel() string {
@@ -3202,7 +3363,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_core_wire_wire_proto_msgTypes[34]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3214,7 +3375,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[34]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3227,7 +3388,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
 }
 
 type Resume struct {
@@ -3238,7 +3399,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_core_wire_wire_proto_msgTypes[35]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3411,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[35]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +3424,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
 }
 
 // Successor announces that a newer core of this agent starts beside this one: a session whose proof carries the nonce is no clone.
@@ -3276,7 +3437,7 @@ type Successor struct {
 
 func (x *Successor) Reset() {
 	*x = Successor{}
-	mi := &file_core_wire_wire_proto_msgTypes[36]
+	mi := &file_core_wire_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3288,7 +3449,7 @@ func (x *Successor) String() string {
 func (*Successor) ProtoMessage() {}
 
 func (x *Successor) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[36]
+	mi := &file_core_wire_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3301,7 +3462,7 @@ func (x *Successor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Successor.ProtoReflect.Descriptor instead.
 func (*Successor) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Successor) GetNonce() string {
@@ -3320,7 +3481,7 @@ type Active struct {
 
 func (x *Active) Reset() {
 	*x = Active{}
-	mi := &file_core_wire_wire_proto_msgTypes[37]
+	mi := &file_core_wire_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3332,7 +3493,7 @@ func (x *Active) String() string {
 func (*Active) ProtoMessage() {}
 
 func (x *Active) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[37]
+	mi := &file_core_wire_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3345,7 +3506,7 @@ func (x *Active) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Active.ProtoReflect.Descriptor instead.
 func (*Active) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{39}
 }
 
 // SiteGet asks for a part of a file of the site's repository.
@@ -3360,7 +3521,7 @@ type SiteGet struct {
 
 func (x *SiteGet) Reset() {
 	*x = SiteGet{}
-	mi := &file_core_wire_wire_proto_msgTypes[38]
+	mi := &file_core_wire_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3372,7 +3533,7 @@ func (x *SiteGet) String() string {
 func (*SiteGet) ProtoMessage() {}
 
 func (x *SiteGet) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[38]
+	mi := &file_core_wire_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3385,7 +3546,7 @@ func (x *SiteGet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SiteGet.ProtoReflect.Descriptor instead.
 func (*SiteGet) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{38}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SiteGet) GetCall() uint64 {
@@ -3423,7 +3584,7 @@ type SitePiece struct {
 
 func (x *SitePiece) Reset() {
 	*x = SitePiece{}
-	mi := &file_core_wire_wire_proto_msgTypes[39]
+	mi := &file_core_wire_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3435,7 +3596,7 @@ func (x *SitePiece) String() string {
 func (*SitePiece) ProtoMessage() {}
 
 func (x *SitePiece) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[39]
+	mi := &file_core_wire_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3448,7 +3609,7 @@ func (x *SitePiece) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SitePiece.ProtoReflect.Descriptor instead.
 func (*SitePiece) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{39}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SitePiece) GetCall() uint64 {
@@ -3497,7 +3658,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_core_wire_wire_proto_msgTypes[40]
+	mi := &file_core_wire_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3509,7 +3670,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[40]
+	mi := &file_core_wire_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3522,7 +3683,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{40}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Heartbeat) GetSentNs() int64 {
@@ -3557,7 +3718,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_core_wire_wire_proto_msgTypes[41]
+	mi := &file_core_wire_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3569,7 +3730,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[41]
+	mi := &file_core_wire_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3582,7 +3743,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{41}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Bye) GetCause() string {
@@ -3793,14 +3954,24 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"attributes\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcc\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfc\x01\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12+\n" +
 	"\x06result\x18\x02 \x01(\v2\x11.limpet.v1.ResultH\x00R\x06result\x12\"\n" +
 	"\x03gap\x18\x03 \x01(\v2\x0e.limpet.v1.GapH\x00R\x03gap\x12/\n" +
 	"\blost_run\x18\x04 \x01(\v2\x12.limpet.v1.LostRunH\x00R\alostRun\x12(\n" +
-	"\x05event\x18\x05 \x01(\v2\x10.limpet.v1.EventH\x00R\x05eventB\x06\n" +
-	"\x04kind\".\n" +
+	"\x05event\x18\x05 \x01(\v2\x10.limpet.v1.EventH\x00R\x05event\x12.\n" +
+	"\asamples\x18\x14 \x01(\v2\x12.limpet.v1.SamplesH\x00R\asamplesB\x06\n" +
+	"\x04kind\"f\n" +
+	"\aSamples\x12\x14\n" +
+	"\x05input\x18\x01 \x01(\tR\x05input\x12+\n" +
+	"\asamples\x18\x02 \x03(\v2\x11.limpet.v1.SampleR\asamples\x12\x18\n" +
+	"\adropped\x18\x03 \x01(\x04R\adropped\"[\n" +
+	"\x06Sample\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x13\n" +
+	"\x05at_ns\x18\x03 \x01(\x03R\x04atNs\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\".\n" +
 	"\x05Items\x12%\n" +
 	"\x05items\x18\x01 \x03(\v2\x0f.limpet.v1.ItemR\x05items\"\xb8\x01\n" +
 	"\x05Batch\x12\x14\n" +
@@ -3829,7 +4000,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\n" +
 	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\x12\x1f\n" +
 	"\vplugin_hash\x18\x10 \x01(\fR\n" +
-	"pluginHash\"\xd4\x01\n" +
+	"pluginHash\"\x9a\x02\n" +
 	"\aDesired\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12(\n" +
 	"\x06checks\x18\x02 \x03(\v2\x10.limpet.v1.CheckR\x06checks\x12\x1f\n" +
@@ -3839,7 +4010,10 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x04site\x18\x10 \x01(\x04R\x04site\x124\n" +
 	"\n" +
 	"collectors\x18\x14 \x03(\v2\x14.limpet.v1.CollectorR\n" +
-	"collectors\"\x84\x02\n" +
+	"collectors\x12#\n" +
+	"\rgraphite_port\x18\x15 \x01(\rR\fgraphitePort\x12\x1f\n" +
+	"\vstatsd_port\x18\x16 \x01(\rR\n" +
+	"statsdPort\"\x84\x02\n" +
 	"\tCollector\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -3918,7 +4092,7 @@ func file_core_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_core_wire_wire_proto_goTypes = []any{
 	(State)(0),             // 0: limpet.v1.State
 	(Trigger)(0),           // 1: limpet.v1.Trigger
@@ -3942,30 +4116,32 @@ var file_core_wire_wire_proto_goTypes = []any{
 	(*LostRun)(nil),        // 19: limpet.v1.LostRun
 	(*Event)(nil),          // 20: limpet.v1.Event
 	(*Item)(nil),           // 21: limpet.v1.Item
-	(*Items)(nil),          // 22: limpet.v1.Items
-	(*Batch)(nil),          // 23: limpet.v1.Batch
-	(*Ack)(nil),            // 24: limpet.v1.Ack
-	(*Reject)(nil),         // 25: limpet.v1.Reject
-	(*Check)(nil),          // 26: limpet.v1.Check
-	(*Desired)(nil),        // 27: limpet.v1.Desired
-	(*Collector)(nil),      // 28: limpet.v1.Collector
-	(*RevisionReport)(nil), // 29: limpet.v1.RevisionReport
-	(*RunNow)(nil),         // 30: limpet.v1.RunNow
-	(*CancelRun)(nil),      // 31: limpet.v1.CancelRun
-	(*RunOutput)(nil),      // 32: limpet.v1.RunOutput
-	(*RunEnd)(nil),         // 33: limpet.v1.RunEnd
-	(*Look)(nil),           // 34: limpet.v1.Look
-	(*Follow)(nil),         // 35: limpet.v1.Follow
-	(*Hold)(nil),           // 36: limpet.v1.Hold
-	(*Resume)(nil),         // 37: limpet.v1.Resume
-	(*Successor)(nil),      // 38: limpet.v1.Successor
-	(*Active)(nil),         // 39: limpet.v1.Active
-	(*SiteGet)(nil),        // 40: limpet.v1.SiteGet
-	(*SitePiece)(nil),      // 41: limpet.v1.SitePiece
-	(*Heartbeat)(nil),      // 42: limpet.v1.Heartbeat
-	(*Bye)(nil),            // 43: limpet.v1.Bye
-	nil,                    // 44: limpet.v1.Facts.MoreEntry
-	nil,                    // 45: limpet.v1.Event.AttributesEntry
+	(*Samples)(nil),        // 22: limpet.v1.Samples
+	(*Sample)(nil),         // 23: limpet.v1.Sample
+	(*Items)(nil),          // 24: limpet.v1.Items
+	(*Batch)(nil),          // 25: limpet.v1.Batch
+	(*Ack)(nil),            // 26: limpet.v1.Ack
+	(*Reject)(nil),         // 27: limpet.v1.Reject
+	(*Check)(nil),          // 28: limpet.v1.Check
+	(*Desired)(nil),        // 29: limpet.v1.Desired
+	(*Collector)(nil),      // 30: limpet.v1.Collector
+	(*RevisionReport)(nil), // 31: limpet.v1.RevisionReport
+	(*RunNow)(nil),         // 32: limpet.v1.RunNow
+	(*CancelRun)(nil),      // 33: limpet.v1.CancelRun
+	(*RunOutput)(nil),      // 34: limpet.v1.RunOutput
+	(*RunEnd)(nil),         // 35: limpet.v1.RunEnd
+	(*Look)(nil),           // 36: limpet.v1.Look
+	(*Follow)(nil),         // 37: limpet.v1.Follow
+	(*Hold)(nil),           // 38: limpet.v1.Hold
+	(*Resume)(nil),         // 39: limpet.v1.Resume
+	(*Successor)(nil),      // 40: limpet.v1.Successor
+	(*Active)(nil),         // 41: limpet.v1.Active
+	(*SiteGet)(nil),        // 42: limpet.v1.SiteGet
+	(*SitePiece)(nil),      // 43: limpet.v1.SitePiece
+	(*Heartbeat)(nil),      // 44: limpet.v1.Heartbeat
+	(*Bye)(nil),            // 45: limpet.v1.Bye
+	nil,                    // 46: limpet.v1.Facts.MoreEntry
+	nil,                    // 47: limpet.v1.Event.AttributesEntry
 }
 var file_core_wire_wire_proto_depIdxs = []int32{
 	3,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
@@ -3973,33 +4149,33 @@ var file_core_wire_wire_proto_depIdxs = []int32{
 	6,  // 2: limpet.v1.Frame.proof:type_name -> limpet.v1.Proof
 	14, // 3: limpet.v1.Frame.welcome:type_name -> limpet.v1.Welcome
 	15, // 4: limpet.v1.Frame.refuse:type_name -> limpet.v1.Refuse
-	23, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
-	32, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
-	33, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
-	29, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
+	25, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
+	34, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
+	35, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
+	31, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
 	11, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
 	8,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
-	38, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
-	39, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
-	40, // 13: limpet.v1.Frame.site_get:type_name -> limpet.v1.SiteGet
-	24, // 14: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
-	25, // 15: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
-	27, // 16: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
-	30, // 17: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
-	31, // 18: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
-	34, // 19: limpet.v1.Frame.look:type_name -> limpet.v1.Look
+	40, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
+	41, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
+	42, // 13: limpet.v1.Frame.site_get:type_name -> limpet.v1.SiteGet
+	26, // 14: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
+	27, // 15: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
+	29, // 16: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
+	32, // 17: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
+	33, // 18: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
+	36, // 19: limpet.v1.Frame.look:type_name -> limpet.v1.Look
 	13, // 20: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
-	35, // 21: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
-	36, // 22: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
-	37, // 23: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
-	41, // 24: limpet.v1.Frame.site_piece:type_name -> limpet.v1.SitePiece
-	42, // 25: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
-	43, // 26: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
+	37, // 21: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
+	38, // 22: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
+	39, // 23: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
+	43, // 24: limpet.v1.Frame.site_piece:type_name -> limpet.v1.SitePiece
+	44, // 25: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
+	45, // 26: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
 	5,  // 27: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
 	7,  // 28: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
 	8,  // 29: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
 	10, // 30: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
-	44, // 31: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
+	46, // 31: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
 	9,  // 32: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
 	10, // 33: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
 	12, // 34: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
@@ -4007,20 +4183,22 @@ var file_core_wire_wire_proto_depIdxs = []int32{
 	0,  // 36: limpet.v1.Result.state:type_name -> limpet.v1.State
 	16, // 37: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
 	1,  // 38: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
-	45, // 39: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
+	47, // 39: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
 	17, // 40: limpet.v1.Item.result:type_name -> limpet.v1.Result
 	18, // 41: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
 	19, // 42: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
 	20, // 43: limpet.v1.Item.event:type_name -> limpet.v1.Event
-	21, // 44: limpet.v1.Items.items:type_name -> limpet.v1.Item
-	26, // 45: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
-	28, // 46: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
-	17, // 47: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	22, // 44: limpet.v1.Item.samples:type_name -> limpet.v1.Samples
+	23, // 45: limpet.v1.Samples.samples:type_name -> limpet.v1.Sample
+	21, // 46: limpet.v1.Items.items:type_name -> limpet.v1.Item
+	28, // 47: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
+	30, // 48: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
+	17, // 49: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_core_wire_wire_proto_init() }
@@ -4063,6 +4241,7 @@ func file_core_wire_wire_proto_init() {
 		(*Item_Gap)(nil),
 		(*Item_LostRun)(nil),
 		(*Item_Event)(nil),
+		(*Item_Samples)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4070,7 +4249,7 @@ func file_core_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_wire_wire_proto_rawDesc), len(file_core_wire_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   44,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -27,6 +27,7 @@ type limit struct {
 	bsdiff float64 // of bsdiff's patch, by go1
 	bytes  int64   // by go1
 	xz     float64 // of bsdiff's patch with xz, by the codec that is listed: the smaller one
+	slow   bool    // may take its time to apply: docs/decisions/070
 }
 
 func (l limit) any() bool { return l != limit{} }
@@ -62,8 +63,8 @@ func corpus(quick bool) []pair {
 		released("patch release", "windows-amd64", "v2.11.8", "v2.11.9", current, limit{bsdiff: 0.11}),
 		released("patch release", "darwin-arm64", "v2.11.8", "v2.11.9", current, limit{bsdiff: 0.08}),
 		statement(),
-		released("patch release, base by "+earlier, "linux-amd64", "v2.11.8", "v2.11.9", earlier, limit{xz: 1}),
-		noise(), sources(), objects(),
+		released("patch release, base by "+earlier, "linux-amd64", "v2.11.8", "v2.11.9", earlier, limit{xz: 1, slow: true}),
+		noise(), sources(), objects(), library(),
 	}
 }
 
@@ -103,7 +104,7 @@ func release(platform, version, toolchain string) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	if err := source(dir, version); err != nil {
+	if err := source(dir, nats, version); err != nil {
 		return "", err
 	}
 	goos, goarch, _ := strings.Cut(platform, "-")
@@ -111,10 +112,10 @@ func release(platform, version, toolchain string) (string, error) {
 }
 
 // source copies a release's files to dir, where they may be changed.
-func source(dir, version string) error {
-	out, err := exec.Command("go", "mod", "download", "-json", nats+"@"+version).Output()
+func source(dir, path, version string) error {
+	out, err := exec.Command("go", "mod", "download", "-json", path+"@"+version).Output()
 	if err != nil {
-		return fmt.Errorf("fetch %s %s: %w", nats, version, err)
+		return fmt.Errorf("fetch %s %s: %w", path, version, err)
 	}
 	var module struct{ Dir string }
 	if err := json.Unmarshal(out, &module); err != nil {
@@ -152,7 +153,7 @@ func statement() pair {
 			return err
 		}
 		defer os.RemoveAll(dir)
-		if err := source(dir, version); err != nil {
+		if err := source(dir, nats, version); err != nil {
 			return err
 		}
 		path := filepath.Join(dir, "server/server.go")
@@ -202,7 +203,7 @@ func sources() pair {
 				return err
 			}
 			defer os.RemoveAll(dir)
-			if err := source(dir, version); err != nil {
+			if err := source(dir, nats, version); err != nil {
 				return err
 			}
 			files, err := filepath.Glob(filepath.Join(dir, "server", "*.go"))
@@ -241,5 +242,30 @@ func objects() pair {
 			return errors.New("both toolchains bring the same")
 		}
 		return p.write("objects", code[0], code[1])
+	}}
+}
+
+// library is a C program: SQLite of two releases, as a Go module brings its source, by the C compiler of this machine.
+func library() pair {
+	return pair{name: "SQLite 3.45 to 3.46, C", limit: limit{xz: 1.02}, build: func(p *pair) error {
+		for version, to := range map[string]*string{"v1.14.22": &p.old, "v1.14.24": &p.new} {
+			*to = filepath.Join(cache, "sqlite-"+version)
+			if _, err := os.Stat(*to); err == nil {
+				continue
+			}
+			dir, err := os.MkdirTemp(cache, "build-")
+			if err != nil {
+				return err
+			}
+			defer os.RemoveAll(dir)
+			if err := source(dir, "github.com/mattn/go-sqlite3", version); err != nil {
+				return err
+			}
+			cmd := exec.Command("gcc", "-O1", "-w", "-s", "-shared", "-fPIC", "-o", *to, filepath.Join(dir, "sqlite3-binding.c"))
+			if text, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("compile SQLite: %w: %s", err, text)
+			}
+		}
+		return nil
 	}}
 }

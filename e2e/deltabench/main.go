@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/limpet-monitoring/limpet/updater/delta"
+	"github.com/limpet-monitoring/limpet/updater/delta/encode"
 )
 
 const cache = ".cache/deltabench"
@@ -51,7 +52,7 @@ func makePatch(oldPath, newPath, patchPath string) error {
 	if err != nil {
 		return err
 	}
-	patch, err := delta.Make(delta.Go1, old, new)
+	patch, err := encode.Make(delta.Go1, old, new)
 	if err != nil {
 		return err
 	}

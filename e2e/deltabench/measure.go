@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/updater/delta"
+	"github.com/limpet-monitoring/limpet/updater/delta/encode"
 )
 
 // Limits of every pair: time is of one core, memory is what a process had resident at its peak.
@@ -59,7 +60,7 @@ func measure(dir, core string, p pair) (m measured, err error) {
 	if err != nil {
 		return m, err
 	}
-	plain, err := delta.Make(delta.Zstd, old, new)
+	plain, err := encode.Make(delta.Zstd, old, new)
 	if err != nil {
 		return m, err
 	}
@@ -94,7 +95,7 @@ func measure(dir, core string, p pair) (m measured, err error) {
 func (m measured) row(p pair) (text string, ok bool) {
 	ok, limit := p.limit.kept(m)
 	if p.limit.any() {
-		ok = ok && m.apply.cpu <= maxApply && m.apply.memory <= maxApplyMemory && m.make.cpu <= maxMake && m.make.memory <= maxMakeMemory
+		ok = ok && (m.apply.cpu <= maxApply || p.limit.slow) && m.apply.memory <= maxApplyMemory && m.make.cpu <= maxMake && m.make.memory <= maxMakeMemory
 	}
 	kept := "yes"
 	if !ok {

@@ -114,7 +114,7 @@ func (d *demo) publish(ctx context.Context, r release, soak time.Duration) error
 		return err
 	}
 	text, err := d.run(ctx, "limpet-release", "publish", "--dir", filepath.Join(d.dir, "release"), "--keys", filepath.Join(d.dir, "keys"),
-		"--version", r.version, "--soak", soak.String(), "--last", "0", "--base", a.CoreHash, "--codec", "zstd",
+		"--version", r.version, "--soak", soak.String(), "--last", "0", "--base", a.CoreHash,
 		"--core", runtime.GOOS+"-"+runtime.GOARCH+"="+r.file)
 	for line := range strings.Lines(text) {
 		d.say("  %s", strings.TrimRight(line, "\n"))

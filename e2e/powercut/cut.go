@@ -40,7 +40,7 @@ func schedule(t *tape, n int, rnd *rand.Rand) []cut {
 	for i := range n {
 		s := i % len(story)
 		from, to := t.begins[s], t.begins[s+1]
-		at := from + 1 + rnd.IntN(to-from)
+		at := from + rnd.IntN(to-from+1)
 		if flushes := t.device.flushes(from, to); rnd.IntN(2) == 0 && len(flushes) > 0 {
 			at = flushes[rnd.IntN(len(flushes))] + rnd.IntN(2)
 		}
@@ -173,7 +173,8 @@ func (c cut) judge(b *box, t *tape, since string, s *seen) {
 			s.violated("release %d is healthy and barred (%v)", bar.Counter, bar.Reason)
 		}
 	}
-	good, starts, rejected := uint64(1), map[uint64]int{}, false
+	// The former stage's good was durable when this one began; history tells of that a moment later.
+	firsts, starts, rejected := []uint64{story[max(c.stage-1, 0)].good, story[c.stage].good}, map[uint64]int{}, false
 	for _, m := range t.marks {
 		if m.at > c.at {
 			break
@@ -182,13 +183,16 @@ func (c cut) judge(b *box, t *tape, since string, s *seen) {
 		case "start":
 			starts[m.release]++
 		case "commit":
-			good, starts[m.release] = m.release, 0
+			starts[m.release] = 0
+			if m.at > t.begins[c.stage] && m.release == story[c.stage].good {
+				firsts = []uint64{m.release}
+			}
 		case "reject":
 			rejected = true
 		}
 	}
-	if want := []uint64{good, story[c.stage].good}; !slices.Contains(want, s.first) {
-		s.violated("release %d runs first, of %v", s.first, want)
+	if !slices.Contains(firsts, s.first) {
+		s.violated("release %d runs first, of %v", s.first, firsts)
 	}
 	for _, m := range happened(since) {
 		if m.what == "start" {

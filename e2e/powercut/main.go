@@ -21,6 +21,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -92,7 +93,7 @@ func run(ctx context.Context, o options) error {
 	var errs []error
 	for _, name := range strings.Split(o.fs, ",") {
 		all.Go(func() {
-			err := onOne(ctx, name, o, p, filepath.Join(dir, name))
+			err := safely(func() error { return onOne(ctx, name, o, p, filepath.Join(dir, name)) })
 			guard.Lock()
 			defer guard.Unlock()
 			if err != nil {
@@ -102,6 +103,17 @@ func run(ctx context.Context, o options) error {
 	}
 	all.Wait()
 	return errors.Join(errs...)
+}
+
+// safely makes an error of a panic: a process that ends while a file system of its own device is mounted cannot end, since the
+// kernel waits for the device. (After a kill -9, abort in /sys/fs/fuse/connections ends that.)
+func safely(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return f()
 }
 
 // onOne records a box on one kind of file system, and has the power fail.

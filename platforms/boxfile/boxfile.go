@@ -59,7 +59,8 @@ type Box struct {
 	AllowArgs map[string]string
 	// Collectors are the owner's own, by name: collector.NAME = collectd /etc/collectd/collectd.conf
 	Collectors map[string]string
-	Never      []string // never = plugin or check names that do not run here, whoever asks
+	Inputs     map[string]int // input.graphite = 2003, input.statsd = off: a port on the loopback address; -1 = off
+	Never      []string       // never = plugin or check names that do not run here, whoever asks
 	Limit      Limit
 }
 
@@ -69,6 +70,7 @@ type Limit struct {
 	OutputBytes int64         // limit.output = 256K of one run
 	BufferBytes int64         // limit.buffer = 256M on disk
 	BufferAge   time.Duration // limit.buffer_age = 168h
+	MemoryBytes int64         // limit.memory = 256M of the core itself
 }
 
 // Problem is a line that was left out.

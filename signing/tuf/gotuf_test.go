@@ -8,21 +8,11 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/secure-systems-lab/go-securesystemslib/cjson"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 	"github.com/theupdateframework/go-tuf/v2/metadata/trustedmetadata"
 
 	"github.com/limpet-monitoring/limpet/signing/tuf"
 )
-
-func canonical(t testing.TB, v any) []byte {
-	t.Helper()
-	out, err := cjson.EncodeCanonical(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 // gotuf shows the mirror to go-tuf's verifier and fails the test where we accepted
 // what it refuses. ours is our verdict.

@@ -1,4 +1,4 @@
-package delta
+package delta_test
 
 import (
 	"bytes"
@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+
+	"github.com/limpet-monitoring/limpet/updater/delta"
+	"github.com/limpet-monitoring/limpet/updater/delta/encode"
 )
 
 // Platforms that make and apply each other's patches: scripts/delta-platforms.sh runs this test for one after the other with the
@@ -26,7 +29,7 @@ func TestAcrossPlatforms(t *testing.T) {
 	for _, p := range platforms {
 		if *across != "" || p == "linux-arm64" {
 			base, patch := golden(t, p)
-			result, err := apply(Go1, base, patch)
+			result, err := apply(delta.Go1, base, patch)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -34,8 +37,8 @@ func TestAcrossPlatforms(t *testing.T) {
 		}
 	}
 	for name, pair := range pairs {
-		for _, codec := range Codecs() {
-			patch, err := Make(codec, pair[0], pair[1])
+		for _, codec := range delta.Codecs() {
+			patch, err := encode.Make(codec, pair[0], pair[1])
 			if err != nil {
 				t.Fatalf("%s, %s: %v", name, codec, err)
 			}
@@ -52,7 +55,7 @@ func TestAcrossPlatforms(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if codec == Go1 && !bytes.Equal(other, patch) {
+				if codec == delta.Go1 && !bytes.Equal(other, patch) {
 					t.Errorf("%s: %s-%s makes another patch", filepath.Base(path), runtime.GOOS, runtime.GOARCH)
 				}
 				if got, err := apply(codec, pair[0], other); err != nil || !bytes.Equal(got, pair[1]) {

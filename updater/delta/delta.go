@@ -1,15 +1,14 @@
-// Package delta makes and applies patches between two builds of a program.
+// Package delta applies patches between two builds of a program: the core that is the base of a patch makes the next one
+// of itself. Package encode makes patches, for the publisher alone.
 //
-// The publisher makes patches with Make, which proves each one by applying it. The core that is the base of a patch
-// applies it with Apply. A codec is a name that is never reused: whatever changes what a decoder would do with the same
-// bytes, its reading of the old file included, is a new codec. docs/delta-format.md is the contract of every codec here.
+// A codec is a name that is never reused: whatever changes what a decoder would do with the same bytes, its reading of the
+// old file included, is a new codec. docs/delta-format.md is the contract of every codec here.
 //
 // The package opens no files, trusts no byte of a patch, and takes no memory for a size that it has not checked first.
 // It does not verify signatures: the caller knows both hashes from signed metadata and compares them with Header.
 package delta
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -43,7 +42,6 @@ type Limits struct {
 // codec is one way to say how a new file comes from an old one.
 type codec struct {
 	format byte
-	encode func(old, new []byte) ([]byte, error)
 	decode func(ctx context.Context, job job) error
 }
 
@@ -64,37 +62,11 @@ func Codecs() []string {
 func find(name string) (codec, error) {
 	switch name {
 	case Zstd:
-		return codec{format: 'z', encode: encodeZstd, decode: decodeZstd}, nil
+		return codec{format: 'z', decode: decodeZstd}, nil
 	case Go1:
-		return codec{format: '1', encode: encodeGo1, decode: decodeGo1}, nil
+		return codec{format: '1', decode: decodeGo1}, nil
 	}
 	return codec{}, fmt.Errorf("find codec %q: %w", name, ErrCodec)
-}
-
-// Make returns a patch from old to new, after it has applied it and compared the result byte by byte.
-func Make(name string, old, new []byte) ([]byte, error) {
-	c, err := find(name)
-	if err != nil {
-		return nil, err
-	}
-	if len(old) > MaxFile || len(new) > MaxFile {
-		return nil, fmt.Errorf("make patch: a file of %d bytes is over the limit of %d", max(len(old), len(new)), MaxFile)
-	}
-	body, err := c.encode(old, new)
-	if err != nil {
-		return nil, fmt.Errorf("make %s patch: %w", name, err)
-	}
-	h := Header{Format: c.format, Base: sha256.Sum256(old), Result: sha256.Sum256(new), Size: int64(len(new))}
-	patch := append(h.encode(), body...)
-	var out bytes.Buffer
-	out.Grow(len(new))
-	if err := Apply(context.Background(), name, bytes.NewReader(old), int64(len(old)), bytes.NewReader(patch), &out, Limits{}); err != nil {
-		return nil, fmt.Errorf("prove %s patch: %w", name, err)
-	}
-	if !bytes.Equal(out.Bytes(), new) {
-		return nil, fmt.Errorf("prove %s patch: it makes another file", name)
-	}
-	return patch, nil
 }
 
 // Apply writes to out the file that patch makes of base, which is size bytes long. Where it returns an error, what it

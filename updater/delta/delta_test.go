@@ -1,14 +1,16 @@
-package delta
+package delta_test
 
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/limpet-monitoring/limpet/updater/delta"
+	"github.com/limpet-monitoring/limpet/updater/delta/encode"
 )
 
 // random returns n bytes that are the same for the same seed.
@@ -19,11 +21,6 @@ func random(seed uint64, n int) []byte {
 		b[i] = byte(r.Uint32())
 	}
 	return b
-}
-
-func sum(b []byte) []byte {
-	s := sha256.Sum256(b)
-	return s[:]
 }
 
 func words(seed uint64, n int) []byte {
@@ -64,14 +61,14 @@ func cases() map[string]struct {
 }
 
 func TestRoundTrip(t *testing.T) {
-	for _, codec := range Codecs() {
+	for _, codec := range delta.Codecs() {
 		for name, c := range cases() {
 			t.Run(codec+"/"+name, func(t *testing.T) {
-				patch, err := Make(codec, c.old, c.new)
+				patch, err := encode.Make(codec, c.old, c.new)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if n := len(patch) - HeaderSize; n > c.most {
+				if n := len(patch) - delta.HeaderSize; n > c.most {
 					t.Errorf("the patch costs %d bytes beyond its header, at most %d are right", n, c.most)
 				}
 				got, err := apply(codec, c.old, patch)
@@ -85,7 +82,7 @@ func TestRoundTrip(t *testing.T) {
 
 func apply(codec string, base, patch []byte) ([]byte, error) {
 	var out bytes.Buffer
-	err := Apply(context.Background(), codec, bytes.NewReader(base), int64(len(base)), bytes.NewReader(patch), &out, Limits{})
+	err := delta.Apply(context.Background(), codec, bytes.NewReader(base), int64(len(base)), bytes.NewReader(patch), &out, delta.Limits{})
 	return out.Bytes(), err
 }
 
@@ -93,8 +90,8 @@ func apply(codec string, base, patch []byte) ([]byte, error) {
 func TestEveryByteFlipped(t *testing.T) {
 	old := splice(words(5, 3000), random(5, 600))
 	new := splice(old[:1000], []byte("a change"), old[1100:2900], random(6, 80), old[2900:])
-	for _, codec := range Codecs() {
-		patch, err := Make(codec, old, new)
+	for _, codec := range delta.Codecs() {
+		patch, err := encode.Make(codec, old, new)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -119,32 +116,32 @@ func TestEveryByteFlipped(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	base := words(7, 5000)
-	patch, err := Make(Zstd, base, base[:4000])
+	patch, err := encode.Make(delta.Zstd, base, base[:4000])
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := bytes.Clone(base)
 	other[9]++
-	if _, err := apply(Zstd, other, patch); !errors.Is(err, ErrBase) {
-		t.Errorf("another base: %v, want %v", err, ErrBase)
+	if _, err := apply(delta.Zstd, other, patch); !errors.Is(err, delta.ErrBase) {
+		t.Errorf("another base: %v, want %v", err, delta.ErrBase)
 	}
-	if _, err := apply(Zstd, base[:4999], patch); !errors.Is(err, ErrBase) {
-		t.Errorf("a shorter base: %v, want %v", err, ErrBase)
+	if _, err := apply(delta.Zstd, base[:4999], patch); !errors.Is(err, delta.ErrBase) {
+		t.Errorf("a shorter base: %v, want %v", err, delta.ErrBase)
 	}
-	if _, err := apply("gzip", base, patch); !errors.Is(err, ErrCodec) {
-		t.Errorf("codec gzip: %v, want %v", err, ErrCodec)
+	if _, err := apply("gzip", base, patch); !errors.Is(err, delta.ErrCodec) {
+		t.Errorf("codec gzip: %v, want %v", err, delta.ErrCodec)
 	}
-	if _, err := Make("gzip", base, base); !errors.Is(err, ErrCodec) {
-		t.Errorf("make with codec gzip: %v, want %v", err, ErrCodec)
+	if _, err := encode.Make("gzip", base, base); !errors.Is(err, delta.ErrCodec) {
+		t.Errorf("make with codec gzip: %v, want %v", err, delta.ErrCodec)
 	}
-	small := Limits{Output: 3999}
-	err = Apply(context.Background(), Zstd, bytes.NewReader(base), 5000, bytes.NewReader(patch), io.Discard, small)
+	small := delta.Limits{Output: 3999}
+	err = delta.Apply(context.Background(), delta.Zstd, bytes.NewReader(base), 5000, bytes.NewReader(patch), io.Discard, small)
 	if err == nil || !strings.Contains(err.Error(), "over the limit of 3999") {
 		t.Errorf("a result over the caller's limit: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	err = Apply(ctx, Zstd, bytes.NewReader(base), 5000, bytes.NewReader(patch), io.Discard, Limits{})
+	err = delta.Apply(ctx, delta.Zstd, bytes.NewReader(base), 5000, bytes.NewReader(patch), io.Discard, delta.Limits{})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("a context that has ended: %v, want %v", err, context.Canceled)
 	}
@@ -152,14 +149,14 @@ func TestRefusals(t *testing.T) {
 
 // TestHugeSizes checks that a size in the header is refused before memory is taken for it.
 func TestHugeSizes(t *testing.T) {
-	for _, size := range []int64{MaxFile + 1, 1 << 62, -1} {
-		h := Header{Format: 'z', Size: size}
-		if _, err := ReadHeader(bytes.NewReader(h.encode())); err == nil {
+	for _, size := range []int64{delta.MaxFile + 1, 1 << 62, -1} {
+		h := delta.Header{Format: 'z', Size: size}
+		if _, err := delta.ReadHeader(bytes.NewReader(h.Append(nil))); err == nil {
 			t.Errorf("a result of %d bytes is taken", size)
 		}
 	}
-	h := Header{Format: 'z', Size: 65 << 20}
-	if _, err := apply(Zstd, nil, h.encode()); err == nil || !strings.Contains(err.Error(), "over the limit") {
+	h := delta.Header{Format: 'z', Size: 65 << 20}
+	if _, err := apply(delta.Zstd, nil, h.Append(nil)); err == nil || !strings.Contains(err.Error(), "over the limit") {
 		t.Errorf("65 MiB from nothing: %v", err)
 	}
 }
@@ -167,20 +164,20 @@ func TestHugeSizes(t *testing.T) {
 func FuzzApply(f *testing.F) {
 	base := splice(words(5, 3000), random(5, 600))
 	new := splice(base[:1000], []byte("a change"), base[1100:])
-	for _, codec := range Codecs() {
-		patch, err := Make(codec, base, new)
+	for _, codec := range delta.Codecs() {
+		patch, err := encode.Make(codec, base, new)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(patch[HeaderSize:])
+		f.Add(patch[delta.HeaderSize:])
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		for _, codec := range Codecs() {
-			c, _ := find(codec)
-			h := Header{Format: c.format, Size: int64(len(new))}
-			copy(h.Base[:], sum(base))
-			copy(h.Result[:], sum(new))
-			got, err := apply(codec, base, append(h.encode(), body...))
+		for _, codec := range delta.Codecs() {
+			h, err := delta.NewHeader(codec, base, new)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := apply(codec, base, append(h.Append(nil), body...))
 			if err == nil && !bytes.Equal(got, new) {
 				t.Fatalf("%s: another file without an error", codec)
 			}

@@ -7,26 +7,12 @@ import (
 	"encoding/binary"
 	"fmt"
 
-	"github.com/limpet-monitoring/limpet/updater/delta/internal/match"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/walk"
 )
 
 // Go1 is the codec that knows how Go programs refer to addresses.
 const Go1 = "go1"
-
-func encodeGo1(old, new []byte) ([]byte, error) {
-	was := refs.Analyse(old)
-	plan, content, err := match.Find(was, refs.Analyse(new))
-	if err != nil {
-		return nil, err
-	}
-	stream, spent, err := walk.Encode(was, new, content, plan)
-	if err != nil {
-		return nil, err
-	}
-	return append(binary.AppendUvarint(nil, spent), stream...), nil
-}
 
 func decodeGo1(ctx context.Context, j job) error {
 	in := bufio.NewReader(j.patch)

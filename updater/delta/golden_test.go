@@ -1,4 +1,4 @@
-package delta
+package delta_test
 
 import (
 	"crypto/sha256"
@@ -12,6 +12,9 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/limpet-monitoring/limpet/updater/delta"
+	"github.com/limpet-monitoring/limpet/updater/delta/encode"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
 )
 
@@ -70,7 +73,7 @@ func TestGolden(t *testing.T) {
 	}
 	for _, p := range platforms {
 		base, patch := golden(t, p)
-		if _, err := apply(Go1, base, patch); err != nil {
+		if _, err := apply(delta.Go1, base, patch); err != nil {
 			t.Errorf("%s: apply the frozen patch: %v", p, err)
 		}
 	}
@@ -91,7 +94,7 @@ func makeGolden(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		patch, err := Make(Go1, one, two)
+		patch, err := encode.Make(delta.Go1, one, two)
 		if err != nil {
 			t.Fatal(err)
 		}

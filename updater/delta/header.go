@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -18,8 +19,15 @@ type Header struct {
 	Result [32]byte
 }
 
-func (h Header) encode() []byte {
-	b := append(make([]byte, 0, HeaderSize), 'L', 'P', 'D', h.Format)
+// NewHeader returns the header of a patch between two files.
+func NewHeader(codec string, base, result []byte) (Header, error) {
+	c, err := find(codec)
+	return Header{c.format, int64(len(result)), sha256.Sum256(base), sha256.Sum256(result)}, err
+}
+
+// Append writes the header behind b.
+func (h Header) Append(b []byte) []byte {
+	b = append(b, 'L', 'P', 'D', h.Format)
 	b = binary.BigEndian.AppendUint64(b, uint64(h.Size))
 	b = append(b, h.Base[:]...)
 	return append(b, h.Result[:]...)

@@ -1,4 +1,4 @@
-package delta
+package delta_test
 
 import (
 	"encoding/binary"
@@ -39,11 +39,11 @@ func TestAMD64AgreesWithOracle(t *testing.T) {
 					err = x86asm.ErrUnrecognized // what it makes of one is not the instruction
 				}
 				switch {
-				case err == nil && in.Len != want.Len:
+				case err == nil && int(in.Len) != want.Len:
 					t.Fatalf("% x is %v of %d bytes, ours has %d", b[at:min(at+15, len(b))], want, want.Len, in.Len)
 				case err == nil && want.PCRel > 0:
 					relative++
-					if size := in.Len - in.Rel - tailOf(&in); in.Kind == insn.None || in.Rel != want.PCRelOff || size != want.PCRel {
+					if size := int(in.Len) - int(in.Rel) - tailOf(&in); in.Kind == insn.None || int(in.Rel) != want.PCRelOff || size != want.PCRel {
 						t.Fatalf("% x (%v): relative field of %d bytes at %d, ours %+v", b[at:at+want.Len], want, want.PCRel, want.PCRelOff, in)
 					}
 				case err == nil && in.Kind != insn.None:
@@ -54,7 +54,7 @@ func TestAMD64AgreesWithOracle(t *testing.T) {
 					vector++
 				}
 				same++
-				at += max(in.Len, 1)
+				at += int(max(in.Len, 1))
 			}
 		})
 		t.Logf("%s: %d instructions, %d relative, %d that only ours knows, %d bytes that neither knows", platform, same, relative, vector, unknown)
@@ -67,7 +67,7 @@ func TestAMD64AgreesWithOracle(t *testing.T) {
 // tailOf is how many bytes of an instruction follow its relative field.
 func tailOf(in *insn.Inst) int {
 	if in.Kind == insn.Data {
-		return in.ImmN
+		return int(in.ImmN)
 	}
 	return 0
 }

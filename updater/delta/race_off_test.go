@@ -1,5 +1,5 @@
 //go:build !race
 
-package delta
+package delta_test
 
 const flipStep = 1

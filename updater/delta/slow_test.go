@@ -3,7 +3,7 @@
 // These tests take minutes under the race detector, and nothing in the package is concurrent: `make test-delta` runs
 // them without it.
 
-package delta
+package delta_test
 
 import (
 	"bytes"
@@ -11,6 +11,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/limpet-monitoring/limpet/updater/delta"
+	"github.com/limpet-monitoring/limpet/updater/delta/encode"
 )
 
 var everyByte = flag.Bool("every-byte", false, "spoil every byte of the golden patch, not a sample")
@@ -31,11 +34,11 @@ func TestGoldenReferences(t *testing.T) {
 func TestGoldenSizes(t *testing.T) {
 	for _, p := range platforms {
 		base, patch := golden(t, p)
-		result, err := apply(Go1, base, patch)
+		result, err := apply(delta.Go1, base, patch)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := Make(Go1, base, result)
+		again, err := encode.Make(delta.Go1, base, result)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +51,7 @@ func TestGoldenSizes(t *testing.T) {
 // TestChangedPrograms brings programs through that were not made by a linker.
 func TestChangedPrograms(t *testing.T) {
 	base, patch := golden(t, "linux-amd64")
-	two, err := apply(Go1, base, patch)
+	two, err := apply(delta.Go1, base, patch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +65,7 @@ func TestChangedPrograms(t *testing.T) {
 		"halves swapped":     {splice(base[n/2:], base[:n/2]), 300},
 		"line table spoiled": {bytes.Replace(two, []byte{0xF1, 0xFF, 0xFF, 0xFF, 0, 0}, []byte{0xF2, 0xFF, 0xFF, 0xFF, 0, 0}, 1), 10_000},
 	} {
-		got, err := Make(Go1, base, c.new)
+		got, err := encode.Make(delta.Go1, base, c.new)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -77,7 +80,7 @@ func TestChangedPrograms(t *testing.T) {
 // TestGoldenFlipped spoils bytes all over a patch of a real program.
 func TestGoldenFlipped(t *testing.T) {
 	base, patch := golden(t, "linux-amd64")
-	result, err := apply(Go1, base, patch)
+	result, err := apply(delta.Go1, base, patch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,10 +88,10 @@ func TestGoldenFlipped(t *testing.T) {
 	if *everyByte {
 		step = 1
 	}
-	for i := HeaderSize; i < len(patch); i += step {
+	for i := delta.HeaderSize; i < len(patch); i += step {
 		bad := bytes.Clone(patch)
 		bad[i] ^= 1 << (i % 8)
-		got, err := apply(Go1, base, bad)
+		got, err := apply(delta.Go1, base, bad)
 		if err == nil && !bytes.Equal(got, result) {
 			t.Fatalf("byte %d: another file without an error", i)
 		}

@@ -13,12 +13,10 @@ import (
 
 // The limits of a zstd patch. Together they bound the decoder at about 25 MB, whatever the size of the files.
 const (
-	zstdChunk      = 4 << 20            // bytes of the result that one frame makes, at most
-	zstdWindow     = 8 << 20            // bytes of the base that one frame may refer to, at most
-	zstdFrame      = zstdChunk + 64<<10 // bytes of one frame, at most: zstd adds three bytes to 128 KiB it cannot compress
-	zstdMake       = 1 << 20            // bytes of the result in each frame that is made here
-	zstdMakeWindow = 2 << 20            // bytes of its window: the encoder forgets the beginning of larger ones
-	zstdDictID     = 1                  // names the window in the frame; nothing else is meant by it
+	zstdChunk  = 4 << 20            // bytes of the result that one frame makes, at most
+	zstdWindow = 8 << 20            // bytes of the base that one frame may refer to, at most
+	zstdFrame  = zstdChunk + 64<<10 // bytes of one frame, at most: zstd adds three bytes to 128 KiB it cannot compress
+	zstdDictID = 1                  // names the window in the frame; nothing else is meant by it
 )
 
 // zstdPart is what precedes each frame, as four unsigned varints in this order.
@@ -27,40 +25,6 @@ type zstdPart struct {
 	offset int64 // where its window of the base begins
 	window int64 // length of that window; 0 for a frame without one
 	frame  int64 // length of the frame
-}
-
-func encodeZstd(old, new []byte) ([]byte, error) {
-	var body []byte
-	votes := newVotes(old)
-	for at := 0; at < len(new); at += zstdMake {
-		chunk := new[at:min(at+zstdMake, len(new))]
-		from, to := votes.window(chunk)
-		frame, err := zstdEncodeFrame(old[from:to], chunk)
-		if err != nil {
-			return nil, err
-		}
-		for _, v := range []int{len(chunk), from, to - from, len(frame)} {
-			body = binary.AppendUvarint(body, uint64(v))
-		}
-		body = append(body, frame...)
-	}
-	return body, nil
-}
-
-func zstdEncodeFrame(window, chunk []byte) ([]byte, error) {
-	opts := []zstd.EOption{
-		zstd.WithEncoderLevel(zstd.SpeedBestCompression), zstd.WithEncoderConcurrency(1),
-		zstd.WithWindowSize(16 << 20), zstd.WithSingleSegment(true), zstd.WithEncoderCRC(false),
-	}
-	if len(window) > 0 {
-		opts = append(opts, zstd.WithEncoderDictRaw(zstdDictID, window))
-	}
-	enc, err := zstd.NewWriter(nil, opts...)
-	if err != nil {
-		return nil, fmt.Errorf("start encoder: %w", err)
-	}
-	defer enc.Close()
-	return enc.EncodeAll(chunk, nil), nil
 }
 
 func decodeZstd(ctx context.Context, j job) error {

@@ -266,7 +266,7 @@ func TestSilentAndCrawlingMirrors(t *testing.T) {
 	for what, tt := range map[string]struct {
 		interval, least, most time.Duration
 	}{
-		"silent":   {time.Hour, attempts * stallTime, attempts*stallTime + time.Second},
+		"silent":   {time.Hour, silences * stallTime, silences*stallTime + time.Second},
 		"crawling": {10 * time.Second, rateWindow, 10 * rateWindow},
 	} {
 		t.Run(what, func(t *testing.T) {

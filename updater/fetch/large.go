@@ -21,6 +21,7 @@ type Want struct {
 const (
 	buffer   = 64 << 10 // bytes held in memory at a time
 	attempts = 5        // in a row that bring nothing, before a mirror is given up
+	silences = 2        // the same of attempts that ended in silence: another mirror goes on meanwhile, or a later look
 )
 
 // Large brings a file to the path part and leaves it there once it hashes to what is wanted. What
@@ -56,17 +57,20 @@ func (m *Mirror) large(ctx context.Context, want Want, part string, wait func(ct
 		return err
 	}
 	have, inherited := info.Size(), info.Size() > 0
-	for failed := 0; have < want.Length; {
+	for failed, silent := 0, 0; have < want.Length; {
 		before := have
 		have, err = m.goOn(ctx, want, f, have)
 		if err == nil {
 			break
 		}
 		if have > before {
-			failed = 0
+			failed, silent = 0, 0
 		}
 		failed++
-		if !again(err) || failed >= attempts || ctx.Err() != nil {
+		if errors.Is(err, ErrStalled) {
+			silent++
+		}
+		if !again(err) || failed >= attempts || silent >= silences || ctx.Err() != nil {
 			return err
 		}
 		if err := wait(ctx, failed); err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/control"
 	"github.com/limpet-monitoring/limpet/core/internal/handover"
 	"github.com/limpet-monitoring/limpet/core/internal/identity"
+	"github.com/limpet-monitoring/limpet/core/internal/input"
 	"github.com/limpet-monitoring/limpet/core/internal/plugin"
 	"github.com/limpet-monitoring/limpet/core/internal/schedule"
 	"github.com/limpet-monitoring/limpet/core/internal/session"
@@ -66,6 +67,7 @@ type agent struct {
 	board   board
 
 	collectors *collector.Collectors // Run's goroutine owns them; anybody may ask how they are
+	inputs     *input.Inputs         // as those
 
 	facts     atomic.Pointer[wire.Facts]
 	view      atomic.Pointer[view]           // what other goroutines may know of what Run owns
@@ -96,6 +98,10 @@ type agent struct {
 	pending   *wire.Desired        // that revision: it is taken when what it lacks has come
 	unsaved   string               // why the running revision could not be kept on disk
 	told      [2]uint64            // the checks line said last
+	lastSeen  bool                 // how the core before this one ended was looked at
+	given     <-chan struct{}      // closed when the next core has the inputs' sockets
+	lowDisk   string               // what is wrong with the space on disk, "" for nothing
+	diskSeen  time.Time
 }
 
 // view is an immutable picture for the status.
@@ -113,6 +119,7 @@ func Run(ctx context.Context, o Options) error {
 		kept: make(chan struct{}, 1),
 	}
 	a.collectors = a.newCollectors()
+	a.inputs = input.New(input.Options{Append: func(i *wire.Item) error { return a.buffer.Append(i) }, Log: a.log})
 	a.active.Store(o.Standby == "")
 	defer a.release() // behind the buffer's end: who waits for this core takes its generations over then
 	if err := o.Layout.MakeFolders(); err != nil {
@@ -133,6 +140,7 @@ func Run(ctx context.Context, o Options) error {
 	a.builtin = builtin.New(builtin.Env{HubOffset: a.hubOffset, Agent: a.agentStats, Hub: a.wayToHub, StateDir: o.Layout.Builtin()})
 	a.runs.builtins = a.builtin
 	a.facts.Store(a.gather())
+	a.careForMemory()
 
 	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), MaxBytes: a.bufferLimit(), MaxAge: a.box.Limit.BufferAge, Log: o.Log})
 	if err != nil {
@@ -297,6 +305,10 @@ func (a *agent) obey(g *group, c control.Command) (over bool, err error) {
 // beat says alive once the schedule has answered: a core whose schedule hangs must not pass for healthy.
 func (a *agent) beat(ctx context.Context) error {
 	a.runs.breadth.look()
+	if time.Since(a.diskSeen) >= lookDiskEvery {
+		a.diskSeen = time.Now()
+		a.lookAtDisk()
+	}
 	ctx, cancel := context.WithTimeout(ctx, aliveEvery)
 	defer cancel()
 	if _, err := a.plan.Stats(ctx); err != nil {

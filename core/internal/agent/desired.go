@@ -54,7 +54,7 @@ func (a *agent) rules(site config.Site) config.Rules {
 	}
 	return config.Rules{
 		Own:      own,
-		Box:      config.Box{Trust: config.Trust(a.box.Trust.String()), PluginDirs: a.box.PluginDirs, AllowArgs: a.box.AllowArgs, Never: a.box.Never, Collectors: a.box.Collectors},
+		Box:      config.Box{Trust: config.Trust(a.box.Trust.String()), PluginDirs: a.box.PluginDirs, AllowArgs: a.box.AllowArgs, Never: a.box.Never, Collectors: a.box.Collectors, Inputs: a.box.Inputs},
 		Builtins: builtins{a.builtin},
 		Plugins: func(name string) error {
 			_, err := plugin.Find(a.dirs(), name)
@@ -184,6 +184,9 @@ func (a *agent) show() {
 	v.problems = append(v.problems, a.boxLines...)
 	if a.unsaved != "" {
 		v.problems = append(v.problems, a.unsaved)
+	}
+	if a.lowDisk != "" {
+		v.problems = append(v.problems, a.lowDisk)
 	}
 	if a.rejected != nil {
 		for _, p := range a.rejected.Problems {

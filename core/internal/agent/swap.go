@@ -22,6 +22,7 @@ const (
 	formerRuns    = 20 * time.Millisecond  // between looks at what a former core still runs: a check waits for its end
 	formerLives   = 200 * time.Millisecond // between looks at one that runs nothing any more
 	flushWithin   = time.Second
+	inputsGiven   = 16 * time.Second           // what giving the inputs' sockets away may take
 	killRunsAfter = plugin.Grace + time.Second // what the end of a killed run may take
 )
 
@@ -89,6 +90,7 @@ func (a *agent) begin(g *group, t turn) error {
 	}
 	a.log.Info("schedules", "slots", len(plan.Slots), "elsewhere", len(plan.Flights), "age", clock.Since-book.At)
 	a.board.inherit(book.States, a.set.Checks)
+	a.inputs.Adopt(a.inputSocket(), a.wantedInputs())
 	a.keepCollectors()
 	a.session.Activated()
 	a.session.Again()
@@ -210,12 +212,16 @@ func (a *agent) drain(g *group, within time.Duration) error {
 	}
 	a.lock = nil
 	a.active.Store(false)
-	idle := a.idle
+	idle, given := a.idle, a.given
 	g.start("drain", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
 		if err := a.plan.Drain(ctx); err != nil {
 			a.log.Warn("runs are cut off", "err", err)
+		}
+		select {
+		case <-given:
+		case <-ctx.Done():
 		}
 		close(idle)
 		return nil
@@ -227,6 +233,11 @@ func (a *agent) drain(g *group, within time.Duration) error {
 func (a *agent) handOver(ctx context.Context) (name string, need time.Duration) {
 	a.endBook()
 	a.collectors.Leave()
+	had := len(a.inputs.States()) > 0
+	a.given = a.inputs.Leave(a.inputSocket())
+	if had {
+		need = inputsGiven
+	}
 	dir := a.o.Layout.Handover()
 	name = handover.Name(a.buffer.Live())
 	notes, err := handover.Begin(dir, name)

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/limpet-monitoring/limpet/platforms"
 )
 
 // adopts says whether a process can be taken over from another core here.
@@ -17,8 +19,7 @@ const adopts = true
 const (
 	mark       = "LIMPET_COLLECTOR" // in the environment of all that a collector starts: its folder
 	lookEvery  = 500 * time.Millisecond
-	oomScore   = "300" // a collector is given up before what the box is for, and after a plugin
-	maxTree    = 4096  // processes of one collector that are counted
+	maxTree    = 4096 // processes of one collector that are counted
 	sweepTimes = 5
 )
 
@@ -37,7 +38,7 @@ func start(path string, args, env []string, dir string, log *os.File) (*process,
 	}
 	p := &process{pid: child.Pid, dir: dir, done: make(chan struct{})}
 	p.born, _, _ = birth(p.pid)
-	_ = os.WriteFile("/proc/"+strconv.Itoa(p.pid)+"/oom_score_adj", []byte(oomScore), 0) // best effort
+	_ = platforms.SetOOMScore(p.pid, platforms.OOMCollector) // best effort
 	go func() {
 		defer close(p.done)
 		state, err := child.Wait()

@@ -290,3 +290,14 @@ func FuzzParseSessions(f *testing.F) {
 		}
 	})
 }
+
+// What one core counts the next one, and one that was rolled back, must be able to read.
+func TestTheSessionCountStays(t *testing.T) {
+	const frozen = "41 ab2de132\n"
+	if got := string(sessionsText(41)); got != frozen {
+		t.Errorf("it is written as %q, not as %q", got, frozen)
+	}
+	if n, ok := parseSessions(frozen); !ok || n != 41 {
+		t.Errorf("%d, %v", n, ok)
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/limpet-monitoring/limpet/platforms"
 )
 
 // process is a plugin that was started, leader of a session and process group of its own.
@@ -45,6 +47,7 @@ func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
+	_ = platforms.SetOOMScore(p.Pid, platforms.OOMPlugin) // best effort: it goes before the agent
 	x := &process{os: p, pid: p.Pid, mark: mark, ended: make(chan struct{})}
 	go x.await()
 	return x, nil

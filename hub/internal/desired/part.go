@@ -29,6 +29,9 @@ func (t Target) same(u Target) bool {
 // meant for the agent the later one stands, in the place of the first; shadowed names those.
 func (d *Document) For(t Target) (part *wire.Desired, shadowed []string) {
 	part = &wire.Desired{NoDefaults: !d.Defaults, Disable: d.Disable, Collectors: d.collectorsFor(t)}
+	if d.Inputs.On.fits(t) {
+		part.GraphitePort, part.StatsdPort = d.Inputs.Graphite, d.Inputs.StatsD
+	}
 	at := map[string]int{}
 	for _, e := range d.Entries {
 		if !e.On.fits(t) {

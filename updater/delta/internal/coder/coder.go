@@ -8,6 +8,7 @@
 package coder
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -31,6 +32,13 @@ type Failure struct{ Err error }
 
 // Fail stops a decoder: its input is at fault.
 func Fail(format string, args ...any) { panic(Failure{fmt.Errorf(format, args...)}) }
+
+// Check stops a decoder unless what it was told is ok.
+func Check(ok bool, format string, args ...any) {
+	if !ok {
+		Fail(format, args...)
+	}
+}
 
 // weights are 16.16 fixed point: two for each context; behind the first ones of all contexts that of an input which is
 // always the same.
@@ -68,22 +76,6 @@ type Coder struct {
 
 // NewEncoder returns a coder that writes, and takes at most budget decisions.
 func NewEncoder(budget uint64) *Coder {
-	c := newCoder(budget)
-	return c
-}
-
-// NewDecoder returns a coder that reads what an encoder has written to in. It takes exactly budget decisions before
-// Close is called.
-func NewDecoder(in io.ByteReader, budget uint64) *Coder {
-	c := newCoder(budget)
-	c.in = in
-	for range 4 {
-		c.code = c.code<<8 | uint32(c.next())
-	}
-	return c
-}
-
-func newCoder(budget uint64) *Coder {
 	c := &Coder{high: 0xFFFFFFFF, slots: new(slotTable), byNode: make([][nodeSets]weights, MaxSites), budget: budget}
 	for site := range c.bySite {
 		c.bySite[site] = firstWeights
@@ -94,8 +86,16 @@ func newCoder(budget uint64) *Coder {
 	return c
 }
 
-// Encoding reports whether this coder writes.
-func (c *Coder) Encoding() bool { return c.in == nil }
+// NewDecoder returns a coder that reads what an encoder has written to in. It takes exactly budget decisions before
+// Close is called.
+func NewDecoder(in io.ByteReader, budget uint64) *Coder {
+	c := NewEncoder(budget)
+	c.in = in
+	for range 4 {
+		c.code = c.code<<8 | uint32(c.next())
+	}
+	return c
+}
 
 // Spent returns how many decisions were taken, and what was charged beside them.
 func (c *Coder) Spent() uint64 { return c.spent }
@@ -213,11 +213,9 @@ func (c *Coder) code1(bit, p uint32) uint32 {
 		one = c.code <= mid
 	}
 	if one {
-		c.high = mid
-		bit = 1
+		c.high, bit = mid, 1
 	} else {
-		c.low = mid + 1
-		bit = 0
+		c.low, bit = mid+1, 0
 	}
 	for (c.low^c.high)>>24 == 0 {
 		c.shift()
@@ -244,40 +242,33 @@ func (c *Coder) raw(bit uint32) uint32 {
 
 func (c *Coder) next() byte {
 	b, err := c.in.ReadByte()
-	if err == nil {
+	switch {
+	case err == nil:
 		c.last = b
-		return b
+	case err != io.EOF:
+		Fail("read: %w", err)
+	default:
+		if c.over++; c.over > slack {
+			panic(Failure{io.ErrUnexpectedEOF})
+		}
 	}
-	if err != io.EOF {
-		panic(Failure{fmt.Errorf("read: %w", err)})
-	}
-	if c.over++; c.over > slack {
-		panic(Failure{io.ErrUnexpectedEOF})
-	}
-	return 0
+	return b
 }
 
 // tail returns the value in [low, high] with the most zero bytes at its end.
 func (c *Coder) tail() uint32 {
-	for shift := 24; shift > 0; shift -= 8 {
-		mask := uint32(1)<<shift - 1
-		if v := uint64(c.low) + uint64(mask); v>>32 == 0 {
-			if v := uint32(v) &^ mask; v >= c.low && v <= c.high {
-				return v
-			}
+	for mask := uint64(1<<24 - 1); mask > 0; mask >>= 8 {
+		if v := (uint64(c.low) + mask) &^ mask; v <= uint64(c.high) {
+			return uint32(v)
 		}
 	}
 	return c.low
 }
 
-// Bytes ends an encoder's stream and returns it.
+// Bytes ends an encoder's stream and returns it, without as many zeros at its end as a decoder makes up for.
 func (c *Coder) Bytes() []byte {
-	v := c.tail()
-	out := append(c.out, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
-	for range slack { // as many as a decoder makes up for
-		if len(out) == 0 || out[len(out)-1] != 0 {
-			break
-		}
+	out := binary.BigEndian.AppendUint32(c.out, c.tail())
+	for n := len(out); len(out) > max(0, n-slack) && out[len(out)-1] == 0; {
 		out = out[:len(out)-1]
 	}
 	return out

@@ -14,14 +14,8 @@ func (c *Coder) Number(v uint64, site uint32) uint64 {
 	v++
 	n := uint32(bits.Len64(v))
 	length := uint32(1)
-	for ; length < 63; length++ {
-		var more uint32
-		if n > length {
-			more = 1
-		}
-		if c.Bit(more, lengthNode+length, site) == 0 {
-			break
-		}
+	for length < 63 && c.Bit(one(n > length), lengthNode+length, site) != 0 {
+		length++
 	}
 	got := uint64(1)
 	for i := int(length) - 2; i >= 0; i-- {
@@ -49,4 +43,11 @@ func (c *Coder) Byte(b byte, site uint32) byte {
 		node = node<<1 | c.Bit(uint32(b>>i&1), node, site)
 	}
 	return byte(node)
+}
+
+func one(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/walk"
 )
 
-// Find returns a plan to make new from old, and the new file as the plan's content makes it.
-func Find(old, new *refs.Source) (walk.Plan, []byte, error) {
+// Find returns a plan to make new from old, and what else the walk is to know.
+func Find(old, new *refs.Source) (walk.Plan, walk.Wish, error) {
 	if len(new.Image.Segments) == 0 {
 		old = refs.Bare(old.Image.Data)
 	}
@@ -24,7 +24,7 @@ func Find(old, new *refs.Source) (walk.Plan, []byte, error) {
 	for pass := range passes {
 		order, err := suffixes(a)
 		if err != nil {
-			return plan, nil, fmt.Errorf("match files: %w", err)
+			return plan, walk.Wish{}, fmt.Errorf("match files: %w", err)
 		}
 		plan.Copies = prune(scan(order, a, b), a, b)
 		if pass == passes-1 {
@@ -41,12 +41,12 @@ func Find(old, new *refs.Source) (walk.Plan, []byte, error) {
 		b = normal(new, func(r *refs.Ref) uint32 { return label(r, r.Target) })
 	}
 	plan.Extra = votes(old, new, plan.Copies)
-	content, structure, holes := walk.Plain(new, old.Module.OK && old.Image.Arch == new.Image.Arch)
-	plan.Structure, plan.Copies = structure, walk.Cut(plan.Copies, holes)
+	content, structure, holes := plainOf(new, old.Module.OK && old.Image.Arch == new.Image.Arch)
+	plan.Structure, plan.Copies = structure, cut(plan.Copies, holes)
 	if most := walk.MaxCopies(len(b)); len(plan.Copies) > most {
 		plan.Copies = shorten(plan.Copies, most)
 	}
-	return plan, content, nil
+	return plan, walk.Wish{Whole: new.Image.Data, Content: content, Align: align}, nil
 }
 
 // passes over the files: each but the first knows from the one before where addresses went.

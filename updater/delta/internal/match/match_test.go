@@ -2,10 +2,12 @@ package match
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/walk"
 )
@@ -106,4 +108,34 @@ func TestShorten(t *testing.T) {
 	if want := []walk.Copy{{New: 10, Len: 50}, {New: 200, Len: 9}}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
+}
+
+func TestCut(t *testing.T) {
+	got := cut([]walk.Copy{{New: 0, Old: 50, Len: 10}, {New: 20, Old: 90, Len: 30}, {New: 60, Old: 10, Len: 5}}, []image.Span{{Off: 8, Len: 4}, {Off: 25, Len: 10}, {Off: 60, Len: 5}})
+	want := []walk.Copy{{New: 0, Old: 50, Len: 8}, {New: 20, Old: 90, Len: 5}, {New: 35, Old: 105, Len: 15}}
+	if len(got) != len(want) {
+		t.Fatalf("%v, want %v", got, want)
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			t.Errorf("%v, want %v", got, want)
+		}
+	}
+}
+
+// FuzzSigned checks that a list of hashes which is found lies in the file.
+func FuzzSigned(f *testing.F) {
+	page := noise(8, 5000, 256)
+	list := image.AppendHashes(nil, page)
+	b := slices.Clone(page)
+	for _, v := range []uint32{0xFADE0CC0, 0, 1, 0, 20, 0xFADE0C02, 0, 0, 0, 44, 0, 0, 2, 5000, 32 << 24, 0} {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	f.Add(append(b, list...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		im := image.Image{Data: b, Sign: image.Span{Off: uint32(min(len(b), len(page))), Len: uint32(len(b) - min(len(b), len(page)))}}
+		if off, limit, ok := signed(&im); ok {
+			_ = b[off : uint64(off)+image.HashesLen(limit)]
+		}
+	})
 }

@@ -1,8 +1,8 @@
 package refs
 
 import (
-	"cmp"
 	"encoding/binary"
+	"iter"
 	"slices"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
@@ -20,44 +20,34 @@ type code struct {
 	class  []uint8 // of each byte of it, once they were asked for
 	isCode bool
 	limit  uint32 // end of memory
-}
-
-func (c *code) init(s *Source) {
-	c.s = s
-	c.limit = s.Image.End()
+	read   uint64 // bytes of all functions that were decoded
 }
 
 // span returns the limits in the file of the function that holds an offset, or of what lies between functions; code
 // says which.
 func (c *code) span(off uint32) (lo, hi uint32, isCode bool) {
 	im, m := &c.s.Image, &c.s.Module
-	for _, g := range im.Segments {
-		if off < g.Off || off-g.Off >= g.Size {
-			continue
-		}
-		if im.Arch == image.Other {
-			break
-		}
-		if !m.OK {
-			if !g.Exec {
-				break
+	g := im.Segment(off)
+	if g == nil || im.Arch == image.Other || !m.OK && !g.Exec {
+		hi = nothing
+		for _, g := range im.Segments {
+			if g.Off > off {
+				hi = min(hi, g.Off)
 			}
-			lo = g.Off + (off-g.Off)/chunk*chunk
-			return lo, min(lo+chunk, g.Off+g.Size), true
 		}
-		if i, ok := m.Function(g.Addr + (off - g.Off)); ok {
-			start, end := m.Base[Text]+m.Entry(i), m.Base[Text]+m.Entry(i+1)
-			if start < g.Addr || end > g.Addr+g.Size {
-				break
-			}
-			return start - g.Addr + g.Off, end - g.Addr + g.Off, true
-		}
-		if text := m.Base[Text]; text > g.Addr+(off-g.Off) && text < g.Addr+g.Size {
-			return off, text - g.Addr + g.Off, false
-		}
-		return off, g.Off + g.Size, false
+		return off, hi, false
 	}
-	return off, nothing, false
+	if !m.OK {
+		lo = g.Off + (off-g.Off)/chunk*chunk
+		return lo, min(lo+chunk, g.Off+g.Size), true
+	}
+	addr, text, end := g.Addr+(off-g.Off), m.Base[Text], g.Addr+g.Size
+	if i, ok := m.Function(addr); ok && m.Start(i) >= g.Addr && m.Start(i+1) <= end {
+		return m.Start(i) - g.Addr + g.Off, m.Start(i+1) - g.Addr + g.Off, true
+	} else if !ok && text > addr && text < end {
+		end = text
+	}
+	return off, end - g.Addr + g.Off, false
 }
 
 // load makes the function that holds an offset the one at hand. Without code there, the stretch has no references.
@@ -66,17 +56,12 @@ func (c *code) load(off uint32) {
 		return
 	}
 	c.refs, c.class = c.refs[:0], c.class[:0]
-	c.lo, c.hi, c.isCode = c.span(off)
-	if !c.isCode {
-		for _, g := range c.s.Image.Segments {
-			if g.Off > off {
-				c.hi = min(c.hi, g.Off)
-			}
-		}
+	if c.lo, c.hi, c.isCode = c.span(off); !c.isCode {
 		return
 	}
 	addr, _ := c.s.Image.Addr(c.lo)
 	b := c.s.Image.Data[c.lo:c.hi]
+	c.read += uint64(len(b))
 	if c.s.Image.Arch == image.AMD64 {
 		c.amd64(b, addr)
 	} else {
@@ -84,14 +69,14 @@ func (c *code) load(off uint32) {
 	}
 }
 
+// Decoded returns how many bytes of code were decoded so far, again and again those that were asked for anew.
+func (s *Source) Decoded() uint64 { return s.code.read }
+
 // in appends the references in code that begin from lo to hi.
 func (c *code) in(lo, hi uint32, buf []Ref) []Ref {
 	for at := lo; at < hi; at = c.hi {
 		c.load(at)
-		i, _ := slices.BinarySearchFunc(c.refs, lo, func(r Ref, p uint32) int { return cmp.Compare(r.Pos, p) })
-		for ; i < len(c.refs) && c.refs[i].Pos < hi; i++ {
-			buf = append(buf, c.refs[i])
-		}
+		buf = between(c.refs, lo, hi, buf)
 	}
 	return buf
 }
@@ -111,34 +96,38 @@ func (s *Source) Class(off uint32) uint8 {
 
 // classes says of each byte of the function at hand what it is for.
 func (c *code) classes(b []byte) {
+	c.class = append(c.class, make([]uint8, len(b))...)
 	if c.s.Image.Arch == image.ARM64 {
 		for at := range b {
-			top := uint8(0)
+			c.class[at] = 64 + uint8(at&3)<<5
 			if at+4 <= len(b) {
-				top = b[at+3] >> 3
+				c.class[at] |= b[at+3] >> 3
 			}
-			c.class = append(c.class, 64+uint8(at&3)<<5|top)
 		}
 		return
 	}
-	for at := 0; at < len(b); {
-		in := insn.AMD64(b[at:min(at+16, len(b))])
-		if in.Len == 0 || in.Len > len(b)-at {
-			c.class = append(c.class, 0)
-			at++
-			continue
-		}
+	for at, in := range instructions(b) {
 		for i := range in.Len {
-			c.class = append(c.class, in.Class(b[at:], i))
+			c.class[at+int(i)] = in.Class(i)
 		}
-		at += in.Len
 	}
 }
 
-// InCode reports whether the byte at an offset is in a function.
-func (s *Source) InCode(off uint32) bool {
-	s.code.load(off)
-	return s.code.isCode && s.code.hi > s.code.lo
+// instructions are those of a function; a byte that begins none is passed over.
+func instructions(b []byte) iter.Seq2[int, insn.Inst] {
+	return func(yield func(int, insn.Inst) bool) {
+		for at := 0; at < len(b); {
+			in := insn.AMD64(b[at:min(at+16, len(b))])
+			if in.Len == 0 || int(in.Len) > len(b)-at {
+				at++
+				continue
+			}
+			if !yield(at, in) {
+				return
+			}
+			at += int(in.Len)
+		}
+	}
 }
 
 // add keeps a reference whose target is in the program.
@@ -148,25 +137,18 @@ func (c *code) add(pos uint32, size uint8, kind Kind, target uint32, aux uint16)
 	}
 }
 
-// amd64 decodes from the start of the function on; a byte that is no instruction is passed over.
+// amd64 adds the relative fields of the instructions of a function.
 func (c *code) amd64(b []byte, addr uint32) {
-	for at := 0; at < len(b); {
-		in := insn.AMD64(b[at:min(at+16, len(b))])
-		if in.Len == 0 || in.Len > len(b)-at {
-			at++
-			continue
-		}
+	for at, in := range instructions(b) {
 		if in.Kind != insn.None {
-			next := addr + uint32(at+in.Len)
-			field := b[at+in.Rel:]
-			tail := uint16(in.Len - in.Rel)
-			if in.Kind == insn.Rel8 {
-				c.add(c.lo+uint32(at+in.Rel), 1, Rel8, next+uint32(int32(int8(field[0]))), tail)
-			} else {
-				c.add(c.lo+uint32(at+in.Rel), 4, Kind(in.Kind), next+binary.LittleEndian.Uint32(field), tail)
+			rel := at + int(in.Rel)
+			field, size := b[rel:], uint8(1)
+			distance := uint32(int8(field[0]))
+			if in.Kind != insn.Rel8 {
+				distance, size = binary.LittleEndian.Uint32(field), 4
 			}
+			c.add(c.lo+uint32(rel), size, Kind(in.Kind), addr+uint32(at)+uint32(in.Len)+distance, uint16(in.Len-in.Rel))
 		}
-		at += in.Len
 	}
 }
 
@@ -174,20 +156,17 @@ func (c *code) amd64(b []byte, addr uint32) {
 func (c *code) arm64(b []byte, addr uint32) {
 	for at := 0; at+4 <= len(b); at += 4 {
 		w := binary.LittleEndian.Uint32(b[at:])
-		kind, distance := insn.ARM64(w)
+		form, distance := insn.ARM64(w)
 		pos, here := c.lo+uint32(at), addr+uint32(at)
-		switch kind {
-		case insn.B26:
-			c.add(pos, 4, Branch26, here+distance, 0)
-		case insn.B19:
-			c.add(pos, 4, Branch19, here+distance, 0)
-		case insn.B14:
-			c.add(pos, 4, Branch14, here+distance, 0)
+		switch form {
+		case insn.Plain:
 		case insn.Page:
 			c.page(b, at, pos, here, w, distance)
+		default:
+			c.add(pos, 4, Branch26+Kind(form-insn.B26), here+distance, 0)
 		}
 	}
-	slices.SortStableFunc(c.refs, func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+	inOrder(c.refs)
 	c.refs = slices.CompactFunc(c.refs, func(a, b Ref) bool { return a.Pos == b.Pos })
 }
 

@@ -34,15 +34,15 @@ func Analyse(b []byte) *Source {
 	f.pdata()
 	f.relocs()
 	f.rebase()
-	s := &Source{Image: im, Module: f.mod, Base: f.mod.Base, list: f.sorted()}
-	s.code.init(s)
-	return s
+	return source(im, f.mod, f.sorted())
 }
 
 // Bare is a source of which nothing is known but its bytes.
-func Bare(b []byte) *Source {
-	s := &Source{Image: image.Image{Data: b}}
-	s.code.init(s)
+func Bare(b []byte) *Source { return source(image.Image{Data: b}, Module{}, nil) }
+
+func source(im image.Image, mod Module, list []Ref) *Source {
+	s := &Source{Image: im, Module: mod, Base: mod.Base, list: list}
+	s.code = code{s: s, limit: im.End()}
 	return s
 }
 
@@ -52,12 +52,18 @@ type finder struct {
 	mod   Module
 	list  []Ref
 	trees map[uint32]bool // addresses of the inline trees that were read
+	order []uint32        // room for one record
 }
 
 func (f *finder) add(pos uint32, size uint8, kind Kind, target uint32, aux uint16) {
 	if len(f.list) < maxList && uint64(pos)+uint64(size) <= uint64(len(f.im.Data)) {
 		f.list = append(f.list, Ref{Pos: pos, Target: target, Kind: kind, Size: size, Aux: aux})
 	}
+}
+
+// offset adds four bytes that hold v, a distance from a base.
+func (f *finder) offset(pos, v uint32, from Base) {
+	f.add(pos, 4, Off, f.mod.Base[from]+v, uint16(from))
 }
 
 // sorted returns the references in the order of the file. Of two that overlap the first stays, and of two at one place
@@ -69,7 +75,7 @@ func (f *finder) sorted() []Ref {
 		if r.Pos >= end {
 			list[n] = r
 			n++
-			end = r.Pos + uint32(r.Size)
+			end = r.End()
 		}
 	}
 	return list[:n]
@@ -92,27 +98,33 @@ func (f *finder) byPage() []Ref {
 		next[r.Pos>>page]++
 	}
 	for i := range len(starts) - 1 {
-		slices.SortStableFunc(sorted[starts[i]:starts[i+1]], func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+		inOrder(sorted[starts[i]:starts[i+1]])
 	}
 	return sorted
 }
 
+func inOrder(list []Ref) {
+	slices.SortStableFunc(list, func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+}
+
 // pointers adds every aligned word outside of code and line tables that holds an address of the program.
 func (f *finder) pointers() {
-	end := uint64(f.im.End())
+	end, m := uint64(f.im.End()), &f.mod
+	var skip [2][2]uint32
+	if m.OK {
+		skip = [2][2]uint32{{m.Base[Text], m.Base[EText]}, {m.Base[FuncNames], m.Base[GoFunc]}}
+	}
 	for _, s := range f.im.Segments {
-		if s.Exec && !f.mod.OK {
+		if s.Exec && !m.OK {
 			continue
 		}
+	words:
 		for i := -s.Addr & 7; i+8 <= s.Size; i += 8 {
-			if a := s.Addr + i; f.mod.OK {
-				if a >= f.mod.Base[Text] && a < f.mod.Base[EText] {
-					i += (f.mod.Base[EText]-a+7)&^7 - 8
-					continue
-				}
-				if a >= f.mod.Base[FuncNames] && a < f.mod.Base[GoFunc] {
-					i += (f.mod.Base[GoFunc]-a+7)&^7 - 8
-					continue
+			a := s.Addr + i
+			for _, out := range skip {
+				if a >= out[0] && a < out[1] {
+					i += (out[1]-a+7)&^7 - 8
+					continue words
 				}
 			}
 			if v := binary.LittleEndian.Uint64(f.im.Data[s.Off+i:]) - f.im.Base; v <= end && (v > 0 || f.im.Base > 0) {
@@ -127,21 +139,20 @@ func (f *finder) pdata() {
 	s := f.im.Pdata
 	for i := uint32(0); i+4 <= s.Len; i += 4 {
 		if v := binary.LittleEndian.Uint32(f.im.Data[s.Off+i:]); v != 0 {
-			f.add(s.Off+i, 4, Off, v, uint16(Zero))
+			f.offset(s.Off+i, v, Zero)
 		}
 	}
 }
 
 // relocs adds the entries of a PE file's base relocations: the low bits of an address in the page of their block.
 func (f *finder) relocs() {
-	b := f.im.Data[f.im.Reloc.Off : f.im.Reloc.Off+f.im.Reloc.Len]
 	pos := f.im.Reloc.Off
-	for len(b) >= 8 {
+	for b := f.im.Data[pos:][:f.im.Reloc.Len]; len(b) >= 8; {
 		page, size := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
 		if size < 8 || uint64(size) > uint64(len(b)) {
 			return
 		}
-		f.add(pos, 4, Off, page, uint16(Zero))
+		f.offset(pos, page, Zero)
 		for i := uint32(8); i+2 <= size; i += 2 {
 			if e := binary.LittleEndian.Uint16(b[i:]); e>>12 == 10 {
 				f.add(pos+i, 2, PageOff, page+uint32(e&0xFFF), 0)
@@ -155,12 +166,9 @@ func (f *finder) relocs() {
 func (f *finder) rebase() {
 	b := f.im.Data[f.im.Rebase.Off : f.im.Rebase.Off+f.im.Rebase.Len]
 	for i := 0; i+5 <= len(b); i++ {
-		if b[i]&0xF0 != 0x20 || b[i+1]&128 == 0 || b[i+2]&128 == 0 || b[i+3]&128 != 0 || b[i+4] != 0x51 {
-			continue
-		}
 		// The file counts the page that catches null pointers as segment 0; the image does not have it.
 		n := int(b[i]&15) - 1
-		if n < 0 || n >= len(f.im.Segments) {
+		if b[i]&0xF0 != 0x20 || b[i+1]&b[i+2]&^b[i+3]&128 == 0 || b[i+4] != 0x51 || n < 0 || n >= len(f.im.Segments) {
 			continue
 		}
 		v := uint32(b[i+1]&127) | uint32(b[i+2]&127)<<7 | uint32(b[i+3])<<14
@@ -171,17 +179,20 @@ func (f *finder) rebase() {
 
 // In appends to buf the references that begin in the stretch of the file from lo to hi, in order.
 func (s *Source) In(lo, hi uint32, buf []Ref) []Ref {
-	i, _ := slices.BinarySearchFunc(s.list, lo, func(r Ref, p uint32) int { return cmp.Compare(r.Pos, p) })
-	for ; i < len(s.list) && s.list[i].Pos < hi; i++ {
-		buf = append(buf, s.list[i])
-	}
+	buf = between(s.list, lo, hi, buf)
 	n := len(buf)
 	buf = s.code.in(lo, hi, buf)
 	if n > 0 && len(buf) > n && buf[n].Pos < buf[n-1].Pos {
-		slices.SortStableFunc(buf, func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+		inOrder(buf)
 	}
 	return buf
 }
 
-// List returns the references outside of code.
-func (s *Source) List() []Ref { return s.list }
+// between appends those of a list in order that begin from lo to hi.
+func between(list []Ref, lo, hi uint32, buf []Ref) []Ref {
+	i, _ := slices.BinarySearchFunc(list, lo, func(r Ref, p uint32) int { return cmp.Compare(r.Pos, p) })
+	for ; i < len(list) && list[i].Pos < hi; i++ {
+		buf = append(buf, list[i])
+	}
+	return buf
+}

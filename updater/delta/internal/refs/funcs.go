@@ -9,12 +9,14 @@ const (
 	recEntry     = 0
 	recName      = 4
 	recDefer     = 12
-	recPCs       = 16 // three offsets into the table of pcs: stack, file, line
+	recPCs       = 16         // three offsets into the table of pcs: stack, file, line
+	FileTable    = recPCs + 4 // the offset of the table of files
+	LineTable    = recPCs + 8 // of lines
 	recNPCData   = 28
 	recCU        = 32
 	recStart     = 36
 	recNFuncData = 43
-	recSize      = 44
+	RecordSize   = 44 // without the offsets of pcdata and funcdata, which follow
 	maxPCData    = 16
 	inlineData   = 2 // number of the pcdata that tells inlined calls apart
 	inlineTree   = 3 // number of the funcdata that lists them
@@ -30,10 +32,10 @@ func (f *finder) functions() {
 		return
 	}
 	for i := range m.NFunc {
-		f.add(base+8*i, 4, Off, m.Base[Text]+m.Entry(i), uint16(Text))
-		f.add(base+8*i+4, 4, Off, m.Base[Functab]+m.FuncOff(i), uint16(Functab))
+		f.offset(base+8*i, m.Entry(i), Text)
+		f.offset(base+8*i+4, m.FuncOff(i), Functab)
 	}
-	f.add(base+8*m.NFunc, 4, Off, m.Base[Text]+m.Entry(m.NFunc), uint16(Text))
+	f.offset(base+8*m.NFunc, m.Entry(m.NFunc), Text)
 	for i := range m.NFunc {
 		f.record(base, m.FuncOff(i), i)
 	}
@@ -49,7 +51,7 @@ func (f *finder) offsets(addr uint32, n int, from Base) {
 	}
 	for i := range uint32(n) {
 		if v := binary.LittleEndian.Uint32(f.im.Data[off+4*i:]); v != nothing {
-			f.add(off+4*i, 4, Off, f.mod.Base[from]+v, uint16(from))
+			f.offset(off+4*i, v, from)
 		}
 	}
 }
@@ -57,45 +59,38 @@ func (f *finder) offsets(addr uint32, n int, from Base) {
 // record adds the references in the record of function i, which is at an offset of the function table.
 func (f *finder) record(base, at, i uint32) {
 	m := &f.mod
-	b := m.Functab[at:]
-	if len(b) < recSize {
+	r := Record(m.Functab[at:])
+	if len(r) < RecordSize {
 		return
 	}
-	word := func(i uint32) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
-	npc, nfd := word(recNPCData), uint32(b[recNFuncData])
-	if npc > maxPCData || uint64(len(b)) < recSize+4*uint64(npc+nfd) {
+	npc, nfd := r.PCData(), uint32(r[recNFuncData])
+	if npc > maxPCData || uint64(len(r)) < RecordSize+4*uint64(npc+nfd) {
 		return
 	}
-	pos := base + at
-	entry := m.Base[Text] + word(recEntry)
-	f.add(pos+recEntry, 4, Off, entry, uint16(Text))
-	f.add(pos+recName, 4, Off, m.Base[FuncNames]+word(recName), uint16(FuncNames))
-	if d := word(recDefer); d != 0 && d < m.Entry(i+1)-m.Entry(i) {
+	pos, entry, size := base+at, m.Base[Text]+r.Field(recEntry), m.Entry(i+1)-m.Entry(i)
+	f.offset(pos+recEntry, r.Field(recEntry), Text)
+	f.offset(pos+recName, r.Field(recName), FuncNames)
+	if d := r.Field(recDefer); d != 0 && d < size {
 		f.add(pos+recDefer, 4, FuncRel, entry+d, 0)
 	}
-	for k := range uint32(3) {
-		f.pcs(pos+recPCs+4*k, word(recPCs+4*k))
-	}
-	if cu := word(recCU); cu != nothing {
+	if cu := r.CU(); cu != nothing {
 		f.add(pos+recCU, 4, Off, m.Base[CUs]+4*cu, uint16(CUs)|2<<8)
 	}
-	f.add(pos+recStart, 4, Line, word(recStart), 0)
-	for k := range npc {
-		f.pcs(pos+recSize+4*k, word(recSize+4*k))
-	}
-	for k := range nfd {
-		if v := word(recSize + 4*npc + 4*k); v != nothing {
-			f.add(pos+recSize+4*npc+4*k, 4, Off, m.Base[GoFunc]+v, uint16(GoFunc))
-			if k == inlineTree && npc > inlineData {
-				f.tree(m.Base[GoFunc]+v, word(recSize+4*inlineData), entry, m.Entry(i+1)-m.Entry(i))
-			}
+	f.add(pos+recStart, 4, Line, r.Start(), 0)
+	f.order = FieldOrder(npc, f.order)
+	for _, at := range f.order {
+		if off := r.Field(at); off != 0 {
+			f.offset(pos+at, off, PCs)
 		}
 	}
-}
-
-func (f *finder) pcs(pos, off uint32) {
-	if off != 0 {
-		f.add(pos, 4, Off, f.mod.Base[PCs]+off, uint16(PCs))
+	for k := range nfd {
+		at := RecordSize + 4*npc + 4*k
+		if v := r.Field(at); v != nothing {
+			f.offset(pos+at, v, GoFunc)
+			if k == inlineTree && npc > inlineData {
+				f.tree(m.Base[GoFunc]+v, r.Field(RecordSize+4*inlineData), entry, size)
+			}
+		}
 	}
 }
 
@@ -105,20 +100,19 @@ func (f *finder) tree(addr, table, entry, size uint32) {
 		return
 	}
 	f.trees[addr] = true
-	n := f.mod.largest(table) + 1
-	b, ok := f.im.Bytes(addr, uint32(n)*inlineSize)
+	n := uint32(f.mod.largest(table) + 1)
+	b, ok := f.im.Bytes(addr, n*inlineSize)
 	if !ok {
 		return
 	}
 	off, _ := f.im.Offset(addr)
-	for i := range uint32(n) {
-		e := b[inlineSize*i:]
-		pos := off + inlineSize*i
-		f.add(pos+4, 4, Off, f.mod.Base[FuncNames]+binary.LittleEndian.Uint32(e[4:]), uint16(FuncNames))
-		if pc := binary.LittleEndian.Uint32(e[8:]); pc < size {
+	for i := range n {
+		e, pos := Record(b[inlineSize*i:]), off+inlineSize*i
+		f.offset(pos+4, e.Field(4), FuncNames)
+		if pc := e.Field(8); pc < size {
 			f.add(pos+8, 4, FuncRel, entry+pc, 0)
 		}
-		f.add(pos+12, 4, InlLine, binary.LittleEndian.Uint32(e[12:]), 0)
+		f.add(pos+12, 4, InlLine, e.Field(12), 0)
 	}
 }
 
@@ -132,21 +126,19 @@ func (m *Module) largest(at uint32) int {
 		return -1
 	}
 	b := m.PCs[at:]
-	for i := 0; ; i++ {
+	for first := true; ; first = false {
 		d, n := binary.Uvarint(b)
-		if n <= 0 || d == 0 && i > 0 {
-			break
+		if n <= 0 || d == 0 && !first {
+			return int(most)
 		}
 		b = b[n:]
 		value += int32(uint32(d)>>1) ^ -int32(uint32(d)&1)
 		if most = max(most, value); most >= maxInline {
 			return -1
 		}
-		_, n = binary.Uvarint(b)
-		if n <= 0 {
-			break
+		if _, n = binary.Uvarint(b); n <= 0 {
+			return int(most)
 		}
 		b = b[n:]
 	}
-	return int(most)
 }

@@ -3,6 +3,8 @@ package refs
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
+	"sort"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
 )
@@ -20,26 +22,22 @@ type Module struct {
 	ItabLinks image.Span // addresses; Len counts bytes
 }
 
-// Numbers of the words of runtime.moduledata, Go 1.26.
+// Words of runtime.moduledata, Go 1.26. Slices take three.
 const (
-	wordFuncNames = 1
-	wordCUs       = 4
-	wordFiles     = 7
 	wordPCs       = 10
+	wordCUs       = 4
 	wordPcln      = 13
 	wordFunctab   = 16
-	wordFindFunc  = 19
-	wordText      = 22
-	wordEText     = 23
-	wordTypes     = 37
-	wordETypes    = 38
-	wordRodata    = 39
-	wordGoFunc    = 40
-	wordEPcln     = 41
 	wordTypeLinks = 45
 	wordItabLinks = 48
 	moduleWords   = 51
 )
+
+// baseWords are those that hold the bases.
+var baseWords = [Bases]int{
+	Text: 22, EText: 23, FuncNames: 1, CUs: wordCUs, Files: 7, PCs: wordPCs, Functab: wordFunctab, FindFunc: 19, GoFunc: 40,
+	Types: 37, ETypes: 38, Rodata: 39, EPcln: 41,
+}
 
 var pclnMagic = []byte{0xF1, 0xFF, 0xFF, 0xFF, 0, 0}
 
@@ -48,36 +46,41 @@ const maxHeads = 64
 
 // FindModule looks for the header of the line table and for the moduledata that points to it.
 func FindModule(im *image.Image) Module {
-	for at, tries := 0, 0; tries < maxHeads; tries++ {
-		i := bytes.Index(im.Data[at:], pclnMagic)
-		if i < 0 {
+	tries := 0
+	for at := range places(im.Data, pclnMagic) {
+		if tries++; tries > maxHeads {
 			break
 		}
-		at += i
-		if at+8 <= len(im.Data) && (im.Data[at+6] == 1 || im.Data[at+6] == 4) && im.Data[at+7] == 8 {
-			if addr, ok := im.Addr(uint32(at)); ok && addr%8 == 0 {
-				if m := findData(im, addr); m.OK {
-					return m
-				}
+		if at+8 > len(im.Data) || im.Data[at+6] != 1 && im.Data[at+6] != 4 || im.Data[at+7] != 8 {
+			continue
+		}
+		if addr, ok := im.Addr(uint32(at)); ok && addr%8 == 0 {
+			if m := findData(im, addr); m.OK {
+				return m
 			}
 		}
-		at++
 	}
 	return Module{}
 }
 
+// places are the places of what in b, which may overlap.
+func places(b, what []byte) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for at := 0; ; at++ {
+			i := bytes.Index(b[at:], what)
+			if at += i; i < 0 || !yield(at) {
+				return
+			}
+		}
+	}
+}
+
 // findData looks for the moduledata of the line table whose header is at an address.
 func findData(im *image.Image, header uint32) Module {
-	var want [8]byte
-	binary.LittleEndian.PutUint64(want[:], im.Base+uint64(header))
+	want := binary.LittleEndian.AppendUint64(nil, im.Base+uint64(header))
 	for _, s := range im.Segments {
 		data := im.Data[s.Off : s.Off+s.Size]
-		for at := 0; ; at++ {
-			i := bytes.Index(data[at:], want[:])
-			if i < 0 {
-				break
-			}
-			at += i
+		for at := range places(data, want) {
 			if (s.Addr+uint32(at))%8 == 0 && len(data)-at >= 8*moduleWords {
 				if m := readModule(im, data[at:at+8*moduleWords]); m.OK {
 					return m
@@ -95,34 +98,27 @@ func readModule(im *image.Image, b []byte) Module {
 	word := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
 	addr := func(i int) uint32 {
 		v := word(i) - im.Base
-		if v > uint64(im.End()) {
-			ok = false
-		}
+		ok = ok && v <= uint64(im.End())
 		return uint32(v)
 	}
-	slice := func(i int, size uint64) (image.Span, []byte) {
+	slice := func(i int, size uint64) (s image.Span, data []byte) {
 		n := word(i + 1)
 		if n > 1<<28 || n != word(i+2) {
 			ok = false
-			return image.Span{}, nil
-		}
-		s := image.Span{Off: addr(i), Len: uint32(n * size)}
-		if n == 0 {
 			return s, nil
 		}
-		data, in := im.Bytes(s.Off, s.Len)
-		ok = ok && in
+		s = image.Span{Off: addr(i), Len: uint32(n * size)}
+		if n > 0 {
+			var in bool
+			data, in = im.Bytes(s.Off, s.Len)
+			ok = ok && in
+		}
 		return s, data
 	}
-	if word(wordPcln) != word(wordFunctab) {
-		return Module{}
-	}
-	for base, i := range map[Base]int{
-		Text: wordText, EText: wordEText, FuncNames: wordFuncNames, CUs: wordCUs, Files: wordFiles, PCs: wordPCs,
-		Functab: wordFunctab, FindFunc: wordFindFunc, GoFunc: wordGoFunc, Types: wordTypes, ETypes: wordETypes,
-		Rodata: wordRodata, EPcln: wordEPcln,
-	} {
-		m.Base[base] = addr(i)
+	for base, i := range baseWords {
+		if i > 0 {
+			m.Base[base] = addr(i)
+		}
 	}
 	_, m.Functab = slice(wordPcln, 1)
 	_, m.PCs = slice(wordPCs, 1)
@@ -131,7 +127,10 @@ func readModule(im *image.Image, b []byte) Module {
 	m.TypeLinks, _ = slice(wordTypeLinks, 4)
 	m.ItabLinks, _ = slice(wordItabLinks, 8)
 	m.NFunc = ftab.Len/8 - 1
-	m.OK = ok && ftab.Len >= 16 && uint64(m.NFunc)*8+4 <= uint64(len(m.Functab)) && m.Ordered()
+	m.OK = ok && word(wordPcln) == word(wordFunctab) && ftab.Len >= 16 && uint64(m.NFunc)*8+4 <= uint64(len(m.Functab)) && m.Ordered()
+	if !m.OK {
+		return Module{}
+	}
 	return m
 }
 
@@ -154,6 +153,9 @@ func (m *Module) Ordered() bool {
 // Entry returns where function i starts, counted from the start of text. Entry(NFunc) is the end of the last one.
 func (m *Module) Entry(i uint32) uint32 { return binary.LittleEndian.Uint32(m.Functab[8*i:]) }
 
+// Start returns the address of function i.
+func (m *Module) Start(i uint32) uint32 { return m.Base[Text] + m.Entry(i) }
+
 // FuncOff returns where the record of function i is, counted from the start of the function table.
 func (m *Module) FuncOff(i uint32) uint32 { return binary.LittleEndian.Uint32(m.Functab[8*i+4:]) }
 
@@ -166,13 +168,5 @@ func (m *Module) Function(addr uint32) (uint32, bool) {
 	if off < m.Entry(0) || off >= m.Entry(m.NFunc) {
 		return 0, false
 	}
-	lo, hi := uint32(0), m.NFunc
-	for hi-lo > 1 {
-		if mid := (lo + hi) / 2; m.Entry(mid) <= off {
-			lo = mid
-		} else {
-			hi = mid
-		}
-	}
-	return lo, true
+	return uint32(sort.Search(int(m.NFunc), func(i int) bool { return m.Entry(uint32(i)) > off })) - 1, true
 }

@@ -66,109 +66,80 @@ type Ref struct {
 	Aux    uint16 // relative kinds: bytes from the field to what the distance counts from; Off: base | scale<<8; Low12: scale
 }
 
-// bitsOf is how many bits of a field count.
-func (r *Ref) bitsOf() uint {
-	switch r.Kind {
-	case Rel8:
-		return 8
-	case Branch26:
-		return 26
-	case Branch19:
-		return 19
-	case Branch14:
-		return 14
-	case Page, Uleb:
-		return 21
-	case Low12, PageOff:
-		return 12
-	case Abs:
-		return 64
+// End is the place behind the field.
+func (r *Ref) End() uint32 { return r.Pos + uint32(r.Size) }
+
+// layouts say for each kind where the bits of its field are, the low ones first: n bits at bit `at` of its bytes, taken as
+// a little-endian number. shift is how far a target is shifted right in the field.
+var layouts = [Kinds]struct {
+	shift uint
+	parts [3]struct{ at, n uint8 }
+}{
+	Rel8: {parts: bits(0, 8)}, Call: {parts: bits(0, 32)}, Jump: {parts: bits(0, 32)}, Cond: {parts: bits(0, 32)}, Data: {parts: bits(0, 32)},
+	Branch26: {2, bits(0, 26)}, Branch19: {2, bits(5, 19)}, Branch14: {2, bits(5, 14)},
+	Page: {12, bits(29, 2, 5, 19)}, Low12: {parts: bits(10, 12)},
+	Abs: {parts: bits(0, 64)}, Off: {parts: bits(0, 32)}, FuncRel: {parts: bits(0, 32)}, Line: {parts: bits(0, 32)}, InlLine: {parts: bits(0, 32)},
+	PageOff: {parts: bits(0, 12)}, Uleb: {parts: bits(0, 7, 8, 7, 16, 7)},
+}
+
+func bits(v ...uint8) (parts [3]struct{ at, n uint8 }) {
+	for i := range len(v) / 2 {
+		parts[i].at, parts[i].n = v[2*i], v[2*i+1]
 	}
-	return 32
+	return parts
 }
 
 // Shift is how far a target is shifted right in the field.
 func (r *Ref) Shift() uint {
 	switch r.Kind {
-	case Branch26, Branch19, Branch14:
-		return 2
-	case Page:
-		return 12
 	case Low12:
 		return uint(r.Aux)
 	case Off:
 		return uint(r.Aux >> 8)
 	}
-	return 0
+	return layouts[r.Kind].shift
 }
 
 // Wrap makes of a difference of two fields the smallest one that means the same.
 func (r *Ref) Wrap(d int64) int64 {
-	s := 64 - r.bitsOf()
+	s := uint8(64)
+	for _, p := range layouts[r.Kind].parts {
+		s -= p.n
+	}
 	return d << s >> s
 }
 
 // Get returns the field in b, which starts at the field and has Size bytes.
-func (r *Ref) Get(b []byte) uint64 {
-	switch r.Kind {
-	case Rel8:
-		return uint64(b[0])
-	case Abs:
-		return binary.LittleEndian.Uint64(b)
-	case PageOff:
-		return uint64(binary.LittleEndian.Uint16(b) & 0xFFF)
-	case Uleb:
-		return uint64(b[0]&127) | uint64(b[1]&127)<<7 | uint64(b[2]&127)<<14
+func (r *Ref) Get(b []byte) (field uint64) {
+	v, done := load(b[:r.Size]), uint8(0)
+	for _, p := range layouts[r.Kind].parts {
+		field |= v >> p.at & (1<<p.n - 1) << done
+		done += p.n
 	}
-	v := binary.LittleEndian.Uint32(b)
-	switch r.Kind {
-	case Branch26:
-		return uint64(v & (1<<26 - 1))
-	case Branch19:
-		return uint64(v >> 5 & (1<<19 - 1))
-	case Branch14:
-		return uint64(v >> 5 & (1<<14 - 1))
-	case Page:
-		return uint64(v>>5&(1<<19-1)<<2 | v>>29&3)
-	case Low12:
-		return uint64(v >> 10 & 0xFFF)
-	}
-	return uint64(v)
+	return field
 }
 
 // Put sets the field in b and leaves the bits around it.
 func (r *Ref) Put(b []byte, field uint64) {
-	switch r.Kind {
-	case Rel8:
-		b[0] = byte(field)
-		return
-	case Abs:
-		binary.LittleEndian.PutUint64(b, field)
-		return
-	case PageOff:
-		v := binary.LittleEndian.Uint16(b)
-		binary.LittleEndian.PutUint16(b, v&^0xFFF|uint16(field&0xFFF))
-		return
-	case Uleb:
-		for i := range 3 {
-			b[i] = b[i]&128 | byte(field>>(7*i))&127
-		}
+	if r.Size == 4 && layouts[r.Kind].parts[0].n == 32 {
+		binary.LittleEndian.PutUint32(b, uint32(field))
 		return
 	}
-	v, f := binary.LittleEndian.Uint32(b), uint32(field)
-	switch r.Kind {
-	case Branch26:
-		v = v&^(1<<26-1) | f&(1<<26-1)
-	case Branch19:
-		v = v&^((1<<19-1)<<5) | f&(1<<19-1)<<5
-	case Branch14:
-		v = v&^((1<<14-1)<<5) | f&(1<<14-1)<<5
-	case Page:
-		v = v&^((1<<19-1)<<5|3<<29) | f>>2&(1<<19-1)<<5 | f&3<<29
-	case Low12:
-		v = v&^(0xFFF<<10) | f&0xFFF<<10
-	default:
-		v = f
+	b = b[:r.Size]
+	v := load(b)
+	for _, p := range layouts[r.Kind].parts {
+		mask := uint64(1)<<p.n - 1
+		v = v&^(mask<<p.at) | field&mask<<p.at
+		field >>= p.n
 	}
-	binary.LittleEndian.PutUint32(b, v)
+	for i := range b {
+		b[i] = byte(v >> (8 * i))
+	}
+}
+
+func load(b []byte) (v uint64) {
+	for i, c := range b {
+		v |= uint64(c) << (8 * i)
+	}
+	return v
 }

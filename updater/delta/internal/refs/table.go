@@ -19,20 +19,13 @@ func ReadTable(b []byte, quantum uint32, buf []Pair) (pairs []Pair, n int, ok bo
 	pairs = buf[:0]
 	for len(pairs) < maxPairs {
 		v, size := short(b[n:])
-		if size == 0 {
-			return pairs, n, false
-		}
-		n += size
-		if v == 0 && len(pairs) > 0 {
+		if n += size; v == 0 && size > 0 && len(pairs) > 0 {
 			return pairs, n, true
 		}
-		d, size := short(b[n:])
-		if size == 0 {
-			return pairs, n, false
-		}
-		n += size
-		if pc += uint64(d) * uint64(quantum); pc > 1<<31 {
-			return pairs, n, false
+		d, size2 := short(b[n:])
+		n += size2
+		if pc += uint64(d) * uint64(quantum); size == 0 || size2 == 0 || pc > 1<<31 {
+			break
 		}
 		pairs = append(pairs, Pair{int32(v>>1) ^ -int32(v&1), uint32(pc)})
 	}
@@ -60,11 +53,11 @@ func FieldOrder(n uint32, buf []uint32) []uint32 {
 	buf = append(buf[:0], recPCs, recPCs+4, recPCs+8)
 	for k := range n {
 		if k != inlineData {
-			buf = append(buf, recSize+4*k)
+			buf = append(buf, RecordSize+4*k)
 		}
 	}
 	if n > inlineData {
-		buf = append(buf, recSize+4*inlineData)
+		buf = append(buf, RecordSize+4*inlineData)
 	}
 	return buf
 }
@@ -74,36 +67,30 @@ type Record []byte
 
 // RecordAt returns the record at an offset of a function table, if it is all there.
 func RecordAt(functab []byte, at uint32) (Record, bool) {
-	if uint64(at)+recSize > uint64(len(functab)) {
+	if uint64(at)+RecordSize > uint64(len(functab)) {
 		return nil, false
 	}
 	r := Record(functab[at:])
-	if n := r.PCData(); n > maxPCData || uint64(len(r)) < recSize+4*uint64(n) {
+	if n := r.PCData(); n > maxPCData || uint64(len(r)) < RecordSize+4*uint64(n) {
 		return nil, false
 	}
 	return r, true
 }
 
-// PCData returns how many tables of pcdata the record lists; Name, Start and CU are its fields.
-func (r Record) PCData() uint32 { return binary.LittleEndian.Uint32(r[recNPCData:]) }
+// PCData returns how many tables of pcdata the record lists.
+func (r Record) PCData() uint32 { return r.Field(recNPCData) }
 
 // Start returns the line where the function starts.
-func (r Record) Start() uint32 { return binary.LittleEndian.Uint32(r[recStart:]) }
+func (r Record) Start() uint32 { return r.Field(recStart) }
 
 // CU returns the index of its compilation unit's first file.
-func (r Record) CU() uint32 { return binary.LittleEndian.Uint32(r[recCU:]) }
+func (r Record) CU() uint32 { return r.Field(recCU) }
 
-// Field returns one of its offsets.
+// Field returns one of its fields of four bytes.
 func (r Record) Field(at uint32) uint32 { return binary.LittleEndian.Uint32(r[at:]) }
 
-// SetField changes one of its offsets.
+// SetField changes one of them.
 func (r Record) SetField(at, v uint32) { binary.LittleEndian.PutUint32(r[at:], v) }
-
-// Tables of special meaning, as places in the record.
-const (
-	FileTable = recPCs + 4
-	LineTable = recPCs + 8
-)
 
 // AppendFindFunc writes the table that finds functions by pc, as Go's linker does, for a module's functions; false if
 // one of its differences does not fit.

@@ -2,15 +2,27 @@ package refs
 
 import "encoding/binary"
 
-// Kinds of types in their descriptors.
+// layout says of a kind of types how long its descriptor is, and where in it are the types that it is made of.
+type layout struct {
+	size  uint32
+	types []uint32
+}
+
+// Kinds of types in their descriptors that are more than a name, Go 1.26.
+var typeLayouts = map[uint8]layout{
+	17:            {72, []uint32{48, 56}}, // array
+	18:            {64, []uint32{48}},     // channel
+	kindFunc:      {56, nil},
+	kindInterface: {80, nil},
+	21:            {104, []uint32{48, 56, 64}}, // map
+	22:            {56, []uint32{48}},          // pointer
+	23:            {56, []uint32{48}},          // slice
+	kindStruct:    {80, nil},
+}
+
 const (
-	kindArray     = 17
-	kindChan      = 18
 	kindFunc      = 19
 	kindInterface = 20
-	kindMap       = 21
-	kindPointer   = 22
-	kindSlice     = 23
 	kindStruct    = 25
 	kindLast      = 26
 )
@@ -44,22 +56,20 @@ func (f *finder) types() {
 	}
 	w.off, _ = f.im.Offset(w.addr)
 	w.seen = make([]bool, len(w.b)/8+1)
-	if links, ok := f.im.Bytes(m.TypeLinks.Off, m.TypeLinks.Len); ok {
-		for ; len(links) >= 4; links = links[4:] {
-			w.visit(binary.LittleEndian.Uint32(links))
+	links, _ := f.im.Bytes(m.TypeLinks.Off, m.TypeLinks.Len)
+	for ; len(links) >= 4; links = links[4:] {
+		w.visit(binary.LittleEndian.Uint32(links))
+	}
+	links, _ = f.im.Bytes(m.ItabLinks.Off, m.ItabLinks.Len)
+	for ; len(links) >= 8; links = links[8:] {
+		if itab, ok := f.im.Bytes(uint32(binary.LittleEndian.Uint64(links)-f.im.Base), 16); ok {
+			w.visit(w.distance(itab))
+			w.visit(w.distance(itab[8:]))
 		}
 	}
-	if links, ok := f.im.Bytes(m.ItabLinks.Off, m.ItabLinks.Len); ok {
-		for ; len(links) >= 8; links = links[8:] {
-			if itab, ok := f.im.Bytes(uint32(binary.LittleEndian.Uint64(links)-f.im.Base), 16); ok {
-				w.pointer(itab)
-				w.pointer(itab[8:])
-			}
-		}
-	}
-	for len(w.queue) > 0 {
-		at := w.queue[len(w.queue)-1]
-		w.queue = w.queue[:len(w.queue)-1]
+	for n := len(w.queue); n > 0; n = len(w.queue) {
+		at := w.queue[n-1]
+		w.queue = w.queue[:n-1]
 		w.one(at)
 	}
 }
@@ -75,11 +85,14 @@ func (w *typeWalk) visit(at uint32) {
 	}
 }
 
-// pointer visits the type that the word at the start of b points to.
-func (w *typeWalk) pointer(b []byte) {
-	if v := binary.LittleEndian.Uint64(b) - w.f.im.Base - uint64(w.addr); v < uint64(len(w.b)) {
-		w.visit(uint32(v))
+// distance is how far from the first type the word at the start of b points to; an odd number if that is no type.
+func (w *typeWalk) distance(b []byte) uint32 {
+	if len(b) >= 8 {
+		if v := binary.LittleEndian.Uint64(b) - w.f.im.Base - uint64(w.addr); v < uint64(len(w.b)) {
+			return uint32(v)
+		}
 	}
+	return nothing
 }
 
 // part returns n bytes at a distance, or nothing.
@@ -90,101 +103,72 @@ func (w *typeWalk) part(at uint64, n uint64) []byte {
 	return w.b[at : at+n]
 }
 
-// offset adds the offset of four bytes at a distance; it counts from base.
-func (w *typeWalk) offset(at uint32, base Base) {
+// offset adds the offset of four bytes at a distance, which counts from base, and returns it; an odd number if there is none.
+func (w *typeWalk) offset(at uint32, base Base) uint32 {
 	b := w.part(uint64(at), 4)
 	if b == nil {
-		return
+		return nothing
 	}
 	v := binary.LittleEndian.Uint32(b)
 	if v != 0 && v != nothing {
-		w.f.add(w.off+at, 4, Off, w.f.mod.Base[base]+v, uint16(base))
+		w.f.offset(w.off+at, v, base)
 	}
+	return v
 }
 
 // list returns where the slice whose header is at a distance begins, and how many elements it has.
 func (w *typeWalk) list(at uint32) (start, n uint32) {
 	b := w.part(uint64(at), 16)
-	if b == nil {
+	start = w.distance(b)
+	if start == nothing || binary.LittleEndian.Uint64(b[8:]) > maxFields {
 		return 0, 0
 	}
-	v, count := binary.LittleEndian.Uint64(b)-w.f.im.Base-uint64(w.addr), binary.LittleEndian.Uint64(b[8:])
-	if v >= uint64(len(w.b)) || count > maxFields {
-		return 0, 0
+	return start, uint32(binary.LittleEndian.Uint64(b[8:]))
+}
+
+// pointers visits the types that n words point to, which are so many bytes apart.
+func (w *typeWalk) pointers(at uint64, n, apart uint32) {
+	for i := range uint64(n) {
+		w.visit(w.distance(w.part(at+uint64(apart)*i, 8)))
 	}
-	return uint32(v), uint32(count)
 }
 
 // one reads the descriptor at a distance.
 func (w *typeWalk) one(at uint32) {
 	w.offset(at+typeName, Types)
-	w.offset(at+typePtr, Types)
-	if p := binary.LittleEndian.Uint32(w.b[at+typePtr:]); p != 0 {
+	if p := w.offset(at+typePtr, Types); p != 0 {
 		w.visit(p)
 	}
-	size := uint32(typeSize)
-	elems := func(offsets ...uint32) {
-		for _, o := range offsets {
-			if b := w.part(uint64(at+o), 8); b != nil {
-				w.pointer(b)
-			}
-		}
+	named := w.b[at+typeFlag]&1 != 0
+	kind := w.b[at+typeKind] & 31
+	known, ok := typeLayouts[kind]
+	if !ok {
+		known.size = typeSize
 	}
-	switch w.b[at+typeKind] & 31 {
-	case kindArray:
-		size = 72
-		elems(48, 56)
-	case kindChan:
-		size = 64
-		elems(48)
-	case kindFunc:
-		size = 56
-		w.signature(at)
+	for _, o := range known.types {
+		w.pointers(uint64(at+o), 1, 0)
+	}
+	switch kind {
+	case kindFunc: // its parameters and results are behind what only a named type has
+		if b := w.part(uint64(at)+48, 4); b != nil {
+			start := uint64(at) + 56
+			if named {
+				start += 16
+			}
+			w.pointers(start, uint32(binary.LittleEndian.Uint16(b))+uint32(binary.LittleEndian.Uint16(b[2:])&0x7FFF), 8)
+		}
 	case kindInterface:
-		size = 80
 		start, n := w.list(at + 56)
 		for i := range n {
 			w.offset(start+8*i, Types)
-			w.offset(start+8*i+4, Types)
-			if b := w.part(uint64(start+8*i+4), 4); b != nil {
-				w.visit(binary.LittleEndian.Uint32(b))
-			}
+			w.visit(w.offset(start+8*i+4, Types))
 		}
-	case kindMap:
-		size = 104
-		elems(48, 56, 64)
-	case kindPointer, kindSlice:
-		size = 56
-		elems(48)
 	case kindStruct:
-		size = 80
 		start, n := w.list(at + 56)
-		for i := range n {
-			if b := w.part(uint64(start)+24*uint64(i)+8, 8); b != nil {
-				w.pointer(b)
-			}
-		}
+		w.pointers(uint64(start)+8, n, 24)
 	}
-	if w.b[at+typeFlag]&1 != 0 {
-		w.uncommon(at + size)
-	}
-}
-
-// signature visits the parameters and results of a function type.
-func (w *typeWalk) signature(at uint32) {
-	b := w.part(uint64(at)+48, 4)
-	if b == nil {
-		return
-	}
-	n := uint64(binary.LittleEndian.Uint16(b)) + uint64(binary.LittleEndian.Uint16(b[2:])&0x7FFF)
-	start := uint64(at) + 56
-	if w.b[at+typeFlag]&1 != 0 {
-		start += 16
-	}
-	for i := range n {
-		if b := w.part(start+8*i, 8); b != nil {
-			w.pointer(b)
-		}
+	if named {
+		w.uncommon(at + known.size)
 	}
 }
 
@@ -195,14 +179,13 @@ func (w *typeWalk) uncommon(at uint32) {
 		return
 	}
 	w.offset(at, Types)
-	methods, n := at+binary.LittleEndian.Uint32(b[8:]), uint32(binary.LittleEndian.Uint16(b[4:]))
-	if w.part(uint64(methods), 16*uint64(n)) == nil {
+	m, n := at+binary.LittleEndian.Uint32(b[8:]), uint32(binary.LittleEndian.Uint16(b[4:]))
+	if w.part(uint64(m), 16*uint64(n)) == nil {
 		return
 	}
-	for m := methods; n > 0; m, n = m+16, n-1 {
+	for ; n > 0; m, n = m+16, n-1 {
 		w.offset(m, Types)
-		w.offset(m+4, Types)
-		w.visit(binary.LittleEndian.Uint32(w.b[m+4:]))
+		w.visit(w.offset(m+4, Types))
 		w.offset(m+8, Text)
 		w.offset(m+12, Text)
 	}

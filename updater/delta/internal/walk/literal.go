@@ -17,8 +17,10 @@ type literals struct {
 	len   uint32                  // how long it has been right
 	ptr   uint32                  // running place in the old file
 	miss  uint32                  // last bytes: 1 where the byte at ptr was wrong
-	start uint32                  // of the instruction at hand
-	code  bool                    // whether amd64 instructions are followed
+
+	code  bool      // whether amd64 instructions are followed
+	start uint32    // of the instruction at hand
+	inst  insn.Inst // what is known of it
 
 	near     []refs.Ref // references around nearAt, in code
 	nearAt   uint32
@@ -59,18 +61,14 @@ func (w *walk) literal(at, to, from uint32) {
 	for k := range l.lastUsed {
 		l.lastUsed[k] = from
 	}
-	addr, known := w.new.Addr(at)
-	reg := region(addr, known, &w.Bases)
-	l.code = w.old.Image.Arch == image.AMD64 && reg == 2
-	if l.code {
+	reg := region(&w.new, at, &w.Bases)
+	if l.code = w.old.Image.Arch == image.AMD64 && reg == 2; l.code {
 		w.findStart(at)
 	}
 	for at < to {
-		if l.code {
-			if n := w.literalRef(at, to); n > 0 {
-				at += n
-				continue
-			}
+		if n := w.literalRef(at, to); n > 0 {
+			at += n
+			continue
 		}
 		w.literalByte(at, reg)
 		at++
@@ -81,16 +79,18 @@ func (w *walk) literal(at, to, from uint32) {
 func (w *walk) findStart(at uint32) {
 	s := at - min(at, warmUp)
 	for s < at {
-		n := uint32(insn.AMD64(w.nb[s:min(s+16, at)]).Len)
-		if n == 0 {
-			n = 1
-		}
+		n := max(uint32(insn.AMD64(w.nb[s:min(s+16, at)]).Len), 1)
 		if s+n > at {
 			break
 		}
 		s += n
 	}
-	w.lit.start = s
+	w.begin(s, at)
+}
+
+// begin says where the instruction at hand begins; its bytes up to a place are known.
+func (w *walk) begin(start, at uint32) {
+	w.lit.start, w.lit.inst = start, insn.AMD64(w.nb[start:at])
 }
 
 // historic returns the byte at a place of the old file or, behind it, of the new one before at.
@@ -106,187 +106,147 @@ func (w *walk) historic(place, at uint32) (byte, bool) {
 
 // seek looks for an earlier place that continues like the new file at at.
 func (w *walk) seek(at uint32) {
-	l := &w.lit
+	l, oldSize := &w.lit, uint32(len(w.ob))
 	if at < matchMin {
 		return
 	}
 	slot := &l.table[hash5(w.nb[at-matchMin:])]
 	if *slot > 0 && l.len == 0 {
 		place := *slot - 1
-		n := uint32(0)
-		for n < 32 && n < at && n < place {
-			b, ok := w.historic(place-1-n, at)
-			if !ok || b != w.nb[at-1-n] || place > uint32(len(w.ob)) && place-1-n < uint32(len(w.ob)) {
-				break
-			}
+		seen := w.ob[:min(place, oldSize)]
+		if place > oldSize {
+			seen = w.nb[:place-oldSize]
+		}
+		n := 0
+		for n < 32 && n < len(seen) && n < int(at) && seen[len(seen)-1-n] == w.nb[int(at)-1-n] {
 			n++
 		}
 		if n >= 4 {
-			l.match, l.len = place, n
+			l.match, l.len = place, uint32(n)
 		}
 	}
-	*slot = uint32(len(w.ob)) + at + 1
+	*slot = oldSize + at + 1
 }
 
 // literalByte makes one byte.
 func (w *walk) literalByte(at, reg uint32) {
 	l := &w.lit
 	w.seek(at)
-	var prev [4]uint32
-	for i := range uint32(4) {
-		if at > i {
-			prev[i] = uint32(w.nb[at-1-i])
-		}
-	}
 	class, opcode := at&7, uint32(0)
 	if l.code {
-		in := insn.AMD64(w.nb[l.start:at])
-		class = 32 + uint32(in.Class(w.nb[l.start:], int(at-l.start)))
-		if in.Opcode < int(at-l.start) {
-			opcode = 1 + uint32(w.nb[l.start+uint32(in.Opcode)])
+		n := uint8(at - l.start)
+		class = 32 + uint32(l.inst.Class(n))
+		if l.inst.Opcode < n {
+			opcode = 1 + uint32(w.nb[l.start+uint32(l.inst.Opcode)])
 		}
 	}
-	guess, level := uint32(0), uint32(0)
+	guess, level, here := uint32(0), uint32(0), uint32(0)
 	if l.len > 0 {
-		if b, ok := w.historic(l.match, at); ok {
-			guess, level = uint32(b)+1, min(l.len, 15)
-			if l.len > 15 {
-				level = 15 + min(logOf(l.len>>4), 8)
-			}
-		} else {
+		if b, ok := w.historic(l.match, at); !ok {
 			l.len = 0
+		} else if guess, level = uint32(b)+1, l.len; level > 15 {
+			level = 15 + min(logOf(l.len>>4), 8)
 		}
 	}
-	here := uint32(0)
 	if l.ptr < uint32(len(w.ob)) {
 		here = uint32(w.ob[l.ptr]) + 1
 	}
-	w.c.Contexts(hash3(reg, class, opcode), hash2(prev[0], class), hash3(prev[0], prev[1], 2), hash4(prev[0], prev[1], prev[2], 3),
-		hash4(prev[0], prev[1], prev[2], prev[3]), hash2(guess, level), hash3(guess, prev[0], min(level, 1)), hash3(here, l.miss&7, prev[0]))
-	var want byte
-	if w.want != nil {
-		want = w.want[at]
-	}
-	got := w.c.Byte(want, siteLiteral)
-	w.nb[at] = got
-	w.advance(at, got, guess, here)
+	p1, p2, p3, p4 := w.before(at, 1), w.before(at, 2), w.before(at, 3), w.before(at, 4)
+	w.c.Contexts(hash3(reg, class, opcode), hash2(p1, class), hash3(p1, p2, 2), hash4(p1, p2, p3, 3), hash4(p1, p2, p3, p4),
+		hash2(guess, level), hash3(guess, p1, min(level, 1)), hash3(here, l.miss&7, p1))
+	w.nb[at] = w.c.Byte(w.Content[at], siteLiteral)
+	w.advance(at, uint32(w.nb[at])+1, guess, here)
 }
 
-// advance moves what follows the new file on by one byte.
-func (w *walk) advance(at uint32, got byte, guess, here uint32) {
+// advance moves what follows the new file on by one byte; values are 1 + a byte.
+func (w *walk) advance(at, got, guess, here uint32) {
 	l := &w.lit
-	if l.len > 0 {
-		if guess == uint32(got)+1 {
-			l.len++
-			l.match++
-		} else {
-			l.len = 0
-		}
+	if l.len > 0 && guess == got {
+		l.len++
+		l.match++
+	} else {
+		l.len = 0
 	}
-	l.miss <<= 1
-	if here != uint32(got)+1 {
-		l.miss |= 1
-	}
+	l.miss = l.miss<<1 | one(here != got)
 	l.ptr++
 	if l.len >= aim && l.match < uint32(len(w.ob)) {
 		l.ptr = l.match
 	}
 	if l.code {
-		if n := insn.AMD64(w.nb[l.start : at+1]).Len; n > 0 && uint32(n) <= at+1-l.start || at+1-l.start >= 16 {
-			l.start = at + 1
+		w.begin(l.start, at+1)
+		if n := at + 1 - l.start; l.inst.Len > 0 && uint32(l.inst.Len) <= n || n >= 16 {
+			w.begin(at+1, at+1)
 		}
 	}
 }
 
 // literalRef makes the four bytes of a relative field, if one begins at at, and returns how many bytes it made.
 func (w *walk) literalRef(at, to uint32) uint32 {
-	l := &w.lit
-	n := int(at - l.start)
-	if n == 0 || to-at < 4 {
+	l, in := &w.lit, &w.lit.inst
+	n := uint8(at - l.start)
+	if !l.code || n == 0 || to-at < 4 || in.Len == 0 || in.Kind <= insn.Rel8 || in.Rel != n || in.Head > n {
 		return 0
 	}
-	in := insn.AMD64(w.nb[l.start:at])
-	if in.Len == 0 || in.Kind == insn.None || in.Kind == insn.Rel8 || in.Rel != n || in.Head > n {
-		return 0
-	}
-	here, ok := w.new.Addr(at)
+	next, ok := w.new.Addr(at)
 	if !ok {
 		return 0
 	}
-	here += uint32(in.Len - in.Rel)
-	var want uint32
-	if w.want != nil {
-		want = here + word(w.want[at:])
-	}
-	t := w.codeTarget(refs.Kind(in.Kind), want)
-	binary.LittleEndian.PutUint32(w.nb[at:], t-here)
-	l.lastTo[in.Kind] = t
+	k, tail := refs.Kind(in.Kind), uint32(in.Len-in.Rel)
+	next += tail
+	t := w.codeTarget(k, next+word(w.Content[at:]))
+	binary.LittleEndian.PutUint32(w.nb[at:], t-next)
+	l.lastTo[k] = t
 	for i := range uint32(4) {
-		guess, _ := w.historic(l.match, at)
-		l.ptr++
-		if l.len > 0 && guess == w.nb[at+i] {
-			l.len++
-			l.match++
-		} else if l.len > 0 {
+		if guess, _ := w.historic(l.match, at); l.len > 0 {
 			// An address differs where it moved; what follows it is still the same.
+			l.len += one(guess == w.nb[at+i])
 			l.match++
 		}
 	}
-	if in.Rel+4 == in.Len {
-		l.start = at + 4
+	l.ptr += 4
+	if w.begin(l.start, at+4); tail == 4 {
+		w.begin(at+4, at+4)
 	}
 	return 4
 }
 
-// candidates are how many of the old file's targets are tried for a new reference.
+// How many of the old file's targets are tried for a new reference.
 const (
-	ahead = 28
-	back  = 12
+	ahead      = 28
+	back       = 12
+	candidates = 20
 )
 
 // codeTarget codes the target of a relative field: as that of one of the references around the running place, or byte
 // by byte.
 func (w *walk) codeTarget(k refs.Kind, want uint32) uint32 {
-	l := &w.lit
+	l, kind := &w.lit, uint32(k)
 	w.gather()
 	i, _ := slices.BinarySearchFunc(l.near, l.lastUsed[k], func(r refs.Ref, p uint32) int { return cmp.Compare(r.Pos, p) })
-	tried, n := [20]uint32{}, uint32(0)
-	try := func(r *refs.Ref) bool {
-		t, _, _ := w.target(r)
-		if slices.Contains(tried[:n], t) {
-			return false
-		}
-		tried[n] = t
-		w.c.Contexts(hash2(uint32(k), n), hash3(uint32(k), min(n, 1), l.miss&15), hash2(r.Target, 1), hash2(n, l.miss&255))
-		n++
-		if !w.bit(t == want, n, siteCandidate) {
-			return false
-		}
-		l.lastUsed[k] = r.Pos + 1
-		want = t
-		return true
-	}
-	seen := 0
-	for j := i; j < len(l.near) && seen < ahead && n < 20; j++ {
-		if r := &l.near[j]; r.Kind == k {
-			seen++
-			if try(r) {
-				return want
+	tried := make([]uint32, 0, candidates)
+	for _, way := range [2]struct{ from, step, most int }{{i, 1, ahead}, {i - 1, -1, back}} {
+		for j, seen := way.from, 0; j >= 0 && j < len(l.near) && seen < way.most && len(tried) < candidates; j += way.step {
+			r := &l.near[j]
+			if r.Kind != k {
+				continue
 			}
-		}
-	}
-	seen = 0
-	for j := i - 1; j >= 0 && seen < back && n < 20; j-- {
-		if r := &l.near[j]; r.Kind == k {
 			seen++
-			if try(r) {
-				return want
+			t, _ := w.target(r)
+			if slices.Contains(tried, t) {
+				continue
+			}
+			n := uint32(len(tried))
+			tried = append(tried, t)
+			w.c.Contexts(hash2(kind, n), hash3(kind, min(n, 1), l.miss&15), hash2(r.Target, 1), hash2(n, l.miss&255))
+			if w.bit(t == want, n+1, siteCandidate) {
+				l.lastUsed[k] = r.Pos + 1
+				return t
 			}
 		}
 	}
 	t := uint32(0)
 	for i := range uint32(4) {
-		w.c.Contexts(hash3(uint32(k), i, t), hash3(i, t, 1), hash4(uint32(k), i, t, l.lastTo[k]>>(24-8*i)), hash2(uint32(k), i))
+		w.c.Contexts(hash3(kind, i, t), hash3(i, t, 1), hash4(kind, i, t, l.lastTo[k]>>(24-8*i)), hash2(kind, i))
 		t = t<<8 | uint32(w.c.Byte(byte(want>>(24-8*i)), siteAddress))
 	}
 	return t
@@ -299,6 +259,7 @@ func (w *walk) gather() {
 	if l.nearSet && l.nearAt == at {
 		return
 	}
+	w.stop()
 	l.nearSet, l.nearAt = true, at
 	l.near = w.old.In(at-min(at, nearBack), min(at+nearAhead, uint32(len(w.ob))), l.near[:0])
 }

@@ -30,45 +30,48 @@ type Plan struct {
 	Structure
 }
 
-// Limits of a plan.
-const (
-	maxExtra  = 4096
-	blockSize = 256 // bytes of a copy that share one "as predicted"
-	checkMask = 1<<10 - 1
-)
+// Wish is what the encoder knows besides its plan.
+type Wish struct {
+	Whole   []byte // the new file
+	Content []byte // the same as the content makes it: with zeros for the offsets of tables that are made later
+	// Align returns steps (Match..) from an old table to the one wanted; pcs is where the old entries are expected to end.
+	Align func(old, want []refs.Pair, pcs []uint32) []byte
+}
 
-// MaxCopies is the most copies that a result of a size may have.
-func MaxCopies(size int) int { return size/64 + 1024 }
+const (
+	blockSize = 256 // bytes of a copy that share one "as predicted"
+	checkMask = 1<<8 - 1
+	// Bytes of code that may be decoded: so often all of both files, so much for each decision, and so much beside.
+	decodeAll, decodeEach, decodeToo = 8, 32, 64 << 20
+)
 
 // Budget is the most decisions that a patch may take, whatever the size of its result: about fifteen seconds.
 const Budget = 64 << 20
 
 type walk struct {
 	Plan
-	ctx   context.Context
-	c     *coder.Coder
-	old   *refs.Source
-	ob    []byte       // the old file
-	nb    []byte       // the new one, as far as it is made
-	want  []byte       // the new one, when encoding: as the content makes it
-	whole []byte       // the new one as it ends, when encoding
-	holes []image.Span // what the content leaves out
-	new   image.Image
-	m     addrmap.Map
+	Wish // of a decoder: the new file as far as it is made. Its coder does not look at what is wanted
+	ctx  context.Context
+	c    *coder.Coder
+	old  *refs.Source
+	ob   []byte // the old file
+	nb   []byte // the new one, as far as it is made
+	new  image.Image
+	m    addrmap.Map
 
-	blocks    uint32 // how many there were
+	holes     []image.Span // what the content leaves out
+	steps     uint32       // how many there were
 	blockHist uint32
 	lit       literals
 	cp        copies
 	refBuf    []refs.Ref
 }
 
-// Encode returns the stream that makes whole from old by a plan, and the decisions it takes. Content is whole, or what
-// Plain has made of it if the plan has a structure.
-func Encode(old *refs.Source, whole, content []byte, plan Plan) (stream []byte, spent uint64, err error) {
+// Encode returns the stream that makes the file wanted from old by a plan, and the decisions it takes.
+func Encode(old *refs.Source, wish Wish, plan Plan) (stream []byte, spent uint64, err error) {
 	defer coder.Recover(&err)
-	w := newWalk(context.Background(), coder.NewEncoder(Budget), old, len(whole))
-	w.Plan, w.want, w.whole = plan, content, whole
+	w := newWalk(context.Background(), coder.NewEncoder(Budget), old, len(wish.Whole))
+	w.Plan, w.Wish = plan, wish
 	w.run()
 	return w.c.Bytes(), w.c.Spent(), nil
 }
@@ -80,11 +83,9 @@ func Decode(ctx context.Context, old *refs.Source, size int, in io.ByteReader, s
 		coder.Fail("read stream: %d decisions are over the limit of %d", spent, uint64(Budget))
 	}
 	w := newWalk(ctx, coder.NewDecoder(in, spent), old, size)
+	w.Wish = Wish{Whole: w.nb, Content: w.nb}
 	w.run()
-	if err := w.c.Close(); err != nil {
-		return nil, err
-	}
-	return w.nb, nil
+	return w.nb, w.c.Close()
 }
 
 func newWalk(ctx context.Context, c *coder.Coder, old *refs.Source, size int) *walk {
@@ -96,8 +97,7 @@ func (w *walk) run() {
 	w.lit.init(w)
 	w.cp.init()
 	at, from := uint32(0), uint32(0)
-	for i := range w.Copies {
-		c := w.Copies[i]
+	for _, c := range w.Copies {
 		w.gap(at, c.New, from)
 		w.copy(c)
 		at, from = c.New+c.Len, c.Old+c.Len
@@ -107,21 +107,52 @@ func (w *walk) run() {
 	w.hashes()
 }
 
-// bit codes a decision; the encoder's is yes.
-func (w *walk) bit(yes bool, node, site uint32) bool {
-	var b uint32
-	if yes {
-		b = 1
+// gap makes the bytes from at to to that no copy makes, but for the holes.
+func (w *walk) gap(at, to, from uint32) {
+	for _, h := range w.holes {
+		if h.Off >= at && h.Off+h.Len <= to {
+			w.literal(at, h.Off, from)
+			at = h.Off + h.Len
+		}
 	}
-	return w.c.Bit(b, node, site) != 0
+	w.literal(at, to, from)
 }
 
-// wants returns the bytes that the encoder wants in a stretch, and nothing for a decoder.
-func (w *walk) wants(from, to uint32) []byte {
-	if w.want == nil {
-		return nil
+// bit codes a decision; the encoder's is yes.
+func (w *walk) bit(yes bool, node, site uint32) bool { return w.c.Bit(one(yes), node, site) != 0 }
+
+// recall codes v as the i-th last of a list by flags, the newest first; i is the length of the list if it is none of them.
+func recall[T comparable](w *walk, list []T, v T, node, site uint32) (i int) {
+	for i < len(list) && !w.bit(list[i] == v, node+uint32(i), site) {
+		i++
 	}
-	return w.want[from:to]
+	return i
+}
+
+// toFront puts v before the others in place of the i-th, or of the last one.
+func toFront[T any](list []T, i int, v T) {
+	copy(list[1:min(i+1, len(list))], list)
+	list[0] = v
+}
+
+// stop ends the walk when its context has ended, or when copies have jumped from function to function all the time, each
+// of which was decoded for them. It looks now and then.
+func (w *walk) stop() {
+	if w.steps++; w.steps&checkMask != 0 {
+		return
+	}
+	if err := w.ctx.Err(); err != nil {
+		panic(coder.Failure{Err: err})
+	}
+	most := decodeAll*uint64(len(w.ob)+len(w.nb)) + decodeEach*w.c.Spent() + decodeToo
+	coder.Check(w.old.Decoded() <= most, "work: more than %d bytes of code were decoded", most)
+}
+
+func one(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // hash2, hash3 and hash4 mix values into one context.
@@ -137,7 +168,7 @@ func mix(h, v uint32) uint32 {
 // logOf is the number of bits of v: a coarse measure of sizes and distances.
 func logOf(v uint32) uint32 { return uint32(bits.Len32(v)) }
 
-// Call sites of decisions; each has its own weights.
+// Sites of decisions: each has weights of its own.
 const (
 	sitePlan = iota
 	siteGap
@@ -157,13 +188,13 @@ const (
 	siteLiteral
 	siteCandidate
 	siteAddress
-	siteField6
-	siteOffset6
-	siteAll6
-	siteOp6
-	siteValue6
-	siteChange6
-	sitePC6
-	siteFar6
-	siteStep6
+	siteTableField
+	siteTableOffset
+	siteAll
+	siteOp
+	siteValue
+	siteChange
+	sitePC
+	siteFar
+	siteStep
 )

@@ -23,7 +23,7 @@ func goodPlan() Plan {
 
 // pass encodes by a plan and decodes what comes out.
 func pass(plan Plan) ([]byte, error) {
-	stream, spent, err := Encode(refs.Analyse(oldFile), newFile, newFile, plan)
+	stream, spent, err := Encode(refs.Analyse(oldFile), Wish{Whole: newFile, Content: newFile}, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -70,26 +70,13 @@ func TestPlansRefused(t *testing.T) {
 
 func TestBudget(t *testing.T) {
 	old := refs.Analyse(oldFile)
-	stream, spent, err := Encode(old, newFile, newFile, goodPlan())
+	stream, spent, err := Encode(old, Wish{Whole: newFile, Content: newFile}, goodPlan())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range []uint64{0, 1, spent - 1, spent + 1, Budget + 1, 1 << 63} {
 		if _, err := Decode(context.Background(), old, len(newFile), bytes.NewReader(stream), n); err == nil {
 			t.Errorf("a budget of %d is taken where %d is right", n, spent)
-		}
-	}
-}
-
-func TestCut(t *testing.T) {
-	got := Cut([]Copy{{0, 50, 10}, {20, 90, 30}, {60, 10, 5}}, []image.Span{{Off: 8, Len: 4}, {Off: 25, Len: 10}, {Off: 60, Len: 5}})
-	want := []Copy{{0, 50, 8}, {20, 90, 5}, {35, 105, 15}}
-	if len(got) != len(want) {
-		t.Fatalf("%v, want %v", got, want)
-	}
-	for i := range got {
-		if got[i] != want[i] {
-			t.Errorf("%v, want %v", got, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package delta
+package encode
 
 import "encoding/binary"
 
