@@ -33,6 +33,8 @@ limit.output = 64K
 limit.buffer = 2G
 limit.buffer_age = 168h
 limit.memory = 100M
+input.graphite = 2003
+input.statsd = off
 `))
 	want := Box{
 		Hub: "https://hub.example:8700", Mirror: []string{"https://m1.example/release", "/srv/mirror"},
@@ -42,6 +44,7 @@ limit.memory = 100M
 		AllowArgs: map[string]string{
 			"check_disk": `-w \d+% -c \d+% # this is part of it = so is this`, "check_x.sh": ".*",
 		},
+		Inputs:     map[string]int{"graphite": 2003, "statsd": -1},
 		Collectors: map[string]string{"metrics": "collectd /etc/collectd.conf"},
 		Never:      []string{"check_by_ssh"},
 		Limit:      Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour, MemoryBytes: 100 << 20},
