@@ -21,7 +21,7 @@ const (
 	hostileSlack   = 3 * time.Second
 	hostileSide    = 3 // at a time
 	neighbourLate  = 3 * time.Second
-	hostileGrowth  = 8 << 20 // of the core, for one of them: the measure is 2 MB
+	hostileGrowth  = 16 << 20 // of the core, for one of them, while all it prints is streamed to who asked: the measure is 2 MB
 	hostileForget  = 30 * time.Second
 	hostileDescent = 80 // descriptors more than before: idle slots keep two each
 )
