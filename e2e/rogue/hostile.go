@@ -148,8 +148,8 @@ var Kinds = []Kind{
 
 	// It takes.
 	{Name: "eats_memory", Does: "takes 64 MB and hangs", State: "UNKNOWN", Says: "timed out", Told: AtDeadline, body: `head -c 64000000 /dev/zero | tail | sleep 86413`},
-	{Name: "eats_descriptors", Does: "opens files until it may not", State: "CRITICAL",
-		body: `exec perl -e 'for (1..1000000) { open(my $f, "<", "/dev/null") or last; push @f, $f } print "opened ", scalar @f, "\n"; exit 2'`},
+	{Name: "eats_descriptors", Does: "opens two thousand files", State: "CRITICAL",
+		body: `exec perl -e 'for (1..2000) { open(my $f, "<", "/dev/null") or last; push @f, $f } print "opened ", scalar @f, "\n"; exit 2'`},
 
 	// It is none.
 	{Name: "windows_lines", Does: "has the line ends of Windows", State: "UNKNOWN", Says: "CR LF", raw: true, body: "#!/bin/sh\r\necho OK\r\n"},

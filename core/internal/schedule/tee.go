@@ -87,6 +87,9 @@ func (l *listener) read() (news []chunk, done bool, changed <-chan struct{}) {
 	defer l.tee.mu.Unlock()
 	news = l.tee.chunks[l.from:]
 	l.from = len(l.tee.chunks)
+	if l.tee.listeners == 1 { // who joins now hears what comes from now on: nobody needs these any more
+		l.tee.chunks, l.from = nil, 0
+	}
 	return news, l.tee.done, l.tee.changed
 }
 
