@@ -65,8 +65,8 @@ if [ ! -x .cache/nrpe/usr/sbin/nrpe ] && command -v apt-get >/dev/null 2>&1; the
 	rm -rf .cache/nrpe-debs
 	mkdir -p .cache/nrpe-debs/lists/partial .cache/nrpe-debs/cache/archives/partial .cache/nrpe
 	opts="-o Dir::State::Lists=$PWD/.cache/nrpe-debs/lists -o Dir::Cache=$PWD/.cache/nrpe-debs/cache -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none"
-	{ apt-get $opts update -qq && cd .cache/nrpe-debs && apt-get $opts download nagios-nrpe-server nagios-nrpe-plugin libwrap0 && cd ../..; } >.cache/apt.log 2>&1 ||
-		{ cd "$(dirname "$0")/.." 2>/dev/null; tail -n 20 .cache/apt.log >&2; exit 1; }
+	{ apt-get $opts update -qq && (cd .cache/nrpe-debs && apt-get $opts download nagios-nrpe-server nagios-nrpe-plugin libwrap0); } >.cache/apt.log 2>&1 ||
+		{ tail -n 20 .cache/apt.log >&2; exit 1; }
 	for deb in .cache/nrpe-debs/*.deb; do dpkg-deb -x "$deb" .cache/nrpe; done
 	rm -rf .cache/nrpe-debs
 fi

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -54,6 +55,7 @@ func ToResult(w *Result) check.Result {
 
 // FromCheck makes the wire's form of a check. Default does not travel: the agent knows its own.
 func FromCheck(c check.Check) *Check {
+	hash, _ := hex.DecodeString(c.Hash) // what is no hash does not travel
 	return &Check{
 		Name:      check.EscapeString(c.Name),
 		Builtin:   check.EscapeString(c.Builtin),
@@ -62,6 +64,8 @@ func FromCheck(c check.Check) *Check {
 		EveryMs:   millis(c.Every),
 		Cron:      check.EscapeString(c.Cron),
 		TimeoutMs: millis(c.Timeout),
+
+		PluginHash: hash,
 	}
 }
 
@@ -75,6 +79,7 @@ func ToCheck(w *Check) (check.Check, error) {
 		Name:    w.GetName(),
 		Builtin: w.GetBuiltin(),
 		Plugin:  w.GetPlugin(),
+		Hash:    hex.EncodeToString(w.GetPluginHash()),
 		Args:    w.GetArgs(),
 		Every:   time.Duration(w.GetEveryMs()) * time.Millisecond,
 		Cron:    w.GetCron(),

@@ -139,6 +139,7 @@ type Frame struct {
 	//	*Frame_Facts
 	//	*Frame_Successor
 	//	*Frame_Active
+	//	*Frame_SiteGet
 	//	*Frame_Ack
 	//	*Frame_Reject
 	//	*Frame_Desired
@@ -149,6 +150,7 @@ type Frame struct {
 	//	*Frame_Follow
 	//	*Frame_Hold
 	//	*Frame_Resume
+	//	*Frame_SitePiece
 	//	*Frame_Heartbeat
 	//	*Frame_Bye
 	Body          isFrame_Body `protobuf_oneof:"body"`
@@ -310,6 +312,15 @@ func (x *Frame) GetActive() *Active {
 	return nil
 }
 
+func (x *Frame) GetSiteGet() *SiteGet {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_SiteGet); ok {
+			return x.SiteGet
+		}
+	}
+	return nil
+}
+
 func (x *Frame) GetAck() *Ack {
 	if x != nil {
 		if x, ok := x.Body.(*Frame_Ack); ok {
@@ -400,6 +411,15 @@ func (x *Frame) GetResume() *Resume {
 	return nil
 }
 
+func (x *Frame) GetSitePiece() *SitePiece {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_SitePiece); ok {
+			return x.SitePiece
+		}
+	}
+	return nil
+}
+
 func (x *Frame) GetHeartbeat() *Heartbeat {
 	if x != nil {
 		if x, ok := x.Body.(*Frame_Heartbeat); ok {
@@ -476,6 +496,10 @@ type Frame_Active struct {
 	Active *Active `protobuf:"bytes,17,opt,name=active,proto3,oneof"`
 }
 
+type Frame_SiteGet struct {
+	SiteGet *SiteGet `protobuf:"bytes,20,opt,name=site_get,json=siteGet,proto3,oneof"`
+}
+
 type Frame_Ack struct {
 	// hub to agent
 	Ack *Ack `protobuf:"bytes,30,opt,name=ack,proto3,oneof"`
@@ -517,6 +541,10 @@ type Frame_Resume struct {
 	Resume *Resume `protobuf:"bytes,39,opt,name=resume,proto3,oneof"`
 }
 
+type Frame_SitePiece struct {
+	SitePiece *SitePiece `protobuf:"bytes,44,opt,name=site_piece,json=sitePiece,proto3,oneof"`
+}
+
 type Frame_Heartbeat struct {
 	// both ways
 	Heartbeat *Heartbeat `protobuf:"bytes,50,opt,name=heartbeat,proto3,oneof"`
@@ -552,6 +580,8 @@ func (*Frame_Successor) isFrame_Body() {}
 
 func (*Frame_Active) isFrame_Body() {}
 
+func (*Frame_SiteGet) isFrame_Body() {}
+
 func (*Frame_Ack) isFrame_Body() {}
 
 func (*Frame_Reject) isFrame_Body() {}
@@ -571,6 +601,8 @@ func (*Frame_Follow) isFrame_Body() {}
 func (*Frame_Hold) isFrame_Body() {}
 
 func (*Frame_Resume) isFrame_Body() {}
+
+func (*Frame_SitePiece) isFrame_Body() {}
 
 func (*Frame_Heartbeat) isFrame_Body() {}
 
@@ -2638,6 +2670,7 @@ type Check struct {
 	EveryMs       uint32                 `protobuf:"varint,5,opt,name=every_ms,json=everyMs,proto3" json:"every_ms,omitempty"`
 	Cron          string                 `protobuf:"bytes,6,opt,name=cron,proto3" json:"cron,omitempty"`
 	TimeoutMs     uint32                 `protobuf:"varint,7,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	PluginHash    []byte                 `protobuf:"bytes,16,opt,name=plugin_hash,json=pluginHash,proto3" json:"plugin_hash,omitempty"` // SHA-256 of a plugin of the catalog; empty = a plugin of the box's own
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2721,6 +2754,13 @@ func (x *Check) GetTimeoutMs() uint32 {
 	return 0
 }
 
+func (x *Check) GetPluginHash() []byte {
+	if x != nil {
+		return x.PluginHash
+	}
+	return nil
+}
+
 // Desired is everything the hub wants of one agent; taken whole or rejected whole.
 type Desired struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2728,6 +2768,7 @@ type Desired struct {
 	Checks        []*Check               `protobuf:"bytes,2,rep,name=checks,proto3" json:"checks,omitempty"`
 	NoDefaults    bool                   `protobuf:"varint,3,opt,name=no_defaults,json=noDefaults,proto3" json:"no_defaults,omitempty"` // do not run the default checks
 	Disable       []string               `protobuf:"bytes,4,rep,name=disable,proto3" json:"disable,omitempty"`                          // default checks not to run
+	Site          uint64                 `protobuf:"varint,16,opt,name=site,proto3" json:"site,omitempty"`                              // version of the site's targets to know at least, 0 = it needs nothing of the site
 	Collectors    []*Collector           `protobuf:"bytes,20,rep,name=collectors,proto3" json:"collectors,omitempty"`
 	GraphitePort  uint32                 `protobuf:"varint,21,opt,name=graphite_port,json=graphitePort,proto3" json:"graphite_port,omitempty"` // of the loopback inputs, 0 = off
 	StatsdPort    uint32                 `protobuf:"varint,22,opt,name=statsd_port,json=statsdPort,proto3" json:"statsd_port,omitempty"`
@@ -2791,6 +2832,13 @@ func (x *Desired) GetDisable() []string {
 		return x.Disable
 	}
 	return nil
+}
+
+func (x *Desired) GetSite() uint64 {
+	if x != nil {
+		return x.Site
+	}
+	return 0
 }
 
 func (x *Desired) GetCollectors() []*Collector {
@@ -3461,6 +3509,144 @@ func (*Active) Descriptor() ([]byte, []int) {
 	return file_core_wire_wire_proto_rawDescGZIP(), []int{39}
 }
 
+// SiteGet asks for a part of a file of the site's repository.
+type SiteGet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          uint64                 `protobuf:"varint,1,opt,name=call,proto3" json:"call,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"` // below the repository: "timestamp.json", "targets/plugin/HASH.check_x"
+	Offset        int64                  `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SiteGet) Reset() {
+	*x = SiteGet{}
+	mi := &file_core_wire_wire_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SiteGet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SiteGet) ProtoMessage() {}
+
+func (x *SiteGet) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SiteGet.ProtoReflect.Descriptor instead.
+func (*SiteGet) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *SiteGet) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
+func (x *SiteGet) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SiteGet) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// SitePiece answers a SiteGet: the bytes from its offset on, at most 256 KiB of them.
+type SitePiece struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          uint64                 `protobuf:"varint,1,opt,name=call,proto3" json:"call,omitempty"`
+	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`       // of the whole file
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`        // empty at the file's end
+	Missing       bool                   `protobuf:"varint,4,opt,name=missing,proto3" json:"missing,omitempty"` // there is no such file
+	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`      // why it could not be read
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SitePiece) Reset() {
+	*x = SitePiece{}
+	mi := &file_core_wire_wire_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SitePiece) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SitePiece) ProtoMessage() {}
+
+func (x *SitePiece) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SitePiece.ProtoReflect.Descriptor instead.
+func (*SitePiece) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *SitePiece) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
+func (x *SitePiece) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *SitePiece) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *SitePiece) GetMissing() bool {
+	if x != nil {
+		return x.Missing
+	}
+	return false
+}
+
+func (x *SitePiece) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 type Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SentNs        int64                  `protobuf:"varint,1,opt,name=sent_ns,json=sentNs,proto3" json:"sent_ns,omitempty"` // wall time of the sender
@@ -3472,7 +3658,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_core_wire_wire_proto_msgTypes[40]
+	mi := &file_core_wire_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3484,7 +3670,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[40]
+	mi := &file_core_wire_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3497,7 +3683,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{40}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Heartbeat) GetSentNs() int64 {
@@ -3532,7 +3718,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_core_wire_wire_proto_msgTypes[41]
+	mi := &file_core_wire_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3544,7 +3730,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[41]
+	mi := &file_core_wire_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3557,7 +3743,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{41}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Bye) GetCause() string {
@@ -3578,7 +3764,8 @@ var File_core_wire_wire_proto protoreflect.FileDescriptor
 
 const file_core_wire_wire_proto_rawDesc = "" +
 	"\n" +
-	"\x14core/wire/wire.proto\x12\tlimpet.v1\"\xb5\t\n" +
+	"\x14core/wire/wire.proto\x12\tlimpet.v1\"\x9d\n" +
+	"\n" +
 	"\x05Frame\x12(\n" +
 	"\x05hello\x18\x01 \x01(\v2\x10.limpet.v1.HelloH\x00R\x05hello\x124\n" +
 	"\tchallenge\x18\x02 \x01(\v2\x14.limpet.v1.ChallengeH\x00R\tchallenge\x12(\n" +
@@ -3594,7 +3781,8 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\vgenerations\x18\x0e \x01(\v2\x16.limpet.v1.GenerationsH\x00R\vgenerations\x12(\n" +
 	"\x05facts\x18\x0f \x01(\v2\x10.limpet.v1.FactsH\x00R\x05facts\x124\n" +
 	"\tsuccessor\x18\x10 \x01(\v2\x14.limpet.v1.SuccessorH\x00R\tsuccessor\x12+\n" +
-	"\x06active\x18\x11 \x01(\v2\x11.limpet.v1.ActiveH\x00R\x06active\x12\"\n" +
+	"\x06active\x18\x11 \x01(\v2\x11.limpet.v1.ActiveH\x00R\x06active\x12/\n" +
+	"\bsite_get\x18\x14 \x01(\v2\x12.limpet.v1.SiteGetH\x00R\asiteGet\x12\"\n" +
 	"\x03ack\x18\x1e \x01(\v2\x0e.limpet.v1.AckH\x00R\x03ack\x12+\n" +
 	"\x06reject\x18\x1f \x01(\v2\x11.limpet.v1.RejectH\x00R\x06reject\x12.\n" +
 	"\adesired\x18  \x01(\v2\x12.limpet.v1.DesiredH\x00R\adesired\x12,\n" +
@@ -3607,7 +3795,9 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"watermarks\x12+\n" +
 	"\x06follow\x18% \x01(\v2\x11.limpet.v1.FollowH\x00R\x06follow\x12%\n" +
 	"\x04hold\x18& \x01(\v2\x0f.limpet.v1.HoldH\x00R\x04hold\x12+\n" +
-	"\x06resume\x18' \x01(\v2\x11.limpet.v1.ResumeH\x00R\x06resume\x124\n" +
+	"\x06resume\x18' \x01(\v2\x11.limpet.v1.ResumeH\x00R\x06resume\x125\n" +
+	"\n" +
+	"site_piece\x18, \x01(\v2\x14.limpet.v1.SitePieceH\x00R\tsitePiece\x124\n" +
 	"\theartbeat\x182 \x01(\v2\x14.limpet.v1.HeartbeatH\x00R\theartbeat\x12\"\n" +
 	"\x03bye\x183 \x01(\v2\x0e.limpet.v1.ByeH\x00R\x03byeB\x06\n" +
 	"\x04body\"\x82\x01\n" +
@@ -3799,7 +3989,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06Reject\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x10\n" +
-	"\x03why\x18\x03 \x01(\tR\x03why\"\xaf\x01\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"\xd0\x01\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\abuiltin\x18\x02 \x01(\tR\abuiltin\x12\x16\n" +
@@ -3808,13 +3998,16 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\bevery_ms\x18\x05 \x01(\rR\aeveryMs\x12\x12\n" +
 	"\x04cron\x18\x06 \x01(\tR\x04cron\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\"\x86\x02\n" +
+	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\x12\x1f\n" +
+	"\vplugin_hash\x18\x10 \x01(\fR\n" +
+	"pluginHash\"\x9a\x02\n" +
 	"\aDesired\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12(\n" +
 	"\x06checks\x18\x02 \x03(\v2\x10.limpet.v1.CheckR\x06checks\x12\x1f\n" +
 	"\vno_defaults\x18\x03 \x01(\bR\n" +
 	"noDefaults\x12\x18\n" +
-	"\adisable\x18\x04 \x03(\tR\adisable\x124\n" +
+	"\adisable\x18\x04 \x03(\tR\adisable\x12\x12\n" +
+	"\x04site\x18\x10 \x01(\x04R\x04site\x124\n" +
 	"\n" +
 	"collectors\x18\x14 \x03(\v2\x14.limpet.v1.CollectorR\n" +
 	"collectors\x12#\n" +
@@ -3859,7 +4052,17 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06Resume\"!\n" +
 	"\tSuccessor\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\"\b\n" +
-	"\x06Active\"V\n" +
+	"\x06Active\"I\n" +
+	"\aSiteGet\x12\x12\n" +
+	"\x04call\x18\x01 \x01(\x04R\x04call\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x03R\x06offset\"w\n" +
+	"\tSitePiece\x12\x12\n" +
+	"\x04call\x18\x01 \x01(\x04R\x04call\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x12\x18\n" +
+	"\amissing\x18\x04 \x01(\bR\amissing\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"V\n" +
 	"\tHeartbeat\x12\x17\n" +
 	"\asent_ns\x18\x01 \x01(\x03R\x06sentNs\x12\x17\n" +
 	"\aecho_ns\x18\x02 \x01(\x03R\x06echoNs\x12\x17\n" +
@@ -3889,7 +4092,7 @@ func file_core_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_core_wire_wire_proto_goTypes = []any{
 	(State)(0),             // 0: limpet.v1.State
 	(Trigger)(0),           // 1: limpet.v1.Trigger
@@ -3933,10 +4136,12 @@ var file_core_wire_wire_proto_goTypes = []any{
 	(*Resume)(nil),         // 39: limpet.v1.Resume
 	(*Successor)(nil),      // 40: limpet.v1.Successor
 	(*Active)(nil),         // 41: limpet.v1.Active
-	(*Heartbeat)(nil),      // 42: limpet.v1.Heartbeat
-	(*Bye)(nil),            // 43: limpet.v1.Bye
-	nil,                    // 44: limpet.v1.Facts.MoreEntry
-	nil,                    // 45: limpet.v1.Event.AttributesEntry
+	(*SiteGet)(nil),        // 42: limpet.v1.SiteGet
+	(*SitePiece)(nil),      // 43: limpet.v1.SitePiece
+	(*Heartbeat)(nil),      // 44: limpet.v1.Heartbeat
+	(*Bye)(nil),            // 45: limpet.v1.Bye
+	nil,                    // 46: limpet.v1.Facts.MoreEntry
+	nil,                    // 47: limpet.v1.Event.AttributesEntry
 }
 var file_core_wire_wire_proto_depIdxs = []int32{
 	3,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
@@ -3952,46 +4157,48 @@ var file_core_wire_wire_proto_depIdxs = []int32{
 	8,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
 	40, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
 	41, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
-	26, // 13: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
-	27, // 14: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
-	29, // 15: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
-	32, // 16: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
-	33, // 17: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
-	36, // 18: limpet.v1.Frame.look:type_name -> limpet.v1.Look
-	13, // 19: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
-	37, // 20: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
-	38, // 21: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
-	39, // 22: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
-	42, // 23: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
-	43, // 24: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
-	5,  // 25: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
-	7,  // 26: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
-	8,  // 27: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
-	10, // 28: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
-	44, // 29: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
-	9,  // 30: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
-	10, // 31: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
-	12, // 32: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
-	12, // 33: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
-	0,  // 34: limpet.v1.Result.state:type_name -> limpet.v1.State
-	16, // 35: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
-	1,  // 36: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
-	45, // 37: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
-	17, // 38: limpet.v1.Item.result:type_name -> limpet.v1.Result
-	18, // 39: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
-	19, // 40: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
-	20, // 41: limpet.v1.Item.event:type_name -> limpet.v1.Event
-	22, // 42: limpet.v1.Item.samples:type_name -> limpet.v1.Samples
-	23, // 43: limpet.v1.Samples.samples:type_name -> limpet.v1.Sample
-	21, // 44: limpet.v1.Items.items:type_name -> limpet.v1.Item
-	28, // 45: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
-	30, // 46: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
-	17, // 47: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
-	48, // [48:48] is the sub-list for method output_type
-	48, // [48:48] is the sub-list for method input_type
-	48, // [48:48] is the sub-list for extension type_name
-	48, // [48:48] is the sub-list for extension extendee
-	0,  // [0:48] is the sub-list for field type_name
+	42, // 13: limpet.v1.Frame.site_get:type_name -> limpet.v1.SiteGet
+	26, // 14: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
+	27, // 15: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
+	29, // 16: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
+	32, // 17: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
+	33, // 18: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
+	36, // 19: limpet.v1.Frame.look:type_name -> limpet.v1.Look
+	13, // 20: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
+	37, // 21: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
+	38, // 22: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
+	39, // 23: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
+	43, // 24: limpet.v1.Frame.site_piece:type_name -> limpet.v1.SitePiece
+	44, // 25: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
+	45, // 26: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
+	5,  // 27: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
+	7,  // 28: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
+	8,  // 29: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
+	10, // 30: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
+	46, // 31: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
+	9,  // 32: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
+	10, // 33: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
+	12, // 34: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
+	12, // 35: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
+	0,  // 36: limpet.v1.Result.state:type_name -> limpet.v1.State
+	16, // 37: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
+	1,  // 38: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
+	47, // 39: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
+	17, // 40: limpet.v1.Item.result:type_name -> limpet.v1.Result
+	18, // 41: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
+	19, // 42: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
+	20, // 43: limpet.v1.Item.event:type_name -> limpet.v1.Event
+	22, // 44: limpet.v1.Item.samples:type_name -> limpet.v1.Samples
+	23, // 45: limpet.v1.Samples.samples:type_name -> limpet.v1.Sample
+	21, // 46: limpet.v1.Items.items:type_name -> limpet.v1.Item
+	28, // 47: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
+	30, // 48: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
+	17, // 49: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
+	50, // [50:50] is the sub-list for method output_type
+	50, // [50:50] is the sub-list for method input_type
+	50, // [50:50] is the sub-list for extension type_name
+	50, // [50:50] is the sub-list for extension extendee
+	0,  // [0:50] is the sub-list for field type_name
 }
 
 func init() { file_core_wire_wire_proto_init() }
@@ -4013,6 +4220,7 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_Facts)(nil),
 		(*Frame_Successor)(nil),
 		(*Frame_Active)(nil),
+		(*Frame_SiteGet)(nil),
 		(*Frame_Ack)(nil),
 		(*Frame_Reject)(nil),
 		(*Frame_Desired)(nil),
@@ -4023,6 +4231,7 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_Follow)(nil),
 		(*Frame_Hold)(nil),
 		(*Frame_Resume)(nil),
+		(*Frame_SitePiece)(nil),
 		(*Frame_Heartbeat)(nil),
 		(*Frame_Bye)(nil),
 	}
@@ -4040,7 +4249,7 @@ func file_core_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_wire_wire_proto_rawDesc), len(file_core_wire_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   44,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -78,6 +78,7 @@ func (a *agent) begin(g *group, t turn) error {
 	if err := a.catchUp(g.ctx); err != nil {
 		return err
 	}
+	a.want()
 	clock := handover.ReadClock()
 	book, former := a.inherit(t.file, clock)
 	plan := schedule.Plan{Slots: book.Plan.Slots}
@@ -118,6 +119,7 @@ func (a *agent) catchUp(ctx context.Context) error {
 		a.log.Error("last known good not read again", "err", err)
 		return nil
 	}
+	a.catalog.Load()
 	if doc.GetRevision() == a.set.Revision {
 		return nil
 	}

@@ -54,7 +54,14 @@ type Rules struct {
 	Box      Box
 	Builtins Builtins
 	Plugins  func(name string) error // whether a plugin can be run here: plugin.Find; nil = not looked at
+	Site     Site                    // what the fleet's owner has signed; nil = nothing
 	Own      []check.Check           // the box's own checks; its owner put them there, so no trust is asked for
+}
+
+// Site is what the fleet's owner has signed (package catalog).
+type Site interface {
+	Signed(line string) error       // why this line (check.Check.Line) is not signed by the owner's offline keys; nil = it is
+	Listed(name, hash string) error // why the catalog does not have this file under this name; nil = it does
 }
 
 // Set is what runs.
@@ -221,7 +228,7 @@ func Diff(old, new Set) Changes {
 }
 
 func same(a, b check.Check) bool {
-	return a.Name == b.Name && a.Builtin == b.Builtin && a.Plugin == b.Plugin && slices.Equal(a.Args, b.Args) && a.Every == b.Every &&
+	return a.Name == b.Name && a.Builtin == b.Builtin && a.Plugin == b.Plugin && a.Hash == b.Hash && slices.Equal(a.Args, b.Args) && a.Every == b.Every &&
 		a.Cron == b.Cron && a.Timeout == b.Timeout && a.Default == b.Default && slices.Equal(a.Command, b.Command) && a.User == b.User && a.Group == b.Group
 }
 

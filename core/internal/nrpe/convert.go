@@ -31,9 +31,35 @@ type choice struct {
 
 const defaultEvery = time.Minute
 
-// convert makes checks of commands: of each that needs no arguments under its own name, and of each wish.
-func (d *daemon) convert(c choice) plan {
+// convert makes checks of commands: of each that needs no arguments under its own name, and of each wish. An error is one that keeps all of them
+// from running.
+func (d *daemon) convert(c choice) (plan, error) {
 	p := plan{troubles: slices.Clone(d.troubles)}
+	account, err := d.account(c, &p)
+	if err != nil {
+		return plan{}, err
+	}
+	last := d.last(&p)
+	asked := d.grant(&p, c, last, account)
+	for _, one := range d.commands {
+		switch n := arguments(one.line); {
+		case last[one.name] != one || asked[one.name]:
+		case n > 0:
+			p.troubles = append(p.troubles, trouble{one.at, d.wantsArguments(one.name, n)})
+		default:
+			d.add(&p, c, one, one.name, one.name, account)
+		}
+	}
+	for name := range c.every {
+		if name != "" && !slices.ContainsFunc(p.checks, func(made imported.Check) bool { return made.Name == name }) {
+			p.notes = append(p.notes, trouble{d.place(), fmt.Sprintf("--every %s=…: there is no check of this name", name)})
+		}
+	}
+	return p, nil
+}
+
+// last is the command that counts, by name.
+func (d *daemon) last(p *plan) map[string]command {
 	last := map[string]command{}
 	for _, one := range d.commands {
 		if before, ok := last[one.name]; ok {
@@ -41,11 +67,11 @@ func (d *daemon) convert(c choice) plan {
 		}
 		last[one.name] = one
 	}
-	account, err := d.account(c, &p)
-	if err != nil {
-		p.troubles = append(p.troubles, trouble{d.place(), err.Error()})
-		return p
-	}
+	return last
+}
+
+// grant makes the checks that were asked for, and says which commands they are of.
+func (d *daemon) grant(p *plan, c choice, last map[string]command, a account) map[string]bool {
 	asked := map[string]bool{}
 	for _, w := range c.wishes {
 		name, args, _ := strings.Cut(w.request, "!")
@@ -59,18 +85,9 @@ func (d *daemon) convert(c choice) plan {
 			p.troubles = append(p.troubles, trouble{one.at, fmt.Sprintf("check %s: %s", w.name, why)})
 			continue
 		}
-		d.add(&p, c, one, w.name, w.request, account)
+		d.add(p, c, one, w.name, w.request, a)
 	}
-	for _, one := range d.commands {
-		switch n := arguments(one.line); {
-		case last[one.name] != one || asked[one.name]:
-		case n > 0:
-			p.troubles = append(p.troubles, trouble{one.at, d.wantsArguments(one.name, n)})
-		default:
-			d.add(&p, c, one, one.name, one.name, account)
-		}
-	}
-	return p
+	return asked
 }
 
 func (d *daemon) place() place {
@@ -123,7 +140,7 @@ func (d *daemon) account(c choice, p *plan) (account, error) {
 		return account{}, nil
 	}
 	if a.user == "" {
-		return a, fmt.Errorf("nrpe_user is not named, and there is no user nagios: NRPE runs nothing as root, and so does this import")
+		return a, fmt.Errorf("nrpe_user is not named, and there is no user nagios: NRPE runs nothing as root, and this import makes nothing that would; name it in the file")
 	}
 	if _, err := user.Lookup(a.user); err != nil {
 		p.notes = append(p.notes, trouble{d.place(), fmt.Sprintf("the commands run as %s, as with NRPE, and there is no such user here", a.user)})

@@ -132,7 +132,10 @@ func Main(ctx context.Context, args []string, e Env) int {
 	if err != nil {
 		return complain(e.Stderr, exitFailed, fmt.Errorf("read NRPE's configuration: %w", err), "")
 	}
-	p := d.convert(o.choice(before))
+	p, err := d.convert(o.choice(before))
+	if err != nil {
+		return complain(e.Stderr, exitFailed, err, "")
+	}
 	e.tell(o, before, p)
 	if o.dry {
 		return 0

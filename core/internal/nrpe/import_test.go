@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -75,6 +76,32 @@ func TestImportRefuses(t *testing.T) {
 		if out, code := runImport(t, dir, strings.Fields(c.args)...); code != c.code || !strings.Contains(out, c.want) {
 			t.Errorf("%s: %d: %s", c.args, code, out)
 		}
+	}
+}
+
+// Who installs is offered what this command finds by itself.
+func TestTheInstallerLooksWhereTheImportDoes(t *testing.T) {
+	script, err := os.ReadFile("../../../hub/internal/install/install.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(script), "\nlimpet_nrpe_files='"+strings.Join(Usual, " ")+"'\n") {
+		t.Error("install.sh looks in other places")
+	}
+}
+
+// What NRPE would run as root runs nowhere, and what was imported before stays.
+func TestNobodyIsNamed(t *testing.T) {
+	root := tree(t, map[string]string{"nrpe.cfg": "command[a]=/x/a\n"})
+	d, err := read(root + "/nrpe.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, nagios := user.Lookup("nagios")
+	_, nrpe := user.Lookup("nrpe")
+	p, err := d.convert(choice{every: plainChoice.every, root: true})
+	if nobody := nagios != nil && nrpe != nil; nobody != (err != nil) || !nobody && p.checks[0].User == "" {
+		t.Errorf("%+v, %v", p, err)
 	}
 }
 

@@ -40,6 +40,15 @@ func troubles(root string, list []trouble) (all []string) {
 	return all
 }
 
+func converted(t *testing.T, d *daemon, c choice) plan {
+	t.Helper()
+	p, err := d.convert(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 var plainChoice = choice{every: map[string]time.Duration{"": time.Minute}, self: "me"}
 
 func TestReadsAsNRPEDoes(t *testing.T) {
@@ -62,7 +71,7 @@ func TestReadsAsNRPEDoes(t *testing.T) {
 	if d.timeout != 20 || d.prefix != "/usr/bin/sudo" {
 		t.Errorf("%+v", d)
 	}
-	p := d.convert(plainChoice)
+	p := converted(t, d, plainChoice)
 	sudo := "/usr/bin/sudo|"
 	want := []string{"b: " + sudo + "/x/b", "more: " + sudo + "/x/more", "d1: " + sudo + "/x/d1", "d2: " + sudo + "/x/d2", "s: " + sudo + "/x/s",
 		"a: " + sudo + "/x/a2|-w|1 2", "c: " + sudo + "/x/c", "d: " + sudo + "/x/d=e"}
@@ -143,7 +152,7 @@ func TestArguments(t *testing.T) {
 	}
 	c := plainChoice
 	c.wishes = []wish{{"disk_var", "disk!10%!/var"}, {"disk_x", "disk!10%!/x;reboot"}, {"disk_y", "disk!$(reboot)!/"}, {"gone", "nothing!1"}}
-	p := d.convert(c)
+	p := converted(t, d, c)
 	want := []string{"disk_var: /x/check_disk|-w|10%|-p|/var", "plain: /x/p"}
 	if got := lines(p); !slices.Equal(got, want) {
 		t.Errorf("%q", got)
@@ -157,7 +166,7 @@ func TestArguments(t *testing.T) {
 			t.Errorf("trouble %q", got)
 		}
 	}
-	if p := d.convert(plainChoice); len(p.troubles) != 1 || !strings.Contains(p.troubles[0].why, "--check 'disk=disk!VALUE!VALUE'") {
+	if p := converted(t, d, plainChoice); len(p.troubles) != 1 || !strings.Contains(p.troubles[0].why, "--check 'disk=disk!VALUE!VALUE'") {
 		t.Errorf("troubles %q", troubles(root, p.troubles))
 	}
 }
@@ -170,7 +179,7 @@ func TestNamesAndLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := d.convert(plainChoice)
+	p := converted(t, d, plainChoice)
 	if got := lines(p); !slices.Equal(got, []string{"a-b: /x/a", long[:64] + ": /x/l"}) || p.checks[0].Timeout != "10m0s" {
 		t.Errorf("%q", got)
 	}

@@ -107,6 +107,8 @@ type Runner struct {
 	Dir    string   // working directory of the runs, "" = the root directory
 	Env    []string // for every run, NAME=VALUE
 	Output int64    // as in Spec
+	// Catalog opens a plugin of the catalog, verified by the descriptor that it gives; nil = there is none.
+	Catalog func(name, hash string) (*os.File, error)
 }
 
 // Run finds c.Plugin, or takes c.Command, and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
@@ -114,13 +116,31 @@ func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due tim
 	if len(c.Command) > 0 {
 		return r.runOwn(ctx, c, t, due, out)
 	}
-	path, err := r.Find(c.Plugin)
+	path, file, err := r.program(c)
 	if err != nil {
 		return check.Result{Check: c.Name, State: check.Unknown, Text: err.Error(), Due: due, Start: time.Now(), Exit: -1, Trigger: t}
 	}
+	if file != nil {
+		defer file.Close()
+	}
 	return Run(ctx, Spec{
-		Check: c.Name, Path: path, Args: c.Args, Env: r.Env, Dir: r.Dir, Timeout: c.Timeout, Output: r.Output, Trigger: t, Due: due,
+		Check: c.Name, Path: path, File: file, Args: c.Args, Env: r.Env, Dir: r.Dir, Timeout: c.Timeout, Output: r.Output, Trigger: t, Due: due,
 	}, out)
+}
+
+// program is the file to run: one of the box's own, or one of the catalog, opened.
+func (r Runner) program(c check.Check) (path string, file *os.File, err error) {
+	if c.Hash == "" {
+		path, err = r.Find(c.Plugin)
+		return path, nil, err
+	}
+	if r.Catalog == nil {
+		return "", nil, fmt.Errorf("plugin %s of the catalog: there is no catalog here", c.Plugin)
+	}
+	if file, err = r.Catalog(c.Plugin, c.Hash); err != nil {
+		return "", nil, err
+	}
+	return file.Name(), file, nil
 }
 
 // Find is Find in the runner's directories; where there is no such plugin the error says what to do.

@@ -37,10 +37,11 @@ func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
 	if dir == "" {
 		dir = "/"
 	}
-	p, err := os.StartProcess(s.Path, append([]string{s.Path}, s.Args...), &os.ProcAttr{
+	path, files := s.program(null, stdout, stderr)
+	p, err := os.StartProcess(path, append([]string{s.Path}, s.Args...), &os.ProcAttr{
 		Dir:   dir,
 		Env:   s.environment(mark),
-		Files: []*os.File{null, stdout, stderr},
+		Files: files,
 		Sys:   &syscall.SysProcAttr{Setsid: true, Credential: as},
 	})
 	if err != nil {

@@ -134,7 +134,7 @@ func (e *entry) stepped(now, wall time.Time, by time.Duration) bool {
 
 func same(a, b check.Check) bool {
 	return slices.Equal(a.Args, b.Args) && slices.Equal(a.Command, b.Command) && a.User == b.User && a.Group == b.Group &&
-		a.Name == b.Name && a.Builtin == b.Builtin && a.Plugin == b.Plugin && a.Every == b.Every && a.Cron == b.Cron &&
+		a.Name == b.Name && a.Builtin == b.Builtin && a.Plugin == b.Plugin && a.Hash == b.Hash && a.Every == b.Every && a.Cron == b.Cron &&
 		a.Timeout == b.Timeout && a.Default == b.Default
 }
 

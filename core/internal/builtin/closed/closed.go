@@ -129,7 +129,12 @@ func (o options) tryAll(ctx context.Context) (open []int, untold int, err error)
 }
 
 // try says whether a port is open. An error is one that says nothing about the port.
-func (o options) try(ctx context.Context, port int) (bool, error) {
+func (o options) try(ctx context.Context, port int) (open bool, err error) {
+	defer func() {
+		if p := recover(); p != nil { // no registry stands above this goroutine
+			err = fmt.Errorf("this is a bug of the agent: %v", p)
+		}
+	}()
 	ctx, cancel := context.WithTimeout(ctx, o.patience)
 	defer cancel()
 	t := o.target

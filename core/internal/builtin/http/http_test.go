@@ -71,7 +71,7 @@ func TestRedirectToAnotherHostCarriesNoPassword(t *testing.T) {
 		io.WriteString(w, "auth="+r.Header.Get("Authorization")+".")
 	}))
 	t.Cleanup(other.Close)
-	args := at(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/x", 302) }, "-f", "follow", "-a", "me:secret", "-s", "auth=.")
+	args := at(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/x", http.StatusFound) }, "-f", "follow", "-a", "me:secret", "-s", "auth=.")
 	if got := Run(t.Context(), args); got.State != check.OK {
 		t.Errorf("%+v", got)
 	}

@@ -33,11 +33,12 @@ type line struct {
 	serial uint32
 }
 
-// newLine logs in as this process's user.
+// newLine logs in as this process's user. BEGIN goes out with the first word, as systemd's own programs do it: sent behind the answer it may reach
+// systemd together with the first call, which then lies in a buffer there until something else comes.
 func newLine(conn io.ReadWriter) (*line, error) {
 	l := &line{in: bufio.NewReader(conn), out: conn}
 	id := hex.EncodeToString([]byte(strconv.Itoa(os.Geteuid())))
-	if _, err := io.WriteString(conn, "\x00AUTH EXTERNAL "+id+"\r\n"); err != nil {
+	if _, err := io.WriteString(conn, "\x00AUTH EXTERNAL "+id+"\r\nBEGIN\r\n"); err != nil {
 		return nil, err
 	}
 	answer, err := l.in.ReadSlice('\n')
@@ -47,8 +48,7 @@ func newLine(conn io.ReadWriter) (*line, error) {
 	if !strings.HasPrefix(string(answer), "OK ") {
 		return nil, fmt.Errorf("the bus lets user %d not in: %.60q", os.Geteuid(), answer)
 	}
-	_, err = io.WriteString(conn, "BEGIN\r\n")
-	return l, err
+	return l, nil
 }
 
 // writer marshals. Every value is aligned to its size from the beginning of the message.
