@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut test-attacks test-upgrades test-systemd test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut test-attacks test-upgrades test-systemd test-limits test-otelcol test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -44,12 +44,17 @@ test-systemd: build ## a box's life in a Debian container with systemd: install,
 	$(MAKE) --no-print-directory build VERSION=0.2.0 BIN=.cache/systemd/next
 	./e2e/systemd/run.sh
 
+test-limits: ## limits of a plugin run on a kernel that has the controllers, in an emulated machine (about 2 minutes; root installs qemu)
+	./scripts/test-limits.sh
+
 test-attacks: deps build ## every attack on updates through the built programs, a box for each class (about 3 minutes, mostly waiting)
 	$(GO) test ./e2e -run TestAttacks -count 1 -parallel 12 -v -args -apart
 
 test-upgrades: deps build ## each of the last six versions to the newest and back, over two new roots (about 3 minutes, mostly waiting)
 	$(GO) test ./e2e -run TestUpgradeMatrix -count 1 -parallel 6 -v -args -olds 6
 
+test-otelcol: ## a collector of OpenTelemetry's, built once from its modules, kept running through a swap (minutes)
+	./scripts/otelcol.sh
 test-plugins: deps ## every plugin of Debian's packages (basic, standard, contrib) through NRPE and through the core, side by side (about 5 minutes)
 	./scripts/all-plugins.sh
 

@@ -121,6 +121,9 @@ func serve(ctx context.Context, layout platforms.Layout, args []string, stderr i
 	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		fmt.Fprintln(stderr, "warning:", err)
 	}
+	if err := platforms.DumpNothing(); err != nil {
+		fmt.Fprintln(stderr, "warning:", err)
+	}
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	log.Info("core starts", "version", version, "pid", os.Getpid(), "standby", standby != "")
 	err = agent.Run(ctx, agent.Options{Layout: layout, Version: version, Built: builtTime(), Stub: stub, Token: token, Standby: standby, Log: log})
@@ -159,12 +162,13 @@ func deregister(ctx context.Context, layout platforms.Layout, args []string, std
 
 // status asks the running core. It prints nothing where none answers: limpet says that.
 func status(ctx context.Context, layout platforms.Layout, args []string, stdout, stderr io.Writer) int {
-	asJSON := false
+	asJSON, part := false, false
 	for _, a := range args {
 		switch a {
 		case "--json":
 			asJSON = true
 		case "--part":
+			part = true
 		default:
 			fmt.Fprintf(stderr, "error: status does not know %q\n", a)
 			return exitUsage
@@ -172,17 +176,27 @@ func status(ctx context.Context, layout platforms.Layout, args []string, stdout,
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	answer, err := local.Ask(ctx, layout.Socket(), "status")
+	question := "status"
+	if part {
+		question = agent.PartQuestion
+	}
+	answer, err := local.Ask(ctx, layout.Socket(), question)
+	if err != nil && part { // the core that runs may be older than this file
+		answer, err = local.Ask(ctx, layout.Socket(), "status")
+	}
 	if err != nil {
 		return fail(stderr, err, "")
-	}
-	if asJSON {
-		fmt.Fprintf(stdout, "%s\n", answer)
-		return 0
 	}
 	var s agent.Status
 	if err := json.Unmarshal(answer, &s); err != nil {
 		return fail(stderr, fmt.Errorf("read the core's answer: %w", err), "")
+	}
+	if part {
+		answer = s.Fit()
+	}
+	if asJSON {
+		fmt.Fprintf(stdout, "%s\n", answer)
+		return 0
 	}
 	s.Print(stdout, time.Now())
 	return 0
@@ -195,7 +209,7 @@ func tryOut(ctx context.Context, layout platforms.Layout, args []string, stdout,
 	}
 	known := builtin.New(builtin.Env{})
 	return try.Main(ctx, args, try.Env{
-		Stdout: stdout, Stderr: stderr, Dirs: box.PluginDirs, Builtins: known.Names(),
+		Stdout: stdout, Stderr: stderr, Runner: agent.RunnerOf(box), Builtins: known.Names(),
 		Builtin: func(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(bool, []byte)) check.Result {
 			return agent.RunBuiltin(ctx, known, c, t, due, out)
 		},

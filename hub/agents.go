@@ -144,7 +144,11 @@ func agentShow(ctx context.Context, c *call) error {
 		if s.Stale {
 			last += " (stale)"
 		}
-		t.row(s.State, s.Check, age(s.Since.Time), last, s.Plugin, s.Text)
+		state := s.State
+		if word := s.Last.Standing.Words(); word != "" {
+			state += " (" + word + ")"
+		}
+		t.row(state, s.Check, age(s.Since.Time), last, s.Plugin, s.Text)
 	}
 	return t.w.Flush()
 }

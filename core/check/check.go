@@ -4,6 +4,7 @@
 package check
 
 import (
+	"reflect"
 	"time"
 )
 
@@ -49,13 +50,37 @@ type Check struct {
 	Args    []string      // as the plugin gets them; the same options for builtins where a plugin of that kind exists
 	Every   time.Duration // interval; 0 when Cron is set
 	Cron    string        // five-field cron expression, optionally with CRON_TZ=; empty when Every is set
+	AtStart bool          // it runs within a second after the agent first starts in a boot too; an interval check does so anyway
 	Timeout time.Duration // the run's whole process tree ends after it
-	Default bool          // one of the checks that run with no configuration
+	// TimeoutState is the state of a run that the deadline ended; OK, which cannot be meant, stands for Unknown.
+	TimeoutState State
+	Attempts     int               // results in a row that make a problem a hard one; 0 = DefaultAttempts
+	Flap         Flap              // when its changes count as flapping
+	User         string            // whom a plugin or Command runs as, "" = as the box has it
+	Dir          string            // a plugin's working directory, absolute; "" = the root directory
+	Macros       map[string]string // put into a plugin's arguments and environment, by name: see Expand
+	Default      bool              // one of the checks that run with no configuration
 
 	// Command is a command line of this box's own, the program's absolute path first. It never comes from a hub, and takes no Args.
 	Command []string
-	User    string // whom Command runs as, "" = as the agent
 	Group   string // its group, "" = the user's
+}
+
+// Equal says whether two checks are the same in every respect.
+func (c Check) Equal(d Check) bool { return reflect.DeepEqual(c.bare(), d.bare()) }
+
+// bare has nil for what is empty, so that comparing means what it says.
+func (c Check) bare() Check {
+	if len(c.Args) == 0 {
+		c.Args = nil
+	}
+	if len(c.Command) == 0 {
+		c.Command = nil
+	}
+	if len(c.Macros) == 0 {
+		c.Macros = nil
+	}
+	return c
 }
 
 // Trigger says why a run happened.
@@ -82,6 +107,7 @@ type Result struct {
 	TimedOut  bool   // ended by its deadline
 	Truncated bool   // output was longer than the limit and was cut
 	Trigger   Trigger
+	Standing  Standing // where this result puts its check; zero where nobody keeps count
 	Problems  []string // what the agent could not read or had to do, for people ("perfdata label x: bad value")
 }
 

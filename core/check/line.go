@@ -63,14 +63,17 @@ func (c Check) Line() (string, error) {
 	return line, nil
 }
 
-// attributes are what else decides about the process that starts, behind the kind: "[user=nagios]", or nothing. A word of them never holds a blank outside of
+// attributes are what else decides about the process that starts, behind the kind: "[user=nagios macro.PORT=80]", or nothing. A word of them never holds a blank outside of
 // quotes, so that "] " ends them.
 func (c Check) attributes() string {
 	var words []string
-	for _, a := range []struct{ name, value string }{{"user", c.User}, {"group", c.Group}} {
+	for _, a := range []struct{ name, value string }{{"user", c.User}, {"group", c.Group}, {"dir", c.Dir}} {
 		if a.value != "" {
 			words = append(words, a.name+"="+a.value)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Macros)) {
+		words = append(words, "macro."+name+"="+c.Macros[name])
 	}
 	if len(words) == 0 {
 		return ""

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Output is what a plugin printed, read by the Monitoring Plugins development guidelines.
@@ -17,10 +18,10 @@ type Output struct {
 
 // ParseOutput reads a plugin's stdout. Nothing is dropped without a line in Problems that names it. NUL and bytes that are no
 // UTF-8 become \x00 (as in Escape). cut says that out ends where a limit was, not where the plugin stopped: then the last value, which may be
-// half a number, is not believed.
+// half a number, is not believed. What it returns shares out's memory where that is fit for the wire as it is: out must not be changed any more.
 func ParseOutput(out []byte, cut bool) Output {
 	out = bytes.TrimPrefix(out, []byte("\xef\xbb\xbf")) // what Windows programs put before UTF-8
-	all := Escape(out)
+	all := escapeInPlace(out)
 	first, rest, more := strings.Cut(all, "\n")
 	text, perf1, piped := strings.Cut(first, "|")
 	long, perf2, _ := strings.Cut(rest, "|")
@@ -48,24 +49,33 @@ func trimLong(s string) string {
 	return strings.TrimRight(s, " \t\r\n")
 }
 
-// Escape makes valid UTF-8 without NUL of any bytes: each byte that is neither becomes \x and its two hex digits.
+// Escape makes valid UTF-8 without NUL of any bytes: each byte that is neither becomes \x and its two hex digits. It takes time and memory in
+// proportion to b, whatever is in it.
 func Escape(b []byte) string {
-	bad := firstBad(b)
-	if bad < 0 {
+	bad := countBad(b)
+	if bad == 0 {
 		return string(b)
 	}
-	var s strings.Builder
-	s.Grow(len(b) + len(b)/8 + 16)
-	for bad >= 0 {
-		s.Write(b[:bad])
-		s.WriteString(`\x`)
-		s.WriteByte(hexDigits[b[bad]>>4])
-		s.WriteByte(hexDigits[b[bad]&15])
-		b = b[bad+1:]
-		bad = firstBad(b)
+	out := make([]byte, 0, len(b)+3*bad)
+	for i := 0; i < len(b); {
+		size := fit(b[i:])
+		if size == 0 {
+			out = append(out, '\\', 'x', hexDigits[b[i]>>4], hexDigits[b[i]&15])
+			i++
+			continue
+		}
+		out = append(out, b[i:i+size]...)
+		i += size
 	}
-	s.Write(b)
-	return s.String()
+	return unsafe.String(&out[0], len(out))
+}
+
+// escapeInPlace is Escape of bytes that nobody changes any more.
+func escapeInPlace(b []byte) string {
+	if len(b) == 0 || !clean(b) {
+		return Escape(b)
+	}
+	return unsafe.String(&b[0], len(b))
 }
 
 // EscapeString is Escape for strings; one that needs nothing is returned as it is.
@@ -78,26 +88,35 @@ func EscapeString(s string) string {
 
 const hexDigits = "0123456789abcdef"
 
-// firstBad finds the first byte that cannot stand as it is, or -1.
-func firstBad(b []byte) int {
-	nul := bytes.IndexByte(b, 0)
-	if nul < 0 {
-		nul = len(b)
+// clean says that nothing has to be escaped.
+func clean(b []byte) bool { return bytes.IndexByte(b, 0) < 0 && utf8.Valid(b) }
+
+// countBad counts the bytes that cannot stand as they are.
+func countBad(b []byte) (n int) {
+	if clean(b) {
+		return 0
 	}
-	if utf8.Valid(b[:nul]) {
-		if nul == len(b) {
-			return -1
-		}
-		return nul
-	}
-	for i := 0; i < nul; {
-		r, size := utf8.DecodeRune(b[i:nul])
-		if r == utf8.RuneError && size <= 1 {
-			return i
+	for i := 0; i < len(b); {
+		size := fit(b[i:])
+		if size == 0 {
+			n++
+			size = 1
 		}
 		i += size
 	}
-	return nul
+	return n
+}
+
+// fit is the length of the character that b begins with, 0 when its first byte cannot stand as it is.
+func fit(b []byte) int {
+	if b[0] != 0 && b[0] < utf8.RuneSelf {
+		return 1
+	}
+	r, size := utf8.DecodeRune(b)
+	if b[0] == 0 || r == utf8.RuneError && size <= 1 {
+		return 0
+	}
+	return size
 }
 
 // Limits of Problems: hostile output may be one complaint a byte.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"reflect"
@@ -144,6 +145,19 @@ func TestEscape(t *testing.T) {
 		if got := EscapeString(in); got != want {
 			t.Errorf("EscapeString(%q) = %q, want %q", in, got, want)
 		}
+	}
+}
+
+// A megabyte of bytes that are all to be escaped takes no longer than it must: what was looked for from the start again for each of them took minutes.
+func TestEscapeTakesTimeInProportion(t *testing.T) {
+	for _, b := range []byte{0, 0xff, 0xc3} {
+		out := ParseOutput(bytes.Repeat([]byte{b}, 1<<20), true)
+		if len(out.Text) != 4<<20 {
+			t.Errorf("%d bytes of text", len(out.Text))
+		}
+	}
+	if n := testing.AllocsPerRun(5, func() { Escape(bytes.Repeat([]byte("a\xff"), 1000)) }); n > 2 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

@@ -186,7 +186,7 @@ func (p *perfReader) value(v *Perfdata, s string) bool {
 		p.notes.label(v.Label, "decimal comma read as a point (plugins should run with LC_ALL=C)", s)
 		digits = strings.Replace(digits, ",", ".", 1)
 	}
-	f, err := strconv.ParseFloat(digits, 64)
+	f, err := parseNumber(digits)
 	if err != nil {
 		p.notes.label(v.Label, "bad value", s)
 		return false
@@ -251,7 +251,7 @@ func (p *perfReader) limit(label, which, s string) float64 {
 	}
 	n, comma := numberEnd(s)
 	if n == len(s) && !comma {
-		if f, err := strconv.ParseFloat(s, 64); err == nil {
+		if f, err := parseNumber(s); err == nil {
 			return f
 		}
 	}

@@ -64,6 +64,41 @@ func readNumber(s string) (float64, bool) {
 	if n, comma := numberEnd(s); n != len(s) || comma || n == 0 {
 		return 0, false
 	}
-	f, err := strconv.ParseFloat(s, 64)
+	f, err := parseNumber(s)
 	return f, err == nil
+}
+
+// tens are the powers of ten that a float64 holds exactly, as far as they are needed.
+var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// parseNumber is strconv.ParseFloat, faster for what plugins mostly print: a few digits, perhaps with a point. Fifteen digits and a power of ten up to
+// 15 are exact, so one division rounds as it should.
+func parseNumber(s string) (float64, error) {
+	whole, digits, point := uint64(0), 0, -1
+	i := 0
+	if len(s) > 0 && s[0] == '-' {
+		i = 1
+	}
+	for ; i < len(s); i++ {
+		switch c := s[i]; {
+		case '0' <= c && c <= '9':
+			whole = whole*10 + uint64(c-'0')
+			digits++
+		case c == '.' && point < 0:
+			point = digits
+		default:
+			return strconv.ParseFloat(s, 64)
+		}
+	}
+	if digits == 0 || digits > 15 {
+		return strconv.ParseFloat(s, 64)
+	}
+	f := float64(whole)
+	if point >= 0 {
+		f /= tens[digits-point]
+	}
+	if s[0] == '-' {
+		f = -f
+	}
+	return f, nil
 }

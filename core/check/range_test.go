@@ -2,8 +2,28 @@ package check
 
 import (
 	"math"
+	"math/rand/v2"
+	"strconv"
 	"testing"
 )
+
+func TestParseNumberIsParseFloat(t *testing.T) {
+	try := func(s string) {
+		got, err1 := parseNumber(s)
+		want, err2 := strconv.ParseFloat(s, 64)
+		if (err1 == nil) != (err2 == nil) || math.Float64bits(got) != math.Float64bits(want) {
+			t.Errorf("%q: %v %v, want %v %v", s, got, err1, want, err2)
+		}
+	}
+	for _, s := range []string{"", "-", ".", "-.", "0", "-0", "0.0", ".5", "5.", "1..2", "1e5", "+1", "0x1", "1_000", "inf", "999999999999999", "9999999999999999", "0.000000000000001",
+		"123456.789012345", "0.3", "-0.1", "2.675", "9007199254740993"} {
+		try(s)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		try(strconv.FormatFloat(r.NormFloat64()*math.Pow(10, float64(r.IntN(12)-4)), 'f', r.IntN(10), 64))
+	}
+}
 
 func TestRangeAlert(t *testing.T) {
 	cases := []struct {

@@ -18,6 +18,9 @@ const (
 	MaxArg         = 4 << 10  // bytes of one argument
 	MaxArgsTotal   = 32 << 10 // bytes of all: Windows' command line ends at 32,767 characters
 	MaxCron        = 512      // bytes of a cron expression
+	MaxAttempts    = 100
+	MaxPath        = 1024 // bytes of a working directory
+	maxUser        = 64   // bytes of a user's name
 )
 
 // ValidName says whether s can name a check: 1 to MaxName ASCII letters, digits, '.', '_', '-', and not "." or "..".
@@ -63,10 +66,54 @@ func (c Check) Validate() error {
 	if err := c.validateTimes(); err != nil {
 		return err
 	}
+	if err := c.validateJudging(); err != nil {
+		return err
+	}
+	if err := c.validateSurroundings(); err != nil {
+		return err
+	}
 	if err := validateArgs(c.Command); err != nil {
 		return err
 	}
 	return validateArgs(c.Args)
+}
+
+func (c Check) validateJudging() error {
+	switch {
+	case c.Attempts < 0 || c.Attempts > MaxAttempts:
+		return fmt.Errorf("attempts %d: 1 to %d", c.Attempts, MaxAttempts)
+	case c.TimeoutState > Unknown:
+		return fmt.Errorf("timeout_state %d: WARNING, CRITICAL or UNKNOWN", c.TimeoutState)
+	}
+	return c.Flap.validate()
+}
+
+// validateSurroundings looks at what a plugin finds; a builtin finds nothing.
+func (c Check) validateSurroundings() error {
+	switch {
+	case c.Builtin != "" && (c.User != "" || c.Dir != "" || len(c.Macros) > 0):
+		return fmt.Errorf("user, dir and macros are for plugins: a builtin runs inside the agent")
+	case len(c.User) > maxUser || strings.ContainsAny(c.User, ":/\n\x00"):
+		return fmt.Errorf("user %q: not a user's name", clip(c.User))
+	case len(c.Dir) > MaxPath || strings.IndexByte(c.Dir, 0) >= 0 || c.Dir != "" && !absolute(c.Dir):
+		return fmt.Errorf("dir %q: a working directory is an absolute path", clip(c.Dir))
+	case len(c.Macros) > MaxMacros:
+		return fmt.Errorf("%d macros: at most %d", len(c.Macros), MaxMacros)
+	}
+	for name, value := range c.Macros {
+		if !ValidMacro(name) {
+			return fmt.Errorf("macro %q: a macro's name is capital letters, digits and '_', like ARG1", clip(name))
+		}
+		if len(value) > MaxArg || strings.IndexByte(value, 0) >= 0 {
+			return fmt.Errorf("macro %s: at most %d bytes and no NUL", name, MaxArg)
+		}
+	}
+	return nil
+}
+
+// absolute knows the paths of every system: a hub's need not be the box's.
+func absolute(dir string) bool {
+	return dir[0] == '/' || len(dir) > 2 && dir[1] == ':' && (dir[2] == '\\' || dir[2] == '/')
 }
 
 func (c Check) validateKind() error {
@@ -77,8 +124,8 @@ func (c Check) validateKind() error {
 		return fmt.Errorf("command %q: it begins with the absolute path of a program", clip(c.Command[0]))
 	case len(c.Command) > 0:
 		return nil
-	case c.User != "" || c.Group != "":
-		return fmt.Errorf("only a command line of the box's own runs as another user")
+	case c.Group != "":
+		return fmt.Errorf("only a command line of the box's own names a group")
 	case c.Builtin == "" && c.Plugin == "":
 		return fmt.Errorf("neither builtin nor plugin given: one of them says what to run")
 	case c.Builtin != "" && c.Plugin != "":

@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+
+	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/check"
 )
@@ -29,6 +33,57 @@ func FromResult(r check.Result) *Result {
 		Truncated:  r.Truncated,
 		Trigger:    Trigger(r.Trigger),
 		Problems:   escapeAll(r.Problems),
+		Standing:   fromStanding(r.Standing),
+	}
+}
+
+// Shorten makes a result fit into a RunEnd: what it is too long for travels whole in its batch, and has travelled as RunOutput. r is changed.
+func Shorten(r *Result) *Result {
+	if proto.Size(r) <= maxRunEnd {
+		return r
+	}
+	r.Problems = append(slices.Clip(r.Problems), "too long to show at once: the rest is in the result that the hub keeps")
+	for _, most := range []int{maxRunEnd / 4, 1 << 10} {
+		r.Truncated = true
+		r.Text, r.Long = clip(r.Text, most), clip(r.Long, most)
+		r.Perfdata = r.Perfdata[:min(len(r.Perfdata), most>>10)]
+		for i, p := range r.Problems {
+			r.Problems[i] = clip(p, 1<<10)
+		}
+		if proto.Size(r) <= maxRunEnd {
+			return r
+		}
+	}
+	r.Perfdata = nil // labels may have any length
+	return r
+}
+
+// clip cuts a string between characters.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "")
+}
+
+func fromStanding(s check.Standing) *Standing {
+	if s.Attempt == 0 {
+		return nil
+	}
+	return &Standing{
+		Attempt: uint32(s.Attempt), Attempts: uint32(s.Attempts), Hard: s.IsHard(), HardState: State(min(s.Hard, check.Unknown)),
+		SinceNs: fromTime(s.Since), HardSinceNs: fromTime(s.HardSince), Flapping: s.Flapping, FlapPercent: float32(s.Percent),
+	}
+}
+
+func toStanding(w *Standing, state check.State) check.Standing {
+	if w == nil {
+		return check.Standing{}
+	}
+	return check.Standing{
+		State: state, Attempt: int(min(w.GetAttempt(), check.MaxAttempts)), Attempts: int(min(w.GetAttempts(), check.MaxAttempts)),
+		Hard: toState(w.GetHardState()), Since: toTime(w.GetSinceNs()), HardSince: toTime(w.GetHardSinceNs()),
+		Flapping: w.GetFlapping(), Percent: float64(w.GetFlapPercent()),
 	}
 }
 
@@ -50,6 +105,7 @@ func ToResult(w *Result) check.Result {
 		Truncated: w.GetTruncated(),
 		Trigger:   toTrigger(w.GetTrigger()),
 		Problems:  w.GetProblems(),
+		Standing:  toStanding(w.GetStanding(), toState(w.GetState())),
 	}
 }
 
@@ -64,9 +120,23 @@ func FromCheck(c check.Check) *Check {
 		EveryMs:   millis(c.Every),
 		Cron:      check.EscapeString(c.Cron),
 		TimeoutMs: millis(c.Timeout),
+		User:      check.EscapeString(c.User), Dir: check.EscapeString(c.Dir), Macros: escapeMap(c.Macros),
+		Attempts: uint32(max(c.Attempts, 0)), AtStart: c.AtStart, TimeoutState: State(min(c.TimeoutState, check.Unknown)),
+		NoFlap: c.Flap.Off, FlapLow: float32(c.Flap.Low), FlapHigh: float32(c.Flap.High),
 
 		PluginHash: hash,
 	}
+}
+
+func escapeMap(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	out := make(map[string]string, len(m))
+	for k, v := range m {
+		out[check.EscapeString(k)] = check.EscapeString(v)
+	}
+	return out
 }
 
 // ToCheck reads a check from the wire and validates it; the error names the check. A cron expression is not read here
@@ -84,6 +154,9 @@ func ToCheck(w *Check) (check.Check, error) {
 		Every:   time.Duration(w.GetEveryMs()) * time.Millisecond,
 		Cron:    w.GetCron(),
 		Timeout: time.Duration(w.GetTimeoutMs()) * time.Millisecond,
+		AtStart: w.GetAtStart(), TimeoutState: toState(w.GetTimeoutState()), Attempts: int(w.GetAttempts()),
+		Flap: check.Flap{Off: w.GetNoFlap(), Low: float64(w.GetFlapLow()), High: float64(w.GetFlapHigh())},
+		User: w.GetUser(), Dir: w.GetDir(), Macros: w.GetMacros(),
 	}
 	if err := c.Validate(); err != nil {
 		return check.Check{}, fmt.Errorf("check %s: %w", shown(c.Name), err)

@@ -38,6 +38,27 @@ func TestAResultSurvivesTheWire(t *testing.T) {
 	}
 }
 
+func TestShorten(t *testing.T) {
+	small := FromResult(check.Result{Check: "a", Text: "t", Long: "l"})
+	if got := Shorten(small); got.Text != "t" || got.Truncated || len(got.Problems) > 0 {
+		t.Errorf("%v", got)
+	}
+	long := strings.Repeat("é", 600<<10)
+	var values []check.Perfdata
+	for range 100_000 {
+		values = append(values, check.Perfdata{Label: "label", Value: 1})
+	}
+	for _, r := range []check.Result{{Text: long}, {Long: long, Perfdata: values}, {Perfdata: values}, {Perfdata: []check.Perfdata{{Label: long}}, Problems: []string{long}}} {
+		got := Shorten(FromResult(r))
+		if n := proto.Size(got); n > maxRunEnd || !got.Truncated || len(got.Problems) == 0 {
+			t.Errorf("%d bytes, truncated %v, problems %d", n, got.Truncated, len(got.Problems))
+		}
+		if _, err := proto.Marshal(got); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestNoStringIsRefusedByTheWire(t *testing.T) {
 	bad := "a\xff\x00"
 	r := check.Result{Check: bad, Text: bad, Long: bad, Signal: bad, Problems: []string{"fine", bad, bad},

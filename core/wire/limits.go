@@ -6,6 +6,8 @@ import "time"
 const (
 	// MaxRunOutput is the data of one RunOutput: output shows early, and no frame delays a heartbeat for long.
 	MaxRunOutput = 32 << 10
+	// maxRunEnd leaves a RunEnd room within the frame of an agent.
+	maxRunEnd = 512 << 10
 	// NonceLength, KeyLength and SignatureLength are those of Ed25519 and the handshake.
 	NonceLength     = 32
 	KeyLength       = 32

@@ -1785,6 +1785,7 @@ type Result struct {
 	Plugin        string                 `protobuf:"bytes,16,opt,name=plugin,proto3" json:"plugin,omitempty"`                   // what ran: "builtin:disk", "check_http"
 	Revision      uint64                 `protobuf:"varint,17,opt,name=revision,proto3" json:"revision,omitempty"`              // of desired state, 0 = defaults
 	EveryMs       uint32                 `protobuf:"varint,18,opt,name=every_ms,json=everyMs,proto3" json:"every_ms,omitempty"` // the interval, so that a hub knows when it is stale; 0 = cron or manual
+	Standing      *Standing              `protobuf:"bytes,30,opt,name=standing,proto3" json:"standing,omitempty"`               // absent from an agent that does not keep count
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1945,6 +1946,114 @@ func (x *Result) GetEveryMs() uint32 {
 	return 0
 }
 
+func (x *Result) GetStanding() *Standing {
+	if x != nil {
+		return x.Standing
+	}
+	return nil
+}
+
+// Standing is where a result puts its check (docs/checks.md, "Soft, hard, flapping").
+type Standing struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       uint32                 `protobuf:"varint,1,opt,name=attempt,proto3" json:"attempt,omitempty"` // of attempts; 1 for OK
+	Attempts      uint32                 `protobuf:"varint,2,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	Hard          bool                   `protobuf:"varint,3,opt,name=hard,proto3" json:"hard,omitempty"`                                                 // the state was seen often enough
+	HardState     State                  `protobuf:"varint,4,opt,name=hard_state,json=hardState,proto3,enum=limpet.v1.State" json:"hard_state,omitempty"` // the last that was
+	SinceNs       int64                  `protobuf:"varint,5,opt,name=since_ns,json=sinceNs,proto3" json:"since_ns,omitempty"`                            // wall time: start of the first result in this state
+	HardSinceNs   int64                  `protobuf:"varint,6,opt,name=hard_since_ns,json=hardSinceNs,proto3" json:"hard_since_ns,omitempty"`              // the same of hard_state, 0 = none yet
+	Flapping      bool                   `protobuf:"varint,7,opt,name=flapping,proto3" json:"flapping,omitempty"`
+	FlapPercent   float32                `protobuf:"fixed32,8,opt,name=flap_percent,json=flapPercent,proto3" json:"flap_percent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_core_wire_wire_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Standing) GetAttempt() uint32 {
+	if x != nil {
+		return x.Attempt
+	}
+	return 0
+}
+
+func (x *Standing) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *Standing) GetHard() bool {
+	if x != nil {
+		return x.Hard
+	}
+	return false
+}
+
+func (x *Standing) GetHardState() State {
+	if x != nil {
+		return x.HardState
+	}
+	return State_STATE_OK
+}
+
+func (x *Standing) GetSinceNs() int64 {
+	if x != nil {
+		return x.SinceNs
+	}
+	return 0
+}
+
+func (x *Standing) GetHardSinceNs() int64 {
+	if x != nil {
+		return x.HardSinceNs
+	}
+	return 0
+}
+
+func (x *Standing) GetFlapping() bool {
+	if x != nil {
+		return x.Flapping
+	}
+	return false
+}
+
+func (x *Standing) GetFlapPercent() float32 {
+	if x != nil {
+		return x.FlapPercent
+	}
+	return 0
+}
+
 // Gap states that results are lost, and why.
 type Gap struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1958,7 +2067,7 @@ type Gap struct {
 
 func (x *Gap) Reset() {
 	*x = Gap{}
-	mi := &file_core_wire_wire_proto_msgTypes[16]
+	mi := &file_core_wire_wire_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1970,7 +2079,7 @@ func (x *Gap) String() string {
 func (*Gap) ProtoMessage() {}
 
 func (x *Gap) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[16]
+	mi := &file_core_wire_wire_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1983,7 +2092,7 @@ func (x *Gap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Gap.ProtoReflect.Descriptor instead.
 func (*Gap) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{16}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Gap) GetEpoch() uint64 {
@@ -2025,7 +2134,7 @@ type LostRun struct {
 
 func (x *LostRun) Reset() {
 	*x = LostRun{}
-	mi := &file_core_wire_wire_proto_msgTypes[17]
+	mi := &file_core_wire_wire_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2037,7 +2146,7 @@ func (x *LostRun) String() string {
 func (*LostRun) ProtoMessage() {}
 
 func (x *LostRun) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[17]
+	mi := &file_core_wire_wire_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2050,7 +2159,7 @@ func (x *LostRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LostRun.ProtoReflect.Descriptor instead.
 func (*LostRun) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{17}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *LostRun) GetCheck() string {
@@ -2080,7 +2189,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_core_wire_wire_proto_msgTypes[18]
+	mi := &file_core_wire_wire_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2201,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[18]
+	mi := &file_core_wire_wire_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2105,7 +2214,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{18}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Event) GetKind() string {
@@ -2154,7 +2263,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_core_wire_wire_proto_msgTypes[19]
+	mi := &file_core_wire_wire_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2166,7 +2275,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[19]
+	mi := &file_core_wire_wire_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2179,7 +2288,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{19}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Item) GetSeq() uint64 {
@@ -2287,7 +2396,7 @@ type Samples struct {
 
 func (x *Samples) Reset() {
 	*x = Samples{}
-	mi := &file_core_wire_wire_proto_msgTypes[20]
+	mi := &file_core_wire_wire_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2408,7 @@ func (x *Samples) String() string {
 func (*Samples) ProtoMessage() {}
 
 func (x *Samples) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[20]
+	mi := &file_core_wire_wire_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2421,7 @@ func (x *Samples) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Samples.ProtoReflect.Descriptor instead.
 func (*Samples) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{20}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Samples) GetInput() string {
@@ -2348,7 +2457,7 @@ type Sample struct {
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_core_wire_wire_proto_msgTypes[21]
+	mi := &file_core_wire_wire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2360,7 +2469,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[21]
+	mi := &file_core_wire_wire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2373,7 +2482,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{21}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Sample) GetName() string {
@@ -2413,7 +2522,7 @@ type Items struct {
 
 func (x *Items) Reset() {
 	*x = Items{}
-	mi := &file_core_wire_wire_proto_msgTypes[22]
+	mi := &file_core_wire_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2425,7 +2534,7 @@ func (x *Items) String() string {
 func (*Items) ProtoMessage() {}
 
 func (x *Items) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[22]
+	mi := &file_core_wire_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2438,7 +2547,7 @@ func (x *Items) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Items.ProtoReflect.Descriptor instead.
 func (*Items) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{22}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Items) GetItems() []*Item {
@@ -2465,7 +2574,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_core_wire_wire_proto_msgTypes[23]
+	mi := &file_core_wire_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2477,7 +2586,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[23]
+	mi := &file_core_wire_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2490,7 +2599,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{23}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Batch) GetEpoch() uint64 {
@@ -2559,7 +2668,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_core_wire_wire_proto_msgTypes[24]
+	mi := &file_core_wire_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2571,7 +2680,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[24]
+	mi := &file_core_wire_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2584,7 +2693,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{24}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Ack) GetEpoch() uint64 {
@@ -2612,7 +2721,7 @@ type Reject struct {
 
 func (x *Reject) Reset() {
 	*x = Reject{}
-	mi := &file_core_wire_wire_proto_msgTypes[25]
+	mi := &file_core_wire_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +2733,7 @@ func (x *Reject) String() string {
 func (*Reject) ProtoMessage() {}
 
 func (x *Reject) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[25]
+	mi := &file_core_wire_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +2746,7 @@ func (x *Reject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reject.ProtoReflect.Descriptor instead.
 func (*Reject) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{25}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Reject) GetEpoch() uint64 {
@@ -2670,14 +2779,23 @@ type Check struct {
 	EveryMs       uint32                 `protobuf:"varint,5,opt,name=every_ms,json=everyMs,proto3" json:"every_ms,omitempty"`
 	Cron          string                 `protobuf:"bytes,6,opt,name=cron,proto3" json:"cron,omitempty"`
 	TimeoutMs     uint32                 `protobuf:"varint,7,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
-	PluginHash    []byte                 `protobuf:"bytes,16,opt,name=plugin_hash,json=pluginHash,proto3" json:"plugin_hash,omitempty"` // SHA-256 of a plugin of the catalog; empty = a plugin of the box's own
+	PluginHash    []byte                 `protobuf:"bytes,16,opt,name=plugin_hash,json=pluginHash,proto3" json:"plugin_hash,omitempty"`                                                 // SHA-256 of a plugin of the catalog; empty = a plugin of the box's own
+	User          string                 `protobuf:"bytes,20,opt,name=user,proto3" json:"user,omitempty"`                                                                               // whom a plugin runs as; "" = as the box has it
+	Dir           string                 `protobuf:"bytes,21,opt,name=dir,proto3" json:"dir,omitempty"`                                                                                 // its working directory
+	Macros        map[string]string      `protobuf:"bytes,22,rep,name=macros,proto3" json:"macros,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // for its arguments and environment
+	Attempts      uint32                 `protobuf:"varint,23,opt,name=attempts,proto3" json:"attempts,omitempty"`                                                                      // results in a row that make a problem hard; 0 = 1
+	AtStart       bool                   `protobuf:"varint,24,opt,name=at_start,json=atStart,proto3" json:"at_start,omitempty"`
+	TimeoutState  State                  `protobuf:"varint,25,opt,name=timeout_state,json=timeoutState,proto3,enum=limpet.v1.State" json:"timeout_state,omitempty"` // of a run that the deadline ended; OK = UNKNOWN
+	NoFlap        bool                   `protobuf:"varint,26,opt,name=no_flap,json=noFlap,proto3" json:"no_flap,omitempty"`                                        // flapping is not looked for
+	FlapLow       float32                `protobuf:"fixed32,27,opt,name=flap_low,json=flapLow,proto3" json:"flap_low,omitempty"`                                    // percent; 0 = 5
+	FlapHigh      float32                `protobuf:"fixed32,28,opt,name=flap_high,json=flapHigh,proto3" json:"flap_high,omitempty"`                                 // percent; 0 = 20
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_core_wire_wire_proto_msgTypes[26]
+	mi := &file_core_wire_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2689,7 +2807,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[26]
+	mi := &file_core_wire_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2702,7 +2820,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{26}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Check) GetName() string {
@@ -2761,6 +2879,69 @@ func (x *Check) GetPluginHash() []byte {
 	return nil
 }
 
+func (x *Check) GetUser() string {
+	if x != nil {
+		return x.User
+	}
+	return ""
+}
+
+func (x *Check) GetDir() string {
+	if x != nil {
+		return x.Dir
+	}
+	return ""
+}
+
+func (x *Check) GetMacros() map[string]string {
+	if x != nil {
+		return x.Macros
+	}
+	return nil
+}
+
+func (x *Check) GetAttempts() uint32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *Check) GetAtStart() bool {
+	if x != nil {
+		return x.AtStart
+	}
+	return false
+}
+
+func (x *Check) GetTimeoutState() State {
+	if x != nil {
+		return x.TimeoutState
+	}
+	return State_STATE_OK
+}
+
+func (x *Check) GetNoFlap() bool {
+	if x != nil {
+		return x.NoFlap
+	}
+	return false
+}
+
+func (x *Check) GetFlapLow() float32 {
+	if x != nil {
+		return x.FlapLow
+	}
+	return 0
+}
+
+func (x *Check) GetFlapHigh() float32 {
+	if x != nil {
+		return x.FlapHigh
+	}
+	return 0
+}
+
 // Desired is everything the hub wants of one agent; taken whole or rejected whole.
 type Desired struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2778,7 +2959,7 @@ type Desired struct {
 
 func (x *Desired) Reset() {
 	*x = Desired{}
-	mi := &file_core_wire_wire_proto_msgTypes[27]
+	mi := &file_core_wire_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2790,7 +2971,7 @@ func (x *Desired) String() string {
 func (*Desired) ProtoMessage() {}
 
 func (x *Desired) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[27]
+	mi := &file_core_wire_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2803,7 +2984,7 @@ func (x *Desired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Desired.ProtoReflect.Descriptor instead.
 func (*Desired) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{27}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Desired) GetRevision() uint64 {
@@ -2881,7 +3062,7 @@ type Collector struct {
 
 func (x *Collector) Reset() {
 	*x = Collector{}
-	mi := &file_core_wire_wire_proto_msgTypes[28]
+	mi := &file_core_wire_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2893,7 +3074,7 @@ func (x *Collector) String() string {
 func (*Collector) ProtoMessage() {}
 
 func (x *Collector) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[28]
+	mi := &file_core_wire_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2906,7 +3087,7 @@ func (x *Collector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Collector.ProtoReflect.Descriptor instead.
 func (*Collector) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{28}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Collector) GetName() string {
@@ -2990,7 +3171,7 @@ type RevisionReport struct {
 
 func (x *RevisionReport) Reset() {
 	*x = RevisionReport{}
-	mi := &file_core_wire_wire_proto_msgTypes[29]
+	mi := &file_core_wire_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3002,7 +3183,7 @@ func (x *RevisionReport) String() string {
 func (*RevisionReport) ProtoMessage() {}
 
 func (x *RevisionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[29]
+	mi := &file_core_wire_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3015,7 +3196,7 @@ func (x *RevisionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevisionReport.ProtoReflect.Descriptor instead.
 func (*RevisionReport) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{29}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RevisionReport) GetRevision() uint64 {
@@ -3050,7 +3231,7 @@ type RunNow struct {
 
 func (x *RunNow) Reset() {
 	*x = RunNow{}
-	mi := &file_core_wire_wire_proto_msgTypes[30]
+	mi := &file_core_wire_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3062,7 +3243,7 @@ func (x *RunNow) String() string {
 func (*RunNow) ProtoMessage() {}
 
 func (x *RunNow) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[30]
+	mi := &file_core_wire_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3075,7 +3256,7 @@ func (x *RunNow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunNow.ProtoReflect.Descriptor instead.
 func (*RunNow) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RunNow) GetCall() string {
@@ -3101,7 +3282,7 @@ type CancelRun struct {
 
 func (x *CancelRun) Reset() {
 	*x = CancelRun{}
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3113,7 +3294,7 @@ func (x *CancelRun) String() string {
 func (*CancelRun) ProtoMessage() {}
 
 func (x *CancelRun) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3126,7 +3307,7 @@ func (x *CancelRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRun.ProtoReflect.Descriptor instead.
 func (*CancelRun) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CancelRun) GetCall() string {
@@ -3147,7 +3328,7 @@ type RunOutput struct {
 
 func (x *RunOutput) Reset() {
 	*x = RunOutput{}
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3159,7 +3340,7 @@ func (x *RunOutput) String() string {
 func (*RunOutput) ProtoMessage() {}
 
 func (x *RunOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3172,7 +3353,7 @@ func (x *RunOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunOutput.ProtoReflect.Descriptor instead.
 func (*RunOutput) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RunOutput) GetCall() string {
@@ -3208,7 +3389,7 @@ type RunEnd struct {
 
 func (x *RunEnd) Reset() {
 	*x = RunEnd{}
-	mi := &file_core_wire_wire_proto_msgTypes[33]
+	mi := &file_core_wire_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3220,7 +3401,7 @@ func (x *RunEnd) String() string {
 func (*RunEnd) ProtoMessage() {}
 
 func (x *RunEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[33]
+	mi := &file_core_wire_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3233,7 +3414,7 @@ func (x *RunEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnd.ProtoReflect.Descriptor instead.
 func (*RunEnd) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RunEnd) GetCall() string {
@@ -3273,7 +3454,7 @@ type Look struct {
 
 func (x *Look) Reset() {
 	*x = Look{}
-	mi := &file_core_wire_wire_proto_msgTypes[34]
+	mi := &file_core_wire_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3285,7 +3466,7 @@ func (x *Look) String() string {
 func (*Look) ProtoMessage() {}
 
 func (x *Look) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[34]
+	mi := &file_core_wire_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3298,7 +3479,7 @@ func (x *Look) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Look.ProtoReflect.Descriptor instead.
 func (*Look) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
 }
 
 // Follow: take releases of this channel from now on; with a pin, run exactly that version.
@@ -3312,7 +3493,7 @@ type Follow struct {
 
 func (x *Follow) Reset() {
 	*x = Follow{}
-	mi := &file_core_wire_wire_proto_msgTypes[35]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3324,7 +3505,7 @@ func (x *Follow) String() string {
 func (*Follow) ProtoMessage() {}
 
 func (x *Follow) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[35]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3337,7 +3518,7 @@ func (x *Follow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Follow.ProtoReflect.Descriptor instead.
 func (*Follow) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Follow) GetChannel() string {
@@ -3363,7 +3544,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_core_wire_wire_proto_msgTypes[36]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3375,7 +3556,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[36]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3388,7 +3569,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
 }
 
 type Resume struct {
@@ -3399,7 +3580,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_core_wire_wire_proto_msgTypes[37]
+	mi := &file_core_wire_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3411,7 +3592,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[37]
+	mi := &file_core_wire_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3424,7 +3605,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{38}
 }
 
 // Successor announces that a newer core of this agent starts beside this one: a session whose proof carries the nonce is no clone.
@@ -3437,7 +3618,7 @@ type Successor struct {
 
 func (x *Successor) Reset() {
 	*x = Successor{}
-	mi := &file_core_wire_wire_proto_msgTypes[38]
+	mi := &file_core_wire_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3449,7 +3630,7 @@ func (x *Successor) String() string {
 func (*Successor) ProtoMessage() {}
 
 func (x *Successor) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[38]
+	mi := &file_core_wire_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3462,7 +3643,7 @@ func (x *Successor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Successor.ProtoReflect.Descriptor instead.
 func (*Successor) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{38}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Successor) GetNonce() string {
@@ -3481,7 +3662,7 @@ type Active struct {
 
 func (x *Active) Reset() {
 	*x = Active{}
-	mi := &file_core_wire_wire_proto_msgTypes[39]
+	mi := &file_core_wire_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3493,7 +3674,7 @@ func (x *Active) String() string {
 func (*Active) ProtoMessage() {}
 
 func (x *Active) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[39]
+	mi := &file_core_wire_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3506,7 +3687,7 @@ func (x *Active) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Active.ProtoReflect.Descriptor instead.
 func (*Active) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{39}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{40}
 }
 
 // SiteGet asks for a part of a file of the site's repository.
@@ -3521,7 +3702,7 @@ type SiteGet struct {
 
 func (x *SiteGet) Reset() {
 	*x = SiteGet{}
-	mi := &file_core_wire_wire_proto_msgTypes[40]
+	mi := &file_core_wire_wire_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3533,7 +3714,7 @@ func (x *SiteGet) String() string {
 func (*SiteGet) ProtoMessage() {}
 
 func (x *SiteGet) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[40]
+	mi := &file_core_wire_wire_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3546,7 +3727,7 @@ func (x *SiteGet) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SiteGet.ProtoReflect.Descriptor instead.
 func (*SiteGet) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{40}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *SiteGet) GetCall() uint64 {
@@ -3584,7 +3765,7 @@ type SitePiece struct {
 
 func (x *SitePiece) Reset() {
 	*x = SitePiece{}
-	mi := &file_core_wire_wire_proto_msgTypes[41]
+	mi := &file_core_wire_wire_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3596,7 +3777,7 @@ func (x *SitePiece) String() string {
 func (*SitePiece) ProtoMessage() {}
 
 func (x *SitePiece) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[41]
+	mi := &file_core_wire_wire_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3609,7 +3790,7 @@ func (x *SitePiece) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SitePiece.ProtoReflect.Descriptor instead.
 func (*SitePiece) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{41}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SitePiece) GetCall() uint64 {
@@ -3658,7 +3839,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_core_wire_wire_proto_msgTypes[42]
+	mi := &file_core_wire_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3670,7 +3851,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[42]
+	mi := &file_core_wire_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3683,7 +3864,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{42}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Heartbeat) GetSentNs() int64 {
@@ -3718,7 +3899,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_core_wire_wire_proto_msgTypes[43]
+	mi := &file_core_wire_wire_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3730,7 +3911,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[43]
+	mi := &file_core_wire_wire_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3743,7 +3924,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{43}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Bye) GetCause() string {
@@ -3915,7 +4096,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x03min\x18\x06 \x01(\x01H\x00R\x03min\x88\x01\x01\x12\x15\n" +
 	"\x03max\x18\a \x01(\x01H\x01R\x03max\x88\x01\x01B\x06\n" +
 	"\x04_minB\x06\n" +
-	"\x04_max\"\x8b\x04\n" +
+	"\x04_max\"\xbc\x04\n" +
 	"\x06Result\x12\x14\n" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x12&\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x10.limpet.v1.StateR\x05state\x12\x12\n" +
@@ -3936,7 +4117,18 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\amono_ns\x18\x0f \x01(\x03R\x06monoNs\x12\x16\n" +
 	"\x06plugin\x18\x10 \x01(\tR\x06plugin\x12\x1a\n" +
 	"\brevision\x18\x11 \x01(\x04R\brevision\x12\x19\n" +
-	"\bevery_ms\x18\x12 \x01(\rR\aeveryMs\"[\n" +
+	"\bevery_ms\x18\x12 \x01(\rR\aeveryMs\x12/\n" +
+	"\bstanding\x18\x1e \x01(\v2\x13.limpet.v1.StandingR\bstanding\"\x83\x02\n" +
+	"\bStanding\x12\x18\n" +
+	"\aattempt\x18\x01 \x01(\rR\aattempt\x12\x1a\n" +
+	"\battempts\x18\x02 \x01(\rR\battempts\x12\x12\n" +
+	"\x04hard\x18\x03 \x01(\bR\x04hard\x12/\n" +
+	"\n" +
+	"hard_state\x18\x04 \x01(\x0e2\x10.limpet.v1.StateR\thardState\x12\x19\n" +
+	"\bsince_ns\x18\x05 \x01(\x03R\asinceNs\x12\"\n" +
+	"\rhard_since_ns\x18\x06 \x01(\x03R\vhardSinceNs\x12\x1a\n" +
+	"\bflapping\x18\a \x01(\bR\bflapping\x12!\n" +
+	"\fflap_percent\x18\b \x01(\x02R\vflapPercent\"[\n" +
 	"\x03Gap\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x12\n" +
@@ -3989,7 +4181,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06Reject\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x10\n" +
-	"\x03why\x18\x03 \x01(\tR\x03why\"\xd0\x01\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"\xa6\x04\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\abuiltin\x18\x02 \x01(\tR\abuiltin\x12\x16\n" +
@@ -4000,7 +4192,19 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\n" +
 	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\x12\x1f\n" +
 	"\vplugin_hash\x18\x10 \x01(\fR\n" +
-	"pluginHash\"\x9a\x02\n" +
+	"pluginHash\x12\x12\n" +
+	"\x04user\x18\x14 \x01(\tR\x04user\x12\x10\n" +
+	"\x03dir\x18\x15 \x01(\tR\x03dir\x124\n" +
+	"\x06macros\x18\x16 \x03(\v2\x1c.limpet.v1.Check.MacrosEntryR\x06macros\x12\x1a\n" +
+	"\battempts\x18\x17 \x01(\rR\battempts\x12\x19\n" +
+	"\bat_start\x18\x18 \x01(\bR\aatStart\x125\n" +
+	"\rtimeout_state\x18\x19 \x01(\x0e2\x10.limpet.v1.StateR\ftimeoutState\x12\x17\n" +
+	"\ano_flap\x18\x1a \x01(\bR\x06noFlap\x12\x19\n" +
+	"\bflap_low\x18\x1b \x01(\x02R\aflapLow\x12\x1b\n" +
+	"\tflap_high\x18\x1c \x01(\x02R\bflapHigh\x1a9\n" +
+	"\vMacrosEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9a\x02\n" +
 	"\aDesired\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12(\n" +
 	"\x06checks\x18\x02 \x03(\v2\x10.limpet.v1.CheckR\x06checks\x12\x1f\n" +
@@ -4092,7 +4296,7 @@ func file_core_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_core_wire_wire_proto_goTypes = []any{
 	(State)(0),             // 0: limpet.v1.State
 	(Trigger)(0),           // 1: limpet.v1.Trigger
@@ -4112,36 +4316,38 @@ var file_core_wire_wire_proto_goTypes = []any{
 	(*Refuse)(nil),         // 15: limpet.v1.Refuse
 	(*Perfdata)(nil),       // 16: limpet.v1.Perfdata
 	(*Result)(nil),         // 17: limpet.v1.Result
-	(*Gap)(nil),            // 18: limpet.v1.Gap
-	(*LostRun)(nil),        // 19: limpet.v1.LostRun
-	(*Event)(nil),          // 20: limpet.v1.Event
-	(*Item)(nil),           // 21: limpet.v1.Item
-	(*Samples)(nil),        // 22: limpet.v1.Samples
-	(*Sample)(nil),         // 23: limpet.v1.Sample
-	(*Items)(nil),          // 24: limpet.v1.Items
-	(*Batch)(nil),          // 25: limpet.v1.Batch
-	(*Ack)(nil),            // 26: limpet.v1.Ack
-	(*Reject)(nil),         // 27: limpet.v1.Reject
-	(*Check)(nil),          // 28: limpet.v1.Check
-	(*Desired)(nil),        // 29: limpet.v1.Desired
-	(*Collector)(nil),      // 30: limpet.v1.Collector
-	(*RevisionReport)(nil), // 31: limpet.v1.RevisionReport
-	(*RunNow)(nil),         // 32: limpet.v1.RunNow
-	(*CancelRun)(nil),      // 33: limpet.v1.CancelRun
-	(*RunOutput)(nil),      // 34: limpet.v1.RunOutput
-	(*RunEnd)(nil),         // 35: limpet.v1.RunEnd
-	(*Look)(nil),           // 36: limpet.v1.Look
-	(*Follow)(nil),         // 37: limpet.v1.Follow
-	(*Hold)(nil),           // 38: limpet.v1.Hold
-	(*Resume)(nil),         // 39: limpet.v1.Resume
-	(*Successor)(nil),      // 40: limpet.v1.Successor
-	(*Active)(nil),         // 41: limpet.v1.Active
-	(*SiteGet)(nil),        // 42: limpet.v1.SiteGet
-	(*SitePiece)(nil),      // 43: limpet.v1.SitePiece
-	(*Heartbeat)(nil),      // 44: limpet.v1.Heartbeat
-	(*Bye)(nil),            // 45: limpet.v1.Bye
-	nil,                    // 46: limpet.v1.Facts.MoreEntry
-	nil,                    // 47: limpet.v1.Event.AttributesEntry
+	(*Standing)(nil),       // 18: limpet.v1.Standing
+	(*Gap)(nil),            // 19: limpet.v1.Gap
+	(*LostRun)(nil),        // 20: limpet.v1.LostRun
+	(*Event)(nil),          // 21: limpet.v1.Event
+	(*Item)(nil),           // 22: limpet.v1.Item
+	(*Samples)(nil),        // 23: limpet.v1.Samples
+	(*Sample)(nil),         // 24: limpet.v1.Sample
+	(*Items)(nil),          // 25: limpet.v1.Items
+	(*Batch)(nil),          // 26: limpet.v1.Batch
+	(*Ack)(nil),            // 27: limpet.v1.Ack
+	(*Reject)(nil),         // 28: limpet.v1.Reject
+	(*Check)(nil),          // 29: limpet.v1.Check
+	(*Desired)(nil),        // 30: limpet.v1.Desired
+	(*Collector)(nil),      // 31: limpet.v1.Collector
+	(*RevisionReport)(nil), // 32: limpet.v1.RevisionReport
+	(*RunNow)(nil),         // 33: limpet.v1.RunNow
+	(*CancelRun)(nil),      // 34: limpet.v1.CancelRun
+	(*RunOutput)(nil),      // 35: limpet.v1.RunOutput
+	(*RunEnd)(nil),         // 36: limpet.v1.RunEnd
+	(*Look)(nil),           // 37: limpet.v1.Look
+	(*Follow)(nil),         // 38: limpet.v1.Follow
+	(*Hold)(nil),           // 39: limpet.v1.Hold
+	(*Resume)(nil),         // 40: limpet.v1.Resume
+	(*Successor)(nil),      // 41: limpet.v1.Successor
+	(*Active)(nil),         // 42: limpet.v1.Active
+	(*SiteGet)(nil),        // 43: limpet.v1.SiteGet
+	(*SitePiece)(nil),      // 44: limpet.v1.SitePiece
+	(*Heartbeat)(nil),      // 45: limpet.v1.Heartbeat
+	(*Bye)(nil),            // 46: limpet.v1.Bye
+	nil,                    // 47: limpet.v1.Facts.MoreEntry
+	nil,                    // 48: limpet.v1.Event.AttributesEntry
+	nil,                    // 49: limpet.v1.Check.MacrosEntry
 }
 var file_core_wire_wire_proto_depIdxs = []int32{
 	3,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
@@ -4149,33 +4355,33 @@ var file_core_wire_wire_proto_depIdxs = []int32{
 	6,  // 2: limpet.v1.Frame.proof:type_name -> limpet.v1.Proof
 	14, // 3: limpet.v1.Frame.welcome:type_name -> limpet.v1.Welcome
 	15, // 4: limpet.v1.Frame.refuse:type_name -> limpet.v1.Refuse
-	25, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
-	34, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
-	35, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
-	31, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
+	26, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
+	35, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
+	36, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
+	32, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
 	11, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
 	8,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
-	40, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
-	41, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
-	42, // 13: limpet.v1.Frame.site_get:type_name -> limpet.v1.SiteGet
-	26, // 14: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
-	27, // 15: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
-	29, // 16: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
-	32, // 17: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
-	33, // 18: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
-	36, // 19: limpet.v1.Frame.look:type_name -> limpet.v1.Look
+	41, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
+	42, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
+	43, // 13: limpet.v1.Frame.site_get:type_name -> limpet.v1.SiteGet
+	27, // 14: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
+	28, // 15: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
+	30, // 16: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
+	33, // 17: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
+	34, // 18: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
+	37, // 19: limpet.v1.Frame.look:type_name -> limpet.v1.Look
 	13, // 20: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
-	37, // 21: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
-	38, // 22: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
-	39, // 23: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
-	43, // 24: limpet.v1.Frame.site_piece:type_name -> limpet.v1.SitePiece
-	44, // 25: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
-	45, // 26: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
+	38, // 21: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
+	39, // 22: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
+	40, // 23: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
+	44, // 24: limpet.v1.Frame.site_piece:type_name -> limpet.v1.SitePiece
+	45, // 25: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
+	46, // 26: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
 	5,  // 27: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
 	7,  // 28: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
 	8,  // 29: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
 	10, // 30: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
-	46, // 31: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
+	47, // 31: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
 	9,  // 32: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
 	10, // 33: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
 	12, // 34: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
@@ -4183,22 +4389,26 @@ var file_core_wire_wire_proto_depIdxs = []int32{
 	0,  // 36: limpet.v1.Result.state:type_name -> limpet.v1.State
 	16, // 37: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
 	1,  // 38: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
-	47, // 39: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
-	17, // 40: limpet.v1.Item.result:type_name -> limpet.v1.Result
-	18, // 41: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
-	19, // 42: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
-	20, // 43: limpet.v1.Item.event:type_name -> limpet.v1.Event
-	22, // 44: limpet.v1.Item.samples:type_name -> limpet.v1.Samples
-	23, // 45: limpet.v1.Samples.samples:type_name -> limpet.v1.Sample
-	21, // 46: limpet.v1.Items.items:type_name -> limpet.v1.Item
-	28, // 47: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
-	30, // 48: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
-	17, // 49: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	18, // 39: limpet.v1.Result.standing:type_name -> limpet.v1.Standing
+	0,  // 40: limpet.v1.Standing.hard_state:type_name -> limpet.v1.State
+	48, // 41: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
+	17, // 42: limpet.v1.Item.result:type_name -> limpet.v1.Result
+	19, // 43: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
+	20, // 44: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
+	21, // 45: limpet.v1.Item.event:type_name -> limpet.v1.Event
+	23, // 46: limpet.v1.Item.samples:type_name -> limpet.v1.Samples
+	24, // 47: limpet.v1.Samples.samples:type_name -> limpet.v1.Sample
+	22, // 48: limpet.v1.Items.items:type_name -> limpet.v1.Item
+	49, // 49: limpet.v1.Check.macros:type_name -> limpet.v1.Check.MacrosEntry
+	0,  // 50: limpet.v1.Check.timeout_state:type_name -> limpet.v1.State
+	29, // 51: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
+	31, // 52: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
+	17, // 53: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_core_wire_wire_proto_init() }
@@ -4236,7 +4446,7 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_Bye)(nil),
 	}
 	file_core_wire_wire_proto_msgTypes[14].OneofWrappers = []any{}
-	file_core_wire_wire_proto_msgTypes[19].OneofWrappers = []any{
+	file_core_wire_wire_proto_msgTypes[20].OneofWrappers = []any{
 		(*Item_Result)(nil),
 		(*Item_Gap)(nil),
 		(*Item_LostRun)(nil),
@@ -4249,7 +4459,7 @@ func file_core_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_wire_wire_proto_rawDesc), len(file_core_wire_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   46,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

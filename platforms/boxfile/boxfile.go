@@ -61,6 +61,13 @@ type Box struct {
 	Collectors map[string]string
 	Inputs     map[string]int // input.graphite = 2003, input.statsd = off: a port on the loopback address; -1 = off
 	Never      []string       // never = plugin or check names that do not run here, whoever asks
+	// RunAs is whom plugins run as, "" for the core's own user; under a plugin's name, that one alone:
+	// run_as = nagios, run_as.check_smart = root
+	RunAs      map[string]string
+	AllowRunAs []string          // allow_run_as = users whom the hub may name for a check, * for any
+	Nice       int               // nice = 10, of plugins
+	Macros     map[string]string // macro.USER2 = secret, for arguments: $USER2$
+	Cgroups    *bool             // cgroups = no: plugins run without one of their own; nil is yes where it can be
 	Limit      Limit
 }
 
@@ -71,6 +78,16 @@ type Limit struct {
 	BufferBytes int64         // limit.buffer = 256M on disk
 	BufferAge   time.Duration // limit.buffer_age = 168h
 	MemoryBytes int64         // limit.memory = 256M of the core itself
+	Run         Run
+}
+
+// Run is what one run of a plugin, with all it starts, may take.
+type Run struct {
+	Memory    int64         // limit.run_memory = 512M; -1 for none
+	Processes int           // limit.run_processes = 200 at once; -1 for none
+	CPU       time.Duration // limit.run_cpu = 30s of each process
+	Files     int           // limit.run_files = 256 open in each process
+	FileBytes int64         // limit.run_file_size = 100M, of a file that is written
 }
 
 // Problem is a line that was left out.

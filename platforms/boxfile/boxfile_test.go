@@ -35,6 +35,17 @@ limit.buffer_age = 168h
 limit.memory = 100M
 input.graphite = 2003
 input.statsd = off
+run_as = nagios
+run_as.check_smart = root
+allow_run_as = nagios, backup
+nice = -5
+cgroups = yes
+macro.USER2 = s3cr=t
+limit.run_memory = 512M
+limit.run_processes = none
+limit.run_cpu = 30s
+limit.run_files = 256
+limit.run_file_size = 100M
 `))
 	want := Box{
 		Hub: "https://hub.example:8700", Mirror: []string{"https://m1.example/release", "/srv/mirror"},
@@ -47,7 +58,10 @@ input.statsd = off
 		Inputs:     map[string]int{"graphite": 2003, "statsd": -1},
 		Collectors: map[string]string{"metrics": "collectd /etc/collectd.conf"},
 		Never:      []string{"check_by_ssh"},
-		Limit:      Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour, MemoryBytes: 100 << 20},
+		RunAs:      map[string]string{"": "nagios", "check_smart": "root"}, AllowRunAs: []string{"nagios", "backup"}, Nice: -5, Cgroups: &yes,
+		Macros: map[string]string{"USER2": "s3cr=t"},
+		Limit: Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour, MemoryBytes: 100 << 20,
+			Run: Run{Memory: 512 << 20, Processes: -1, CPU: 30 * time.Second, Files: 256, FileBytes: 100 << 20}},
 	}
 	if len(problems) != 0 || !reflect.DeepEqual(box, want) {
 		t.Errorf("problems %v\ngot  %+v\nwant %+v", problems, box, want)
@@ -68,6 +82,8 @@ func TestProblemsNameTheirLineAndTheRestHolds(t *testing.T) {
 		{"limit.buffer = 9999999999G", `limit.buffer: "9999999999G" is not a size such as 65536, 256K, 64M or 2G`},
 		{"limit.buffer_age = -1h", `limit.buffer_age: "-1h" is not a time such as 90m or 168h`},
 		{"allow_args. = x", `unknown key "allow_args."`},
+		{"nice = 20", `nice: "20" is not a number from -20 to 19`},
+		{"limit.run_memory = nonesuch", `limit.run_memory: "nonesuch" is not a size such as 65536, 256K, 64M or 2G`},
 		{"hub = \xff", "is not UTF-8 text"},
 		{"hub = " + strings.Repeat("x", MaxLine), "longer than 4096 bytes"},
 	}

@@ -94,23 +94,31 @@ var setters = map[string]func(*Box, string) string{
 	"input.statsd":        func(b *Box, v string) string { return setPort(&b.Inputs, "statsd", v) },
 	"limit.memory":        func(b *Box, v string) string { return setBytes(&b.Limit.MemoryBytes, v) },
 	"limit.buffer_age":    func(b *Box, v string) string { return setAge(&b.Limit.BufferAge, v) },
+	"run_as":              func(b *Box, v string) string { return setEntry(&b.RunAs, "", v) },
+	"cgroups":             func(b *Box, v string) string { return setBool(&b.Cgroups, v) },
+	"allow_run_as":        func(b *Box, v string) string { return setList(&b.AllowRunAs, v) },
+	"nice":                func(b *Box, v string) string { return setNice(&b.Nice, v) },
+	"limit.run_memory":    func(b *Box, v string) string { return setBytesOrNone(&b.Limit.Run.Memory, v) },
+	"limit.run_processes": func(b *Box, v string) string { return setCountOrNone(&b.Limit.Run.Processes, v) },
+	"limit.run_cpu":       func(b *Box, v string) string { return setAge(&b.Limit.Run.CPU, v) },
+	"limit.run_files":     func(b *Box, v string) string { return setCount(&b.Limit.Run.Files, v) },
+	"limit.run_file_size": func(b *Box, v string) string { return setBytes(&b.Limit.Run.FileBytes, v) },
 }
 
-// Keys with a name behind them.
-const (
-	allowArgs  = "allow_args."
-	collectors = "collector."
-)
+// named are the keys that go on behind a dot with the name of what they are for.
+var named = map[string]func(*Box) *map[string]string{
+	"allow_args": func(b *Box) *map[string]string { return &b.AllowArgs },
+	"collector":  func(b *Box) *map[string]string { return &b.Collectors },
+	"run_as":     func(b *Box) *map[string]string { return &b.RunAs },
+	"macro":      func(b *Box) *map[string]string { return &b.Macros },
+}
 
 func (b *Box) set(key, value string) string {
 	if value == "" {
 		return key + " has no value"
 	}
-	if name, ok := strings.CutPrefix(key, allowArgs); ok && name != "" {
-		return setNamed(&b.AllowArgs, name, value)
-	}
-	if name, ok := strings.CutPrefix(key, collectors); ok && name != "" {
-		return setNamed(&b.Collectors, name, value)
+	if kind, name, dotted := strings.Cut(key, "."); dotted && name != "" && named[kind] != nil {
+		return setEntry(named[kind](b), name, value)
 	}
 	set, known := setters[key]
 	if !known {
@@ -164,14 +172,6 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-func setNamed(to *map[string]string, name, value string) string {
-	if *to == nil {
-		*to = map[string]string{}
-	}
-	(*to)[name] = value
-	return ""
-}
-
 func setPort(to *map[string]int, name, v string) string {
 	n := -1
 	if v != "off" {
@@ -191,6 +191,39 @@ func setPort(to *map[string]int, name, v string) string {
 func setText(to *string, v string) string {
 	*to = v
 	return ""
+}
+
+func setEntry(to *map[string]string, name, v string) string {
+	if *to == nil {
+		*to = map[string]string{}
+	}
+	(*to)[name] = v
+	return ""
+}
+
+func setNice(to *int, v string) string {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < -20 || n > 19 {
+		return strconv.Quote(v) + " is not a number from -20 to 19"
+	}
+	*to = n
+	return ""
+}
+
+func setBytesOrNone(to *int64, v string) string {
+	if v == "none" {
+		*to = -1
+		return ""
+	}
+	return setBytes(to, v)
+}
+
+func setCountOrNone(to *int, v string) string {
+	if v == "none" {
+		*to = -1
+		return ""
+	}
+	return setCount(to, v)
 }
 
 func setList(to *[]string, v string) string {

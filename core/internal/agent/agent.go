@@ -63,7 +63,8 @@ type agent struct {
 	builtin *builtin.Registry
 	catalog *catalog.Catalog
 	runs    runner
-	limit   int64 // of the buffer in bytes, as the box file said at the start; 0 = the default
+	slots   *plugin.Slots // nil where the system gives none
+	limit   int64         // of the buffer in bytes, as the box file said at the start; 0 = the default
 	board   board
 
 	collectors *collector.Collectors // Run's goroutine owns them; anybody may ask how they are
@@ -141,6 +142,9 @@ func Run(ctx context.Context, o Options) error {
 	a.runs.builtins = a.builtin
 	a.facts.Store(a.gather())
 	a.careForMemory()
+	a.openSlots()
+	defer a.slots.Close()
+	a.usePlugins()
 
 	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), MaxBytes: a.bufferLimit(), MaxAge: a.box.Limit.BufferAge, Log: o.Log})
 	if err != nil {
@@ -386,10 +390,12 @@ func (a *agent) note(c check.Check, start time.Time) {
 
 // deliver keeps a result on disk before anybody hears of it. What cannot be kept is counted by the buffer and shown in the status.
 func (a *agent) deliver(_ context.Context, c check.Check, r check.Result) {
-	item := &wire.Item{Kind: &wire.Item_Result{Result: a.record(c, r)}}
+	var item *wire.Item
 	if plugin.Interrupted(r) {
 		item = &wire.Item{Kind: &wire.Item_LostRun{LostRun: &wire.LostRun{Check: c.Name, StartNs: r.Start.UnixNano()}}}
 	} else {
+		r.Standing = a.board.stand(c, r)
+		item = &wire.Item{Kind: &wire.Item_Result{Result: a.record(c, r)}}
 		a.board.put(r)
 	}
 	if err := a.buffer.Append(item); err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"hash/fnv"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -26,9 +27,13 @@ type outcome struct {
 	handed bool
 }
 
+// shownText is what a status shows of a result's text, in bytes.
+const shownText = 4 << 10
+
 // put keeps what a status shows of a result; its long output and values stay on their way to the hub.
 func (b *board) put(r check.Result) {
 	r.Long, r.Perfdata = "", nil
+	r.Text = strings.Clone(strings.ToValidUTF8(r.Text[:min(len(r.Text), shownText)], "")) // of an output that may be a thousand times as long
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.last == nil {
@@ -43,6 +48,13 @@ func (b *board) is(name string, s check.State) bool {
 	defer b.mu.Unlock()
 	r, ok := b.last[name]
 	return ok && r.State == s
+}
+
+// stand is where a check stands with one more result.
+func (b *board) stand(c check.Check, r check.Result) check.Standing {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last[c.Name].Standing.After(c, r.State, r.Start)
 }
 
 // inherit takes over what another core knew of these checks, where nothing newer is known.
@@ -112,12 +124,13 @@ func (b *board) statuses(entries []schedule.Entry) []CheckStatus {
 	defer b.mu.Unlock()
 	out := make([]CheckStatus, 0, len(entries))
 	for _, e := range entries {
-		s := CheckStatus{Name: e.Check.Name, Runs: wire.Name(e.Check), Running: e.Running}
+		s := CheckStatus{Name: e.Check.Name, Runs: wire.Name(e.Check), Running: e.Running, Skipped: e.Skipped}
 		if !e.Next.IsZero() {
 			s.Next = &e.Next
 		}
 		if r, ok := b.last[e.Check.Name]; ok {
 			s.State, s.Text, s.Last = r.State.String(), r.Text, &r.Start
+			s.stand(r.Standing)
 		}
 		out = append(out, s)
 	}

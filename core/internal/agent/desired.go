@@ -37,7 +37,19 @@ func (a *agent) readBox() {
 		a.log.Warn("box file", "line", p.Line, "problem", p.Text)
 	}
 	a.box = box
-	a.runs.plugins.Store(&plugin.Runner{Dirs: a.dirs(), Output: a.box.Limit.OutputBytes, Catalog: a.catalog.Program})
+	a.usePlugins()
+}
+
+// usePlugins has plugins run as the box file says.
+func (a *agent) usePlugins() {
+	r := RunnerOf(a.box)
+	r.Dirs, r.Slots, r.Catalog = a.dirs(), a.slots, a.catalog.Program
+	a.runs.plugins.Store(&r)
+}
+
+// RunnerOf is how plugins run on a box, without slots and catalog.
+func RunnerOf(b boxfile.Box) plugin.Runner {
+	return plugin.Runner{Dirs: b.PluginDirs, Output: b.Limit.OutputBytes, RunAs: b.RunAs, Nice: b.Nice, Rlimits: rlimits(b.Limit.Run), Macros: b.Macros}
 }
 
 func (a *agent) dirs() []string {
@@ -53,8 +65,9 @@ func (a *agent) rules(site config.Site) config.Rules {
 		a.log.Error("checks of the box's own", "err", err)
 	}
 	return config.Rules{
-		Own:      own,
-		Box:      config.Box{Trust: config.Trust(a.box.Trust.String()), PluginDirs: a.box.PluginDirs, AllowArgs: a.box.AllowArgs, Never: a.box.Never, Collectors: a.box.Collectors, Inputs: a.box.Inputs},
+		Own: own,
+		Box: config.Box{Trust: config.Trust(a.box.Trust.String()), PluginDirs: a.box.PluginDirs, AllowArgs: a.box.AllowArgs, Never: a.box.Never,
+			Collectors: a.box.Collectors, Inputs: a.box.Inputs, AllowRunAs: a.box.AllowRunAs, RunsAs: len(a.box.RunAs) > 0, Macros: a.box.Macros},
 		Builtins: builtins{a.builtin},
 		Plugins: func(name string) error {
 			_, err := plugin.Find(a.dirs(), name)
@@ -182,6 +195,7 @@ func (a *agent) answerReload(ctx context.Context) ([]byte, error) {
 func (a *agent) show() {
 	v := &view{revision: a.set.Revision, trust: a.box.Trust.String(), notes: append(a.siteNotes(), a.set.Notes...)}
 	v.problems = append(v.problems, a.boxLines...)
+	v.problems = append(v.problems, a.notHeld()...)
 	if a.unsaved != "" {
 		v.problems = append(v.problems, a.unsaved)
 	}

@@ -84,7 +84,7 @@ func (a *agent) call(ctx context.Context, call *wire.RunNow, out func(stderr boo
 	case err != nil:
 		end.Error = err.Error()
 	default:
-		end.Result, end.Joined = wire.FromResult(r), joined
+		end.Result, end.Joined = wire.Shorten(wire.FromResult(r)), joined
 	}
 	return end
 }
@@ -132,6 +132,14 @@ func (a *agent) answerStatus(ctx context.Context) ([]byte, error) {
 	return json.Marshal(s)
 }
 
+func (a *agent) answerPart(ctx context.Context) ([]byte, error) {
+	s, err := a.status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s.Fit(), nil
+}
+
 func (a *agent) status(ctx context.Context) (Status, error) {
 	plan, err := a.plan.Stats(ctx)
 	if err != nil {
@@ -151,7 +159,7 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 		Trust: v.trust, Revision: v.revision, Problems: orEmpty(problems), Notes: orEmpty(v.notes),
 		Hub:    a.hubStatus(),
 		Buffer: BufferStatus{Pending: b.UnackedRecords, Bytes: b.Bytes, Generations: b.Generations, Foreign: b.Foreign, Error: b.LastError},
-		Schedule: Lag{Checks: plan.Checks, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped,
+		Schedule: Lag{Checks: plan.Checks, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped, Runs: plan.Runs,
 			P50MS: millis(plan.LagP50), P99MS: millis(plan.LagP99), MaxMS: millis(plan.LagMax)},
 		Checks: a.board.statuses(entries), Collectors: a.collectorStatus(), Inputs: a.inputStatus(),
 	}, nil

@@ -20,10 +20,18 @@ type runner struct {
 // Run implements schedule.Runner.
 func (r *runner) Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(stderr bool, data []byte)) check.Result {
 	if c.Builtin != "" {
-		return RunBuiltin(ctx, r.builtins, c, t, due, out)
+		return timedOut(c, RunBuiltin(ctx, r.builtins, c, t, due, out))
 	}
 	defer r.breadth.begin()()
-	return r.plugins.Load().Run(ctx, c, t, due, out)
+	return timedOut(c, r.plugins.Load().Run(ctx, c, t, due, out))
+}
+
+// timedOut gives a run that the deadline ended the state that its check wants for it.
+func timedOut(c check.Check, r check.Result) check.Result {
+	if r.TimedOut && c.TimeoutState != check.OK {
+		r.State = c.TimeoutState
+	}
+	return r
 }
 
 // RunBuiltin makes one run of a builtin. It fills in what a plugin's run would know of itself, and streams the text that a plugin

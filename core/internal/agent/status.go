@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/input"
 )
 
@@ -59,6 +61,7 @@ type Lag struct {
 	Running int     `json:"running"`
 	Queued  int     `json:"queued"`
 	Skipped uint64  `json:"skipped"`
+	Runs    uint64  `json:"runs"` // since the core started
 	P50MS   float64 `json:"lag_p50_ms"`
 	P99MS   float64 `json:"lag_p99_ms"`
 	MaxMS   float64 `json:"lag_max_ms"`
@@ -73,7 +76,61 @@ type CheckStatus struct {
 	Last    *time.Time `json:"last"`
 	Next    *time.Time `json:"next"`
 	Running bool       `json:"running"`
+	// Attempt of Attempts: a problem is soft before the last of them. Attempt is 0 before the first result.
+	Attempt  int        `json:"attempt"`
+	Attempts int        `json:"attempts"`
+	Hard     bool       `json:"hard"`
+	Since    *time.Time `json:"since"` // start of the first result in this state
+	Flapping bool       `json:"flapping"`
+	Percent  float64    `json:"flap_percent"`
+	Skipped  uint64     `json:"skipped"` // slots that passed while it ran or waited
 }
+
+func (c *CheckStatus) stand(s check.Standing) {
+	c.Attempt, c.Attempts, c.Hard, c.Flapping, c.Percent = s.Attempt, s.Attempts, s.IsHard(), s.Flapping, s.Percent
+	if !s.Since.IsZero() {
+		c.Since = &s.Since
+	}
+}
+
+// standing is what a person should know beside the state, in a word or two.
+func (c CheckStatus) standing() string {
+	var words []string
+	if c.Attempt > 0 && !c.Hard {
+		words = append(words, fmt.Sprintf("soft %d/%d", c.Attempt, c.Attempts))
+	}
+	if c.Flapping {
+		words = append(words, "flapping")
+	}
+	return strings.Join(words, ", ")
+}
+
+// PartQuestion is what the local socket answers with a status that Fits.
+const PartQuestion = "status-part"
+
+// maxPart is what a stub takes of a core's status, less than its 256 KiB.
+const maxPart = 250 << 10
+
+// Fit leaves out of the checks, the last of which are the least of a worry, what a stub would not take, says so in a note, and returns the status as JSON.
+// As text it is shorter.
+func (s *Status) Fit() []byte { return s.fit(maxPart) }
+
+func (s *Status) fit(limit int) []byte {
+	for all := len(s.Checks); ; {
+		data, err := json.Marshal(s)
+		if err != nil || len(data) <= limit || len(s.Checks) == 0 {
+			return data
+		}
+		s.Checks = s.Checks[:min(len(s.Checks)*limit/len(data), len(s.Checks)-1)]
+		if left := all - len(s.Checks); len(s.Notes) > 0 && strings.HasSuffix(s.Notes[len(s.Notes)-1], leftOut) {
+			s.Notes[len(s.Notes)-1] = fmt.Sprint(left) + leftOut
+		} else {
+			s.Notes = append(s.Notes, fmt.Sprint(left)+leftOut)
+		}
+	}
+}
+
+const leftOut = " checks more are not shown here: the hub shows all"
 
 // Print writes the status for a person, behind what the stub said. now is for the ages.
 func (s Status) Print(w io.Writer, now time.Time) {
@@ -92,6 +149,9 @@ func (s Status) Print(w io.Writer, now time.Time) {
 		state := c.State
 		if state == "" {
 			state = "-"
+		}
+		if word := c.standing(); word != "" {
+			state += " (" + word + ")"
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\n", state, c.Name, c.age(now), c.Text)
 	}
@@ -176,7 +236,7 @@ func (s Status) summary() string {
 	for _, c := range s.Checks {
 		counts[c.State]++
 	}
-	parts := []string{fmt.Sprint(len(s.Checks))}
+	parts := []string{fmt.Sprint(max(len(s.Checks), s.Schedule.Checks))}
 	for _, state := range []string{"CRITICAL", "WARNING", "UNKNOWN", "OK"} {
 		if n := counts[state]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, state))

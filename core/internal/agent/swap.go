@@ -185,7 +185,7 @@ func (a *agent) endOrphans(context.Context) error {
 // listen opens the local socket, in the place of any other's.
 func (a *agent) listen(g *group) {
 	socket, err := local.Listen(a.o.Layout.Socket(), map[string]local.Answer{
-		"status": a.answerStatus, "deregister": a.deregister, "reload": a.answerReload,
+		"status": a.answerStatus, PartQuestion: a.answerPart, "deregister": a.deregister, "reload": a.answerReload,
 	})
 	if err != nil {
 		a.log.Warn("no local socket; limpet status shows less", "err", err)

@@ -27,7 +27,7 @@ const (
 )
 
 // DefaultMaxChecks is how many checks one box takes: beyond it a document is a mistake.
-const DefaultMaxChecks = 2000
+const DefaultMaxChecks = wire.MaxChecks
 
 // Box is what the owner of the box allows, from the box file.
 type Box struct {
@@ -35,6 +35,9 @@ type Box struct {
 	PluginDirs []string          // empty = plugin.DefaultDirs; else instead of them
 	AllowArgs  map[string]string // plugin name → pattern that the whole argument line must match, see ArgLine
 	Never      []string          // names of checks, plugins or builtins that never run here; * and ? match
+	AllowRunAs []string          // users whom a check may name, "*" = any
+	RunsAs     bool              // the box itself says whom plugins run as
+	Macros     map[string]string // of the box, which win over a check's
 	MaxChecks  int               // 0 = DefaultMaxChecks
 	MinEvery   time.Duration     // 0 = check.MinEvery; a shorter interval is a problem
 	MaxTimeout time.Duration     // 0 = check.MaxTimeout
@@ -214,7 +217,7 @@ func Diff(old, new Set) Changes {
 		switch {
 		case !ok:
 			d.Added = append(d.Added, c.Name)
-		case !same(was, c):
+		case !was.Equal(c):
 			d.Changed = append(d.Changed, c.Name)
 		}
 	}
@@ -225,11 +228,6 @@ func Diff(old, new Set) Changes {
 	slices.Sort(d.Changed)
 	slices.Sort(d.Removed)
 	return d
-}
-
-func same(a, b check.Check) bool {
-	return a.Name == b.Name && a.Builtin == b.Builtin && a.Plugin == b.Plugin && a.Hash == b.Hash && slices.Equal(a.Args, b.Args) && a.Every == b.Every &&
-		a.Cron == b.Cron && a.Timeout == b.Timeout && a.Default == b.Default && slices.Equal(a.Command, b.Command) && a.User == b.User && a.Group == b.Group
 }
 
 // matches is a name against an entry of the never list.

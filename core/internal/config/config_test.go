@@ -64,6 +64,14 @@ func TestTakeMakesASet(t *testing.T) {
 		{"one replaced", &wire.Desired{Checks: []*wire.Check{diskOften}}, nil, defaults, nil},
 		{"the owner's word on defaults", nil, func(b *Box) { b.Never = []string{"s*", "builtin:net"} }, "agent clock cpu disk load memory procs uptime", []string{"swap: left out, the box file says never = s*", "net: left out, the box file says never = builtin:net"}},
 		{"allowed arguments", &wire.Desired{NoDefaults: true, Checks: []*wire.Check{web(nil)}}, func(b *Box) { b.AllowArgs = map[string]string{"check_http": `-H \S+`} }, "web", nil},
+		{"an allowed user", &wire.Desired{NoDefaults: true, Checks: []*wire.Check{web(func(c *wire.Check) { c.User = "nagios" })}},
+			func(b *Box) { b.RunsAs, b.AllowRunAs = true, []string{"nagios"} }, "web", nil},
+		{"any user where the box says nothing", &wire.Desired{NoDefaults: true, Checks: []*wire.Check{web(func(c *wire.Check) { c.User = "nagios" })}}, nil, "web", nil},
+		{"the box's macro is not the hub's to fill", &wire.Desired{NoDefaults: true, Checks: []*wire.Check{web(func(c *wire.Check) {
+			c.Args, c.Macros = []string{"-H", "$USER2$"}, map[string]string{"USER2": "x y"}
+		})}}, func(b *Box) {
+			b.AllowArgs, b.Macros = map[string]string{"check_http": `-H \S+`}, map[string]string{"USER2": "secret"}
+		}, "web", nil},
 		{"the builtin list", &wire.Desired{NoDefaults: true, Checks: []*wire.Check{web(func(c *wire.Check) { c.Plugin = "check_own"; c.Args = nil })}}, nil, "web", nil},
 		{"signed: what runs by default anyway", &wire.Desired{NoDefaults: true, Checks: []*wire.Check{{Name: "d2", Builtin: "disk", EveryMs: 60_000}}}, func(b *Box) { b.Trust = TrustSigned }, "d2", nil},
 	}
@@ -107,6 +115,12 @@ func TestTakeRejectsWhole(t *testing.T) {
 		{"no name", func(c *wire.Check) { c.Name = "" }, nil, "check (unnamed): name"},
 		{"a path", func(c *wire.Check) { c.Plugin = "/bin/sh" }, nil, "check web: plugin \"/bin/sh\""},
 		{"cron", func(c *wire.Check) { c.EveryMs, c.Cron = 0, "every day" }, nil, "has 2 fields, not 5"},
+		{"a user the box did not allow", func(c *wire.Check) { c.User = "root" }, func(b *Box) { b.RunsAs = true }, `does not let the hub run plugins as this user`},
+		{"a user not on the list", func(c *wire.Check) { c.User = "root" }, func(b *Box) { b.AllowRunAs = []string{"nagios"} }, `user "root"`},
+		{"a macro that the pattern does not allow", func(c *wire.Check) { c.Args, c.Macros = []string{"-H", "$ARG1$"}, map[string]string{"ARG1": "x y"} },
+			func(b *Box) { b.AllowArgs = map[string]string{"check_http": `-H \S+`} }, `'x y'`},
+		{"a bad macro", func(c *wire.Check) { c.Macros = map[string]string{"arg": "x"} }, nil, `macro "arg"`},
+		{"a relative folder", func(c *wire.Check) { c.Dir = "tmp" }, nil, `dir "tmp"`},
 		{"a typing error", func(c *wire.Check) { c.Plugin, c.Builtin, c.Args = "", "memori", nil }, nil, `no builtin "memori" (did you mean memory?); there are agent,`},
 		{"options of a builtin", func(c *wire.Check) { c.Plugin, c.Builtin, c.Args = "", "disk", []string{"--nonsense"} }, nil, "nonsense"},
 		{"never by check", nil, func(b *Box) { b.Never = []string{"w?b"} }, "the box file says never = w?b"},

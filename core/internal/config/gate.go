@@ -145,6 +145,11 @@ func (g *gate) plugin(c check.Check) error {
 			return fmt.Errorf("plugin %s is not signed, and the box file says trust = signed: %w", c.Plugin, why)
 		}
 	}
+	if err := g.user(c); err != nil {
+		return err
+	}
+	// The pattern is for what the plugin gets. Of macros only the hub's own are put in: the others are the box's word.
+	c.Args = check.Expand(c.Args, g.hubMacros(c))
 	if text, ok := g.rules.Box.AllowArgs[c.Plugin]; ok {
 		return g.matchArgs(c, text)
 	}
@@ -159,6 +164,29 @@ func (g *gate) listed(c check.Check) error {
 		return errors.New("nothing that the site's owner signed has come to this box yet")
 	}
 	return g.rules.Site.Listed(c.Plugin, c.Hash)
+}
+
+// user passes a user whom the box file allows. Where it says nothing of users at all, plugins run as the agent itself, and anybody else can do
+// no more than that.
+func (g *gate) user(c check.Check) error {
+	box := g.rules.Box
+	if c.User == "" || slices.Contains(box.AllowRunAs, c.User) || slices.Contains(box.AllowRunAs, "*") {
+		return nil
+	}
+	if !box.RunsAs && len(box.AllowRunAs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("user %q: the box file does not let the hub run plugins as this user (allow_run_as)", c.User)
+}
+
+func (g *gate) hubMacros(c check.Check) map[string]string {
+	own := make(map[string]string, len(c.Macros))
+	for name, value := range c.Macros {
+		if _, boxes := g.rules.Box.Macros[name]; !boxes {
+			own[name] = value
+		}
+	}
+	return own
 }
 
 func (g *gate) matchArgs(c check.Check, text string) error {

@@ -35,9 +35,21 @@ func (b Book) marshal(c Clock) []byte {
 		out = fmt.Appendf(out, "run %s %d %d\n", f.Name, c.since(f.Start), f.Timeout)
 	}
 	for _, r := range b.States {
-		out = fmt.Appendf(out, "state %s %d %d %d %q\n", r.Check, r.State, r.Start.UnixNano(), r.Duration, clip(r.Text))
+		out = fmt.Appendf(out, "state %s %d %d %d %q", r.Check, r.State, r.Start.UnixNano(), r.Duration, clip(r.Text))
+		if s := r.Standing; s.Attempt > 0 {
+			out = fmt.Appendf(out, " %d %d %d %d %d %t %s", s.Attempt, s.Attempts, s.Hard, wallOf(s.Since), wallOf(s.HardSince), s.Flapping, s.Flaps())
+		}
+		out = append(out, '\n')
 	}
 	return fmt.Appendf(out, "end %08x\n", crc32.Checksum(out, castagnoli))
+}
+
+// wallOf is a wall time, 0 for none.
+func wallOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
 }
 
 // word keeps a field one field.
@@ -131,10 +143,41 @@ func (p *parser) line(line string) error {
 		if r.State > check.Unknown {
 			p.fail("no such state")
 		}
+		if p.fields != "" { // a core from before there were standings ends here
+			r.Standing = p.standing(r.State)
+		}
 		p.fit(len(p.book.States))
 		p.book.States = append(p.book.States, r)
 	}
 	return p.err
+}
+
+func (p *parser) standing(state check.State) check.Standing {
+	s := check.Standing{State: state, Attempt: p.small(), Attempts: p.small(), Hard: check.State(min(p.number(10), uint64(check.Unknown)))}
+	s.Since, s.HardSince = p.wall(), p.wallOrNone()
+	s.Flapping = p.word() == "true"
+	s, ok := s.WithFlaps(p.word())
+	if !ok {
+		p.fail("no states for flap detection")
+	}
+	return s
+}
+
+// small is a count of attempts.
+func (p *parser) small() int {
+	n := p.number(10)
+	if n < 1 || n > check.MaxAttempts {
+		p.fail("out of range")
+		return 1
+	}
+	return int(n)
+}
+
+func (p *parser) wallOrNone() time.Time {
+	if t := p.wall(); t.UnixNano() != 0 {
+		return t
+	}
+	return time.Time{}
 }
 
 func (p *parser) slot(s schedule.Slot) {

@@ -37,7 +37,34 @@ func testBook(c Clock) Book {
 		States: []check.Result{
 			{Check: "disk", State: check.Warning, Text: "DISK WARNING - \"/\" 91% used\tsoon full", Start: time.Unix(0, 1777636730000000001), Duration: 12 * time.Millisecond},
 			{Check: "late", State: check.OK, Start: time.Unix(0, 1777636800000000000), Duration: time.Millisecond},
+			{Check: "soft", State: check.Critical, Start: time.Unix(0, 1777636800000000000), Duration: time.Millisecond, Standing: softStanding()},
 		},
+	}
+}
+
+// softStanding is that of a check that is in its second attempt of three, after it flapped.
+func softStanding() check.Standing {
+	s, ok := check.Standing{
+		State: check.Critical, Attempt: 2, Attempts: 3, Hard: check.OK, Flapping: true,
+		Since: time.Unix(0, 1777636740000000000), HardSince: time.Unix(0, 1777600000000000000),
+	}.WithFlaps("000020200000101010000")
+	if !ok {
+		panic("no standing")
+	}
+	return s
+}
+
+// What a core wrote before there were standings is read for ever.
+func TestGoldenWithoutStandings(t *testing.T) {
+	old, err := os.ReadFile(filepath.Join("testdata", "book-1-before-standings"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := testBook(testClock())
+	want.States = want.States[:2]
+	got, err := parse(old, testClock())
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("read %+v, %v; want %+v", got, err, want)
 	}
 }
 
@@ -107,6 +134,9 @@ func TestParseRefuses(t *testing.T) {
 		"field missing":     sealed("every a 1000000000 1\n"),
 		"no cron":           sealed("cron a 1 2 \"\"\n"),
 		"unquoted":          sealed("state a 0 1 1 hello\n"),
+		"attempt 0":         sealed("state a 2 1 1 \"x\" 0 3 0 1 1 false 000000000000000000000\n"),
+		"no flaps":          sealed("state a 2 1 1 \"x\" 1 3 0 1 1 false\n"),
+		"short flaps":       sealed("state a 2 1 1 \"x\" 1 3 0 1 1 false 000\n"),
 		"state 4":           sealed("state a 4 1 1 \"x\"\n"),
 		"long text":         sealed("state a 0 1 1 \"" + strings.Repeat("x", 600) + "\"\n"),
 	} {

@@ -12,10 +12,13 @@ import (
 )
 
 // explainStart says for people why a plugin did not start and what to do.
-func explainStart(path string, err error) string {
+func explainStart(s Spec, err error) string {
+	path := s.Path
 	var missing *interpreterError
 	var account *accountError
 	switch {
+	case s.Dir != "" && !isFolder(s.Dir):
+		return fmt.Sprintf("cannot run %s: its working directory %s is no folder on this box", path, s.Dir)
 	case errors.As(err, &account):
 		return fmt.Sprintf("cannot run %s: %v", path, account)
 	case errors.As(err, &missing):
@@ -36,6 +39,11 @@ func explainStart(path string, err error) string {
 		return fmt.Sprintf("cannot run %s: the box is short of processes, files or memory: %v", path, root(err))
 	}
 	return fmt.Sprintf("cannot run %s: %v", path, root(err))
+}
+
+func isFolder(dir string) bool {
+	info, err := os.Stat(dir)
+	return err == nil && info.IsDir()
 }
 
 // root is the cause without the call's own words.

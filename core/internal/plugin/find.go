@@ -1,10 +1,12 @@
 package plugin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,10 +105,15 @@ func examine(path string) error {
 
 // Runner runs checks of kind plugin from the box's plugin directories.
 type Runner struct {
-	Dirs   []string // searched in order; empty = DefaultDirs
-	Dir    string   // working directory of the runs, "" = the root directory
-	Env    []string // for every run, NAME=VALUE
-	Output int64    // as in Spec
+	Dirs    []string          // searched in order; empty = DefaultDirs
+	Dir     string            // working directory of runs whose check names none, "" = the root directory
+	Env     []string          // for every run, NAME=VALUE
+	Output  int64             // as in Spec
+	RunAs   map[string]string // whom a plugin runs as; "" = all others; none = the agent's own user
+	Nice    int               // as in Spec
+	Rlimits Rlimits           // as in Spec
+	Macros  map[string]string // the box's own, see Macros
+	Slots   *Slots            // nil = none
 	// Catalog opens a plugin of the catalog, verified by the descriptor that it gives; nil = there is none.
 	Catalog func(name, hash string) (*os.File, error)
 }
@@ -118,14 +125,51 @@ func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due tim
 	}
 	path, file, err := r.program(c)
 	if err != nil {
-		return check.Result{Check: c.Name, State: check.Unknown, Text: err.Error(), Due: due, Start: time.Now(), Exit: -1, Trigger: t}
+		return refused(c, t, due, err)
 	}
 	if file != nil {
 		defer file.Close()
 	}
-	return Run(ctx, Spec{
-		Check: c.Name, Path: path, File: file, Args: c.Args, Env: r.Env, Dir: r.Dir, Timeout: c.Timeout, Output: r.Output, Trigger: t, Due: due,
-	}, out)
+	return r.run(ctx, c, path, file, t, due, out)
+}
+
+func refused(c check.Check, t check.Trigger, due time.Time, err error) check.Result {
+	return check.Result{Check: c.Name, State: check.Unknown, Text: err.Error(), Due: due, Start: time.Now(), Exit: -1, Trigger: t}
+}
+
+// RunFile is Run for a plugin that was found already.
+func (r Runner) RunFile(ctx context.Context, c check.Check, path string, t check.Trigger, due time.Time, out Output) check.Result {
+	return r.run(ctx, c, path, nil, t, due, out)
+}
+
+func (r Runner) run(ctx context.Context, c check.Check, path string, file *os.File, t check.Trigger, due time.Time, out Output) check.Result {
+	macros := Macros(c, path, r.Macros)
+	s := r.spec(c, path, check.Expand(c.Args, macros), t, due)
+	s.File, s.User, s.Macros = file, cmp.Or(c.User, r.RunAs[c.Plugin], r.RunAs[""]), macros
+	return Run(ctx, s, out)
+}
+
+// spec is a run as this box makes all of its own.
+func (r Runner) spec(c check.Check, path string, args []string, t check.Trigger, due time.Time) Spec {
+	return Spec{
+		Check: c.Name, Path: path, Args: args, Env: r.Env, Dir: cmp.Or(c.Dir, r.Dir), Timeout: c.Timeout, Output: r.Output,
+		User: c.User, Group: c.Group, Nice: r.Nice, Rlimits: r.Rlimits, Slots: r.Slots, Trigger: t, Due: due,
+	}
+}
+
+// Macros are those of one run, by name: what every run has (HOSTNAME, HOSTADDRESS, SERVICEDESC, USER1 = the plugin's directory), the check's
+// own, and the box's, which win.
+func Macros(c check.Check, path string, box map[string]string) map[string]string {
+	m := map[string]string{"SERVICEDESC": c.Name}
+	if path != "" {
+		m["USER1"] = filepath.Dir(path)
+	}
+	for name, value := range boxMacros() {
+		m[name] = value
+	}
+	maps.Copy(m, c.Macros)
+	maps.Copy(m, box)
+	return m
 }
 
 // program is the file to run: one of the box's own, or one of the catalog, opened.

@@ -56,6 +56,26 @@ func command(path string, args []string, first string, look func(string) (string
 	return path, args, nil
 }
 
+// byEnding is command for systems that read '#!' lines themselves, asked where a file has none: path itself where its ending says nothing.
+func byEnding(path string, args []string, look func(string) (string, error)) (string, []string, error) {
+	ending := strings.ToLower(filepath.Ext(path))
+	switch ending {
+	case ".bat", ".cmd":
+		return "", nil, &interpreterError{[]string{"cmd.exe"}}
+	}
+	i, ok := interpreters[ending]
+	if !ok {
+		return path, args, nil
+	}
+	var programs []string
+	for _, p := range i.programs {
+		if p = strings.TrimSuffix(p, ".exe"); p != "py" { // Windows' own launcher
+			programs = append(programs, p)
+		}
+	}
+	return interpreted(programs, append(append([]string{}, i.before...), path), args, look)
+}
+
 func interpreted(programs, before, args []string, look func(string) (string, error)) (string, []string, error) {
 	for _, p := range programs {
 		if found, err := look(p); err == nil {

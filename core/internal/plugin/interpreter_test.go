@@ -40,6 +40,31 @@ func TestCommand(t *testing.T) {
 	}
 }
 
+func TestByEnding(t *testing.T) {
+	look := func(name string) (string, error) {
+		if name == "bash" {
+			return "", errors.New("not there")
+		}
+		return "/usr/bin/" + name, nil
+	}
+	for _, c := range []struct{ path, want string }{
+		{"/p/c.py", "/usr/bin/python3 /p/c.py a"},
+		{"/p/c.SH", "/usr/bin/sh /p/c.SH a"},
+		{"/p/c.pl", "/usr/bin/perl /p/c.pl a"},
+		{"/p/c.ps1", "/usr/bin/pwsh -NoProfile -NonInteractive -ExecutionPolicy Bypass -File /p/c.ps1 a"},
+		{"/p/check_it", "/p/check_it a"},
+	} {
+		path, args, err := byEnding(c.path, []string{"a"}, look)
+		if got := strings.Join(append([]string{path}, args...), " "); err != nil || got != c.want {
+			t.Errorf("%s: %s, %v; want %s", c.path, got, err, c.want)
+		}
+	}
+	var missing *interpreterError
+	if _, _, err := byEnding("c.bat", nil, look); !errors.As(err, &missing) {
+		t.Errorf("a batch file: %v", err)
+	}
+}
+
 func TestShebang(t *testing.T) {
 	for line, want := range map[string]string{
 		"#!/bin/sh": "sh", "#! /usr/bin/perl -w": "perl -w", "#!/usr/bin/env ruby": "ruby", "#!/usr/bin/env": "", "#!": "", "": "", "echo": "",

@@ -19,13 +19,14 @@ var coreMark = sync.OnceValue(func() []string {
 })
 
 // EndOrphans kills what the runs of a core that is gone (killed, so it could not) have left on this box, and names it. Runs of living
-// cores are left alone, and so is everything in other pid namespaces. It reads every process's environment: for the start of a core, not for every day.
+// cores are left alone, and so is everything in other pid namespaces. It takes the slots of such cores away, and
+// reads every process's environment: for the start of a core, not for every day.
 func EndOrphans() []string {
 	home, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
 		return nil
 	}
-	var ended []found
+	ended := endDeadSlots()
 	for range sweepRounds { // what is killed may have forked in between
 		orphans := orphans(home)
 		if len(orphans) == 0 {

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
@@ -21,13 +22,12 @@ func (r Runner) runOwn(ctx context.Context, c check.Check, t check.Trigger, due 
 	if _, err := os.Stat(c.Command[0]); err == nil && c.User == "" { // what is not there is told by the start
 		if why := changeable(c.Command[0]); why != "" {
 			text := fmt.Sprintf("command %s refused: the agent runs as root, and %s", c.Command[0], why)
-			return check.Result{Check: c.Name, State: check.Unknown, Text: text, Due: due, Start: time.Now(), Exit: -1, Trigger: t}
+			return refused(c, t, due, errors.New(text))
 		}
 	}
-	return Run(ctx, Spec{
-		Check: c.Name, Path: c.Command[0], Args: c.Command[1:], Env: append(slices.Clone(r.Env), multiline), Dir: r.Dir, User: c.User, Group: c.Group,
-		Timeout: c.Timeout, Output: r.Output, Trigger: t, Due: due,
-	}, out)
+	s := r.spec(c, c.Command[0], c.Command[1:], t, due)
+	s.Env = append(slices.Clone(r.Env), multiline)
+	return Run(ctx, s, out)
 }
 
 // accountError: a plugin cannot run as the user it is meant to run as.

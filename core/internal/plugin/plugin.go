@@ -2,11 +2,12 @@
 // limits, ends its whole process tree at the deadline, and turns what came of it into a check.Result. Find and List
 // answer for the box's plugin directories.
 //
-// It keeps nothing between runs, decides nothing about when a run is due, and trusts no plugin: a run can take its own time
+// It keeps nothing between runs but empty slots (Slots), decides nothing about when a run is due, and trusts no plugin: a run can take its own time
 // and its own output, nothing else. What may run at all is decided in core/internal/config before anything comes here.
 //
-// A process tree is known by three things: the process group (and session) the plugin leads, the mark LIMPET_RUN in the
-// environment of all it starts, which on Linux finds those that left the group, and on Windows the job object. What sheds the mark as well is not found.
+// A process tree is known by its slot where there is one: on Linux a cgroup, which nothing leaves by itself; on Windows a job object. Elsewhere it
+// is known by the process group (and session) that the plugin leads, and on Linux by the mark LIMPET_RUN in the environment of all it starts,
+// which finds those that left the group; what sheds the mark as well is not found then.
 package plugin
 
 import (
@@ -24,29 +25,35 @@ const (
 	// MaxOutput bounds what is kept of stdout, and of stderr: large enough for every plugin known, small enough for many at once.
 	MaxOutput = 1 << 20
 	// Grace is the time between the request to end (SIGTERM) and the end (SIGKILL).
-	Grace = 2 * time.Second
+	Grace = 1500 * time.Millisecond
 	// Linger is how long a plugin's output is waited for after its own exit, while a child of it keeps the pipe open.
 	Linger = 200 * time.Millisecond
 	// killWait is how long a killed plugin is waited for: one that hangs in the kernel ends when that lets it.
-	killWait = time.Second
+	killWait = 300 * time.Millisecond
+	// crowdEvery is how often the processes of a run are counted where the kernel does not; what forks without end makes some thousand meanwhile.
+	crowdEvery = 100 * time.Millisecond
 )
 
 // Output takes what a plugin prints as it comes, at most MaxOutput of each stream. It is called from two goroutines, one a
-// stream, never after the run has returned; the data is the callee's to keep, not to change. It must not block.
+// stream, never after the run has returned; the data is good until it returns. It must not block.
 type Output = func(stderr bool, data []byte)
 
 // Spec is one run.
 type Spec struct {
-	Check   string        // the check's name, told to the plugin as LIMPET_CHECK
-	Path    string        // the plugin's file, absolute
-	File    *os.File      // the same file, opened: where the system can, what runs is this and not whatever lies at Path by then; nil = Path is run
-	Args    []string      // without the program's name
-	Env     []string      // NAME=VALUE, after the clean environment (see Environment) and winning over it
-	Dir     string        // working directory, "" = the root directory
-	User    string        // whom it runs as, a name or a number; "" = as this process. Only root can run others'
-	Group   string        // its group; "" = the user's
-	Timeout time.Duration // the process tree ends after it; 0 = check.DefaultTimeout
-	Output  int64         // bytes kept of each stream; 0 or more than MaxOutput = MaxOutput
+	Check   string            // the check's name, told to the plugin as LIMPET_CHECK
+	Path    string            // the plugin's file, absolute
+	File    *os.File          // the same file, opened: where the system can, what runs is this and not whatever lies at Path by then; nil = Path is run
+	Args    []string          // without the program's name
+	Env     []string          // NAME=VALUE, after the clean environment (see Environment) and winning over it
+	Dir     string            // working directory, "" = the root directory
+	User    string            // whom it runs as, a name or a number; "" = as this process. Only root can run others'
+	Group   string            // its group; "" = the user's
+	Nice    int               // value of the process group; 0 = the agent's
+	Rlimits Rlimits           // of each process
+	Slots   *Slots            // takes one of these, nil = none
+	Macros  map[string]string // by name, for its environment
+	Timeout time.Duration     // the process tree ends after it; 0 = check.DefaultTimeout
+	Output  int64             // bytes kept of each stream; 0 or more than MaxOutput = MaxOutput
 	Trigger check.Trigger
 	Due     time.Time // zero for a manual run
 }
@@ -61,6 +68,9 @@ func (s Spec) limit() int {
 
 // SignalInterrupted stands in Result.Signal of a run that its context cut off.
 const SignalInterrupted = "interrupted"
+
+// Rlimits are limits of a process by name: cpu (seconds), files, file_size and address_space (bytes). Others are refused by whoever reads them.
+type Rlimits map[string]uint64
 
 // Interrupted says that a result came from a run cut off by its context and not by the plugin or the deadline.
 func Interrupted(r check.Result) bool { return r.Signal == SignalInterrupted }
@@ -87,9 +97,15 @@ func Run(ctx context.Context, s Spec, out Output) check.Result {
 	o.cause = watch(ctx, p, s.Timeout)
 	o.duration = time.Since(o.start)
 	o.heldOpen = streams.wait(Linger)
-	o.left = p.killRest()
+	o.left, o.survivors = p.killRest()
 	o.stdout, o.stderr = streams.take()
 	o.state, o.gone = p.reap(killWait)
+	p.reapAdopted()
+	if p.slot != nil {
+		o.strike = p.slot.strike()
+		s.Slots.give(p.slot)
+	}
+	o.unheld = p.unheld
 	return o.result()
 }
 
@@ -100,22 +116,35 @@ const (
 	exited      cause = iota // the plugin itself
 	timedOut                 // its deadline
 	interrupted              // its context
+	crowding                 // the number of its processes
 )
 
-// watch waits for the plugin's own end and brings it about where time is up.
+// watch waits for the plugin's own end and brings it about where time is up, or the processes too many.
 func watch(ctx context.Context, p *process, timeout time.Duration) cause {
 	deadline := time.NewTimer(timeout)
 	defer deadline.Stop()
-	why := exited
-	select {
-	case <-p.ended:
-		return exited
-	case <-deadline.C:
-		why = timedOut
-	case <-ctx.Done():
-		why = interrupted
+	var crowd <-chan time.Time
+	if p.slot.counted() {
+		look := time.NewTicker(crowdEvery)
+		defer look.Stop()
+		crowd = look.C
 	}
-	if p.terminate() {
+	why, end := exited, false
+	for !end {
+		select {
+		case <-p.ended:
+			return exited
+		case <-deadline.C:
+			why, end = timedOut, true
+		case <-ctx.Done():
+			why, end = interrupted, true
+		case <-crowd:
+			if p.slot.crowded() {
+				why, end = crowding, true
+			}
+		}
+	}
+	if why != crowding && p.terminate() {
 		deadline.Reset(Grace)
 		select {
 		case <-p.ended:
@@ -145,7 +174,7 @@ func launch(ctx context.Context, s Spec, mark string, out Output) (*process, *st
 		return nil, nil, fmt.Errorf("make pipe: %w", err)
 	}
 	defer errW.Close()
-	p, err := startRetrying(ctx, s, mark, outW, errW)
+	p, err := startInSlot(ctx, s, mark, outW, errW)
 	if err != nil {
 		outR.Close()
 		errR.Close()
@@ -154,17 +183,32 @@ func launch(ctx context.Context, s Spec, mark string, out Output) (*process, *st
 	return p, readBoth(outR, errR, s.limit(), out), nil
 }
 
+// startInSlot starts the program in a slot where there is one, and where that does not work without.
+func startInSlot(ctx context.Context, s Spec, mark string, stdout, stderr *os.File) (*process, error) {
+	x := s.Slots.take()
+	p, err := startRetrying(ctx, s, mark, x, stdout, stderr)
+	if err == nil || x == nil {
+		return p, err
+	}
+	s.Slots.give(x)
+	if !slotFails(err) {
+		return nil, err
+	}
+	s.Slots.giveUp()
+	return startRetrying(ctx, s, mark, nil, stdout, stderr)
+}
+
 // What ETXTBSY costs: somebody still has the file open for writing, as an installer, or a fork that has not executed yet.
 const (
 	busyTries = 20
 	busyPause = 25 * time.Millisecond
 )
 
-func startRetrying(ctx context.Context, s Spec, mark string, stdout, stderr *os.File) (*process, error) {
+func startRetrying(ctx context.Context, s Spec, mark string, x *slot, stdout, stderr *os.File) (*process, error) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for try := 1; ; try++ {
-		p, err := start(s, mark, stdout, stderr)
+		p, err := start(s, mark, x, stdout, stderr)
 		if err == nil || !isBusy(err) || try == busyTries {
 			return p, err
 		}

@@ -29,6 +29,17 @@ func TestMain(m *testing.M) {
 	case "core": // an agent's core that runs a plugin that hangs
 		Run(context.Background(), Spec{Path: os.Getenv("HANGS"), Timeout: time.Minute}, func(_ bool, data []byte) { os.Stdout.Write(data) })
 		os.Exit(0)
+	case "eat": // memory, all of it written to
+		var all [][]byte
+		for range 4096 {
+			b := make([]byte, 1<<20)
+			for i := 0; i < len(b); i += 4096 {
+				b[i] = 1
+			}
+			all = append(all, b)
+		}
+		fmt.Println("OK - ate", len(all), "MiB")
+		os.Exit(0)
 	case "detach": // double fork: a child in a session of its own that ignores all and stays, holding stdout or not
 		c := exec.Command("/bin/sh", "-c", `trap "" TERM HUP INT; echo $$ > "$PIDFILE"; while :; do sleep 1; done`)
 		c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -46,7 +57,7 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Println("OK - detached")
 		if os.Getenv("HANG") != "" {
-			select {}
+			time.Sleep(time.Hour)
 		}
 		os.Exit(0)
 	}
@@ -73,12 +84,18 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	}
 }
 
+// inSlots are what runs get that name none.
+var inSlots *Slots
+
 func run(t *testing.T, s Spec, out Output) check.Result {
 	t.Helper()
 	if s.Timeout == 0 {
 		s.Timeout = 20 * time.Second
 	}
 	s.Check = "test"
+	if s.Slots == nil {
+		s.Slots = inSlots
+	}
 	return Run(t.Context(), s, out)
 }
 
@@ -379,6 +396,96 @@ func TestRunner(t *testing.T) {
 	}
 	if _, err := r.Find("check_none"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestMacros(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "check_mine"), "#!/bin/sh\necho \"$*\"; env | grep NAGIOS_ | sort\n", 0o755)
+	r := Runner{Dirs: []string{dir}, Macros: map[string]string{"USER2": "the box's"}}
+	host, _ := os.Hostname()
+	got := r.Run(t.Context(), check.Check{
+		Name: "m", Plugin: "check_mine", Args: []string{"$HOSTNAME$", "$USER1$", "$ARG1$", "$USER2$", "$NOSUCH$", "^a$"},
+		Macros: map[string]string{"ARG1": "one two", "USER2": "the hub's"},
+	}, check.Scheduled, time.Now(), nil)
+	if want := host + " " + dir + " one two the box's $NOSUCH$ ^a$"; got.Text != want {
+		t.Errorf("got %q, want %q", got.Text, want)
+	}
+	for _, want := range []string{"NAGIOS_ARG1=one two", "NAGIOS_ARG3=one two", "NAGIOS_ARG6=^a$", "NAGIOS_HOSTNAME=" + host, "NAGIOS_SERVICEDESC=m", "NAGIOS_USER1=" + dir,
+		"NAGIOS_USER2=the box's", "NAGIOS_HOSTADDRESS="} {
+		if strings.Count("\n"+got.Long, "\n"+want) != 1 {
+			t.Errorf("%q is not there once in %s", want, got.Long)
+		}
+	}
+}
+
+func TestWhomAPluginRunsAs(t *testing.T) {
+	dir := t.TempDir()
+	for d := dir; len(d) > len(os.TempDir()); d = filepath.Dir(d) {
+		os.Chmod(d, 0o755) // for others to look into
+	}
+	write(t, filepath.Join(dir, "check_who"), "#!/bin/sh\nid -un; echo $USER $LOGNAME; cd; pwd; id -G\n", 0o755)
+	c := check.Check{Name: "who", Plugin: "check_who"}
+	run := func(r Runner, c check.Check) check.Result {
+		r.Dirs = []string{dir}
+		return r.Run(t.Context(), c, check.Scheduled, time.Now(), nil)
+	}
+	if got := run(Runner{RunAs: map[string]string{"": "no-such-user"}}, c); got.State != check.Unknown || !strings.Contains(got.Text, "no-such-user") {
+		t.Errorf("got %+v", got)
+	}
+	nobody := c
+	nobody.User = "nobody"
+	if os.Geteuid() != 0 {
+		if got := run(Runner{}, nobody); got.State != check.Unknown || !strings.Contains(got.Text, "as user nobody") {
+			t.Errorf("got %+v", got)
+		}
+		t.Skip("NOT TESTED HERE: only root can start plugins as another user")
+	}
+	for name, got := range map[string]check.Result{
+		"the check":   run(Runner{RunAs: map[string]string{"": "daemon"}}, nobody),
+		"this plugin": run(Runner{RunAs: map[string]string{"": "daemon", "check_who": "nobody"}}, c),
+		"all":         run(Runner{RunAs: map[string]string{"": "nobody"}}, c),
+	} {
+		if got.Text != "nobody" || !strings.HasPrefix(got.Long, "nobody nobody\n") || strings.Contains(" "+got.Long+" ", " 0 ") {
+			t.Errorf("%s says: %+v", name, got)
+		}
+	}
+	if got := run(Runner{RunAs: map[string]string{"": "nobody"}}, check.Check{Name: "who", Plugin: "check_who", User: "root"}); got.Text != "root" {
+		t.Errorf("root again: %+v", got)
+	}
+}
+
+func TestWhereARunTakesPlace(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := script(t, "#!/bin/sh\npwd; nice; ulimit -t; ulimit -n\n")
+	before := run(t, Spec{Path: path}, nil)
+	niceBefore, _ := strconv.Atoi(strings.Split(before.Long, "\n")[0])
+	rlimits := Rlimits{}
+	if runtime.GOOS == "linux" {
+		rlimits = Rlimits{"cpu": 77, "files": 55}
+	}
+	body := "#!/bin/sh\nsleep 0.05; pwd; nice; ulimit -t; ulimit -n\n" // what takes no time is not held
+	got := run(t, Spec{Path: script(t, body), Dir: dir, Nice: niceBefore + 3, Rlimits: rlimits}, nil)
+	lines := strings.Split(got.Long, "\n")
+	if got.Text != dir || len(lines) != 3 || lines[0] != strconv.Itoa(niceBefore+3) || len(rlimits) > 0 && (lines[1] != "77" || lines[2] != "55") || len(got.Problems) > 0 {
+		t.Errorf("got %+v, before %+v", got, before)
+	}
+	if got := run(t, Spec{Path: path, Dir: filepath.Join(dir, "nothing")}, nil); got.State != check.Unknown || !strings.Contains(got.Text, "nothing") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAScriptWithoutAFirstLineRunsByItsEnding(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"check_a.sh": "echo \"sh $1\"; exit 1\n", "check_b.pl": "print \"perl $ARGV[0]\\n\"; exit 1;\n"} {
+		write(t, filepath.Join(dir, name), text, 0o755)
+		r := run(t, Spec{Path: filepath.Join(dir, name), Args: []string{"x"}}, nil)
+		if r.State != check.Warning || !strings.HasSuffix(r.Text, " x") {
+			t.Errorf("%s: got %+v", name, r)
+		}
 	}
 }
 

@@ -30,55 +30,107 @@ func (p *process) collect() {
 	}
 }
 
-// killRest ends what the plugin left behind and names it. After a run that started nothing that outlives it, this costs two or three
-// system calls.
-func (p *process) killRest() []string {
+// attributes starts a process right in its slot, so that nothing it starts is ever outside.
+func attributes(x *slot) *syscall.SysProcAttr {
+	if x == nil {
+		return &syscall.SysProcAttr{}
+	}
+	return &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: x.dir}
+}
+
+// kill ends the plugin, its group and what left it.
+func (p *process) kill() {
+	if p.slot != nil {
+		p.killed = append(p.killed, p.slot.inside()...)
+		p.slot.kill()
+		return
+	}
+	syscall.Kill(-p.pid, syscall.SIGKILL)
+	p.sweep()
+}
+
+// killRest ends what the plugin left behind, and names it: what ended, and what did not. After a run that started nothing that outlives it,
+// this costs one system call with a slot, and two or three without.
+func (p *process) killRest() (left, survivors []string) {
+	if p.slot == nil {
+		return p.killMarkedRest()
+	}
+	pids := p.slot.inside()
+	if len(pids) == 0 {
+		return nil, nil
+	}
+	all := named(pids, p.pid)
+	p.killed = append(p.killed, pids...)
+	remain := named(p.slot.kill(), p.pid)
+	return namesOf(all), namesOf(remain)
+}
+
+func named(pids []int, without int) []found {
+	var all []found
+	for _, pid := range pids {
+		if pid != without {
+			all = append(all, found{pid, commandName(pid)})
+		}
+	}
+	return all
+}
+
+func (p *process) killMarkedRest() (left, survivors []string) {
 	select {
 	case <-p.ended:
 	default:
-		return nil // watch has done what can be done
+		return nil, nil // watch has done what can be done
 	}
-	left := p.marked()
-	if len(left) > 0 {
-		syscall.Kill(-p.pid, syscall.SIGKILL)
-		p.sweep()
+	all := p.marked()
+	if len(all) == 0 {
+		return nil, nil
 	}
-	p.reapAdopted()
-	return namesOf(left)
+	syscall.Kill(-p.pid, syscall.SIGKILL)
+	return namesOf(all), namesOf(p.sweep())
 }
 
-// Rounds of a sweep: what is killed may have forked in between.
+// A sweep comes again and again, for what is killed may have forked in between; not for ever.
 const (
 	sweepRounds = 20
 	sweepPause  = 5 * time.Millisecond
 )
 
-// sweep kills every process with the run's mark until none is left.
-func (p *process) sweep() {
-	for range sweepRounds {
-		found := p.marked()
-		if len(found) == 0 {
-			return
+// sweep kills every process with the run's mark until none is left, and returns what remains. All of them are stopped before the first is killed:
+// what forks faster than we look cannot fork any more then.
+func (p *process) sweep() []found {
+	for round := range sweepRounds {
+		all := p.marked()
+		if len(all) == 0 {
+			return nil
 		}
-		for _, f := range found {
-			p.killMarked(f.pid)
+		if round > 0 {
+			for _, f := range all {
+				p.signalMarked(f.pid, syscall.SIGSTOP)
+			}
+			all = p.marked()
+		}
+		for _, f := range all {
+			p.signalMarked(f.pid, syscall.SIGKILL)
 		}
 		pause()
 	}
+	return p.marked()
 }
 
 func pause() { time.Sleep(sweepPause) }
 
-// killMarked kills through a descriptor of the process, so that it hits the very one whose mark was seen.
-func (p *process) killMarked(pid int) {
+// signalMarked sends through a descriptor of the process, so that it hits the very one whose mark was seen.
+func (p *process) signalMarked(pid int, sig syscall.Signal) {
 	x, err := os.FindProcess(pid)
 	if err != nil {
 		return
 	}
 	defer x.Release()
 	if hasMark(pid, p.mark) {
-		x.Kill()
-		p.killed = append(p.killed, pid)
+		x.Signal(sig)
+		if sig == syscall.SIGKILL {
+			p.killed = append(p.killed, pid)
+		}
 	}
 }
 

@@ -16,15 +16,18 @@ import (
 type process struct {
 	os    *os.Process
 	job   windows.Handle
+	slot  *slot
 	ended chan struct{}
 	state *os.ProcessState
+
+	unheld error // why a limit does not hold
 }
 
 // resume lets a process go that was created suspended; there is no documented call that needs no thread handle.
 var resume = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtResumeProcess")
 
 // start creates the process suspended, puts it into the job and lets it go, so that nothing it starts is outside.
-func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
+func start(s Spec, mark string, _ *slot, stdout, stderr *os.File) (*process, error) {
 	if s.User != "" || s.Group != "" {
 		return nil, &accountError{s.User, errors.ErrUnsupported}
 	}
@@ -37,7 +40,7 @@ func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
 		return nil, err
 	}
 	defer null.Close()
-	job, err := newJob()
+	job, err := newJob(s.Slots.Held())
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +65,9 @@ func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
 		return nil, err
 	}
 	x := &process{os: p, job: job, ended: make(chan struct{})}
+	if s.Nice != 0 || len(s.Rlimits) > 0 {
+		x.unheld = errors.New("nice and limits of a process are not for Windows")
+	}
 	go func() {
 		defer close(x.ended)
 		x.state, _ = p.Wait()
@@ -69,14 +75,22 @@ func start(s Spec, mark string, stdout, stderr *os.File) (*process, error) {
 	return x, nil
 }
 
-// newJob makes a job whose processes end with its last handle: ours.
-func newJob() (windows.Handle, error) {
+// newJob makes a job whose processes end with its last handle: ours. What of them goes beyond the limits cannot be had by them.
+func newJob(l Limits) (windows.Handle, error) {
 	job, err := windows.CreateJobObject(nil, nil)
 	if err != nil {
 		return 0, fmt.Errorf("create job object: %w", err)
 	}
 	info := windows.JOBOBJECT_EXTENDED_LIMIT_INFORMATION{
 		BasicLimitInformation: windows.JOBOBJECT_BASIC_LIMIT_INFORMATION{LimitFlags: windows.JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE},
+	}
+	if l.Memory > 0 {
+		info.BasicLimitInformation.LimitFlags |= windows.JOB_OBJECT_LIMIT_JOB_MEMORY
+		info.JobMemoryLimit = uintptr(l.Memory)
+	}
+	if l.Processes > 0 {
+		info.BasicLimitInformation.LimitFlags |= windows.JOB_OBJECT_LIMIT_ACTIVE_PROCESS
+		info.BasicLimitInformation.ActiveProcessLimit = uint32(l.Processes)
 	}
 	_, err = windows.SetInformationJobObject(job, windows.JobObjectExtendedLimitInformation, uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)))
 	if err != nil {
@@ -114,7 +128,7 @@ func (p *process) terminate() bool { return false }
 func (p *process) kill() { windows.TerminateJobObject(p.job, 1) }
 
 // killRest ends what is left of the job and says so.
-func (p *process) killRest() []string {
+func (p *process) killRest() (left, survivors []string) {
 	var info accounting
 	err := windows.QueryInformationJobObject(p.job, windows.JobObjectBasicAccountingInformation, uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)), nil)
 	windows.TerminateJobObject(p.job, 1)
@@ -122,12 +136,14 @@ func (p *process) killRest() []string {
 	select {
 	case <-p.ended:
 		if err == nil && info.ActiveProcesses > 0 {
-			return []string{fmt.Sprintf("%d processes", info.ActiveProcesses)}
+			return []string{fmt.Sprintf("%d processes", info.ActiveProcesses)}, nil
 		}
 	default: // the plugin itself, which watch has killed
 	}
-	return nil
+	return nil, nil
 }
+
+func (p *process) reapAdopted() {}
 
 func (p *process) reap(d time.Duration) (*os.ProcessState, bool) {
 	timer := time.NewTimer(d)

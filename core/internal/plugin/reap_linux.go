@@ -3,56 +3,51 @@ package plugin
 import (
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// reapAdopted reaps what has ended of the processes a plugin left to us, where orphans come to this process (PR_SET_CHILD_SUBREAPER).
-// Children that somebody here started, and waits for, are never touched: those either lead a session or are in this process's own,
-// adopted ones are in the session of a plugin. An adopted one that led a session of its own looks like the former; it is reaped when
-// nobody has asked for it in unclaimedFor.
+// reapAdopted reaps, after the plugin itself, what has ended of the processes it left to us, where orphans come to this process
+// (PR_SET_CHILD_SUBREAPER): its group, those that were killed by their numbers, and every few seconds any other.
 func (p *process) reapAdopted() {
-	self := os.Getpid()
-	own, err := unix.Getsid(0)
-	if err != nil {
-		return
-	}
-	for range sweepRounds {
-		dying := false
-		for _, pid := range candidates(p.pid) {
-			st, ok := statusOf(pid)
-			if !ok || st.parent != self || pid == p.pid || st.session == own {
-				continue
-			}
-			ours := slices.Contains(p.killed, pid)
-			if !ours && st.session == pid {
-				if st.zombie {
-					unclaimed.note(pid, st.born)
-				}
-				continue
-			}
-			got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
-			dying = dying || err == nil && got == 0 && (ours || st.session == p.pid)
-		}
-		if !dying {
+	for {
+		if got, err := unix.Wait4(-p.pid, nil, unix.WNOHANG, nil); err != nil || got <= 0 {
 			break
 		}
-		pause()
 	}
-	unclaimed.reap(time.Now())
+	for _, pid := range p.killed {
+		if pid != p.pid {
+			unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		}
+	}
+	strays.look(time.Now())
 }
 
-// unclaimedFor is long after anybody who started a process would have asked how it ended.
-const unclaimedFor = 10 * time.Second
+const (
+	// straysEvery is how often all of this process's children are looked at while plugins run.
+	straysEvery = 2 * time.Second
+	// unclaimedFor is long after anybody who started a process would have asked how it ended.
+	unclaimedFor = 10 * time.Second
+	// maxStrays bounds the table; what does not fit stays a zombie until a place is free.
+	maxStrays = 1024
+)
 
-// unclaimed are zombies among this process's children that may be nobody's. It is one table, as a process has one set of children.
-var unclaimed zombies
+// strays are zombies among this process's children that may be nobody's. It is one table, as a process has one set of children.
+//
+// Children that somebody here started, and waits for, are never touched: those either lead a session or are in this process's own; adopted
+// ones are in the session of a plugin. An adopted one that led a session of its own looks like the former; it is reaped when nobody has
+// asked for it in unclaimedFor.
+var strays zombies
 
 type zombies struct {
-	mu   sync.Mutex // guards seen
-	seen []zombie
+	mu     sync.Mutex // guards what follows
+	looked time.Time
+	later  bool // a look is planned
+	seen   []zombie
 }
 
 type zombie struct {
@@ -61,29 +56,85 @@ type zombie struct {
 	since time.Time
 }
 
-// maxUnclaimed bounds the table; what does not fit stays a zombie until this process ends.
-const maxUnclaimed = 1024
-
-func (z *zombies) note(pid int, born string) {
+// look reaps what is surely nobody's, unless it did so just now, and comes again as long as there is something to wait for.
+func (z *zombies) look(now time.Time) {
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	known := func(x zombie) bool { return x.pid == pid && x.born == born }
-	if len(z.seen) < maxUnclaimed && !slices.ContainsFunc(z.seen, known) {
-		z.seen = append(z.seen, zombie{pid, born, time.Now()})
+	if now.Sub(z.looked) < straysEvery {
+		z.plan()
+		return
+	}
+	z.looked = now
+	own, err := unix.Getsid(0)
+	if err != nil {
+		return
+	}
+	z.forget()
+	for _, pid := range children() {
+		st, ok := statusOf(pid)
+		switch {
+		case !ok || !st.zombie || st.parent != os.Getpid() || st.session == own:
+		case st.session != pid || z.overdue(pid, st.born, now):
+			unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		}
+	}
+	if len(z.seen) > 0 {
+		z.plan()
 	}
 }
 
-// reap reaps those that have been zombies for long, and forgets those that are none any more.
-func (z *zombies) reap(now time.Time) {
-	z.mu.Lock()
-	defer z.mu.Unlock()
-	z.seen = slices.DeleteFunc(z.seen, func(x zombie) bool {
-		if now.Sub(x.since) < unclaimedFor {
-			return false
-		}
-		if st, ok := statusOf(x.pid); ok && st.zombie && st.born == x.born && st.parent == os.Getpid() {
-			unix.Wait4(x.pid, nil, unix.WNOHANG, nil)
-		}
-		return true
+// plan has look come again in a while. mu is held.
+func (z *zombies) plan() {
+	if z.later {
+		return
+	}
+	z.later = true
+	time.AfterFunc(straysEvery, func() {
+		z.mu.Lock()
+		z.later = false
+		z.mu.Unlock()
+		z.look(time.Now())
 	})
+}
+
+// overdue says whether a zombie has been seen for long, and notes it. mu is held.
+func (z *zombies) overdue(pid int, born string, now time.Time) bool {
+	for _, x := range z.seen {
+		if x.pid == pid && x.born == born {
+			return now.Sub(x.since) >= unclaimedFor
+		}
+	}
+	if len(z.seen) < maxStrays {
+		z.seen = append(z.seen, zombie{pid, born, now})
+	}
+	return false
+}
+
+// forget drops those that are zombies no more. mu is held.
+func (z *zombies) forget() {
+	z.seen = slices.DeleteFunc(z.seen, func(x zombie) bool {
+		st, ok := statusOf(x.pid)
+		return !ok || !st.zombie || st.born != x.born
+	})
+}
+
+// children lists the numbers of this process's children, whichever thread they hang from.
+func children() []int {
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, t := range tasks {
+		text, err := os.ReadFile("/proc/self/task/" + t.Name() + "/children")
+		if err != nil && os.IsNotExist(err) && t == tasks[0] { // a kernel without that file
+			return listProcesses(func(int) bool { return true })
+		}
+		for word := range strings.FieldsSeq(string(text)) {
+			if pid, err := strconv.Atoi(word); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
 }

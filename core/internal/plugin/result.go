@@ -12,17 +12,20 @@ import (
 
 // outcome is all that is known of a run; result judges it.
 type outcome struct {
-	spec     Spec
-	start    time.Time
-	duration time.Duration
-	startErr error // it never ran
-	cause    cause
-	stdout   captured
-	stderr   captured
-	heldOpen bool     // output was still held open by another process
-	left     []string // processes that were still there, named
-	state    *os.ProcessState
-	gone     bool // the plugin itself has ended
+	spec      Spec
+	start     time.Time
+	duration  time.Duration
+	startErr  error // it never ran
+	cause     cause
+	stdout    captured
+	stderr    captured
+	heldOpen  bool     // output was still held open by another process
+	left      []string // processes that were still there, named
+	survivors []string // those of them that could not be ended
+	strike    strike
+	unheld    error // why a limit of the spec does not hold
+	state     *os.ProcessState
+	gone      bool // the plugin itself has ended
 }
 
 // maxStderr is what a problem line quotes of stderr.
@@ -31,7 +34,7 @@ const maxStderr = 1 << 10
 func (o *outcome) result() check.Result {
 	r := check.Result{Check: o.spec.Check, State: check.Unknown, Due: o.spec.Due, Start: o.start, Duration: o.duration, Exit: -1, Trigger: o.spec.Trigger}
 	if o.startErr != nil {
-		r.Text = explainStart(o.spec.Path, o.startErr)
+		r.Text = explainStart(o.spec, o.startErr)
 		return r
 	}
 	cut := o.stdout.dropped > 0 || !o.gone || o.cause != exited
@@ -54,6 +57,10 @@ func (o *outcome) judge(r *check.Result) {
 	case o.cause == interrupted:
 		r.Signal = SignalInterrupted
 		o.override(r, "cut off: the agent is stopping")
+	case o.cause == crowding:
+		o.override(r, fmt.Sprintf("ended by the agent: more than %d processes at once (limit.run_processes)", o.spec.Slots.most()))
+	case o.strike.oom && r.Signal == "SIGKILL":
+		o.override(r, fmt.Sprintf("ended by the kernel: it took more than %s of memory (limit.run_memory)", size(o.spec.Slots.Held().Memory)))
 	case r.Signal != "":
 		o.override(r, "the plugin was ended by "+r.Signal)
 	default:
@@ -127,13 +134,25 @@ func (o *outcome) remark(r *check.Result) {
 	}{{"stdout", o.stdout}, {"stderr", o.stderr}} {
 		if s.got.dropped > 0 {
 			r.Truncated = true
-			r.Problems = append(r.Problems, fmt.Sprintf("%s: %d bytes, the first %d kept", s.name, int64(len(s.got.data))+s.got.dropped, len(s.got.data)))
+			r.Problems = append(r.Problems, fmt.Sprintf("%s: %d bytes, the first %d kept", s.name, s.got.within()+s.got.dropped, s.got.within()))
 		}
 	}
 	if len(o.left) > 0 {
 		r.Problems = append(r.Problems, "left behind by the plugin and ended: "+strings.Join(o.left, ", "))
 	} else if o.heldOpen && o.cause == exited {
 		r.Problems = append(r.Problems, "another process held the plugin's output open after its end: what it prints there is not read")
+	}
+	if len(o.survivors) > 0 {
+		r.Problems = append(r.Problems, "could not be ended and may still be there: "+strings.Join(o.survivors, ", "))
+	}
+	if o.strike.oom && r.Signal != "SIGKILL" {
+		r.Problems = append(r.Problems, fmt.Sprintf("the kernel killed something of it at the memory limit of %s (limit.run_memory)", size(o.spec.Slots.Held().Memory)))
+	}
+	if o.strike.forks > 0 {
+		r.Problems = append(r.Problems, fmt.Sprintf("the kernel refused it %d times more than %d processes (limit.run_processes)", o.strike.forks, o.spec.Slots.Held().Processes))
+	}
+	if o.unheld != nil {
+		r.Problems = append(r.Problems, "a limit does not hold: "+o.unheld.Error())
 	}
 	if !o.gone {
 		r.Problems = append(r.Problems, "the plugin is still there although it was killed: it hangs in the kernel (a dead disk or network file system?)")

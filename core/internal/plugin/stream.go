@@ -9,14 +9,19 @@ import (
 // captured is what one stream said.
 type captured struct {
 	data    []byte
+	passed  int64 // bytes after data that were within the limit, and not kept
 	dropped int64 // bytes beyond the limit, read and thrown away
 }
 
-// stream reads one pipe to its end, keeps the first bytes up to its limit and throws the rest away, so that the plugin never
-// waits for us.
+// within is how many bytes came within the limit.
+func (c captured) within() int64 { return int64(len(c.data)) + c.passed }
+
+// stream reads one pipe to its end, keeps the first bytes, passes on those up to its limit and throws the rest away, so that the plugin
+// never waits for us.
 type stream struct {
 	pipe   *os.File
-	limit  int // bytes kept
+	limit  int // bytes passed on; what comes after them is dropped
+	kept   int // bytes kept of those
 	stderr bool
 	done   chan struct{} // closed when nothing more will come
 
@@ -25,17 +30,21 @@ type stream struct {
 	out Output // nil once taken
 }
 
-// firstRead is the first buffer: most plugins print a line or two.
-const firstRead = 2 << 10
+const (
+	// firstRead is the first buffer: most plugins print a line or two.
+	firstRead = 2 << 10
+	// keptStderr is kept of stderr: a result quotes its beginning. All up to the limit goes to who listens.
+	keptStderr = 4 << 10
+)
 
 func (s *stream) read() {
 	defer close(s.done)
 	defer s.pipe.Close()
-	buf := make([]byte, min(firstRead, s.limit))
+	buf := make([]byte, min(firstRead, s.kept))
 	full := 0 // of buf, kept
-	for full < s.limit {
+	for full < s.kept {
 		if full == len(buf) {
-			bigger := make([]byte, min(4*len(buf), s.limit))
+			bigger := make([]byte, min(4*len(buf), s.kept))
 			copy(bigger, buf)
 			buf = bigger
 		}
@@ -48,7 +57,7 @@ func (s *stream) read() {
 			return
 		}
 	}
-	s.discard()
+	s.pass()
 }
 
 // keep publishes what has been read so far; bytes once published are never written again.
@@ -61,12 +70,26 @@ func (s *stream) keep(all, chunk []byte) {
 	}
 }
 
-func (s *stream) discard() {
-	scratch := make([]byte, 64<<10)
-	for {
-		n, err := s.pipe.Read(scratch)
+// scratches are what is read into without being kept.
+var scratches = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// pass reads what is not kept any more.
+func (s *stream) pass() {
+	scratch := scratches.Get().(*[64 << 10]byte)
+	defer scratches.Put(scratch)
+	for left := s.limit - s.kept; ; {
+		n, err := s.pipe.Read(scratch[:])
 		s.mu.Lock()
-		s.got.dropped += int64(n)
+		if on := min(n, left); on > 0 {
+			left -= on
+			if s.out != nil {
+				s.out(s.stderr, scratch[:on])
+			}
+			s.got.passed += int64(on)
+			s.got.dropped += int64(n - on)
+		} else {
+			s.got.dropped += int64(n)
+		}
 		s.mu.Unlock()
 		if err != nil {
 			return
@@ -87,8 +110,8 @@ type streams struct{ stdout, stderr *stream }
 
 func readBoth(stdout, stderr *os.File, limit int, out Output) *streams {
 	s := &streams{
-		stdout: &stream{pipe: stdout, limit: limit, done: make(chan struct{}), out: out},
-		stderr: &stream{pipe: stderr, limit: limit, stderr: true, done: make(chan struct{}), out: out},
+		stdout: &stream{pipe: stdout, limit: limit, kept: limit, done: make(chan struct{}), out: out},
+		stderr: &stream{pipe: stderr, limit: limit, kept: min(limit, keptStderr), stderr: true, done: make(chan struct{}), out: out},
 	}
 	go s.stdout.read()
 	go s.stderr.read()

@@ -37,7 +37,7 @@ func TestWhatLeftTheGroupEndsToo(t *testing.T) {
 		{"after the plugin's own end, output closed", nil, check.OK},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
+		inBoth(t, c.name, func(t *testing.T) {
 			r, pid := detached(t, 3*time.Second, c.env...)
 			if alive(pid) {
 				t.Errorf("process %d survived", pid)
@@ -52,16 +52,45 @@ func TestWhatLeftTheGroupEndsToo(t *testing.T) {
 	}
 }
 
+// inBoth runs a test with the marks alone and in slots; where the system has none, that is said aloud.
+func inBoth(t *testing.T, name string, f func(t *testing.T)) {
+	t.Run(name+"/marks", f)
+	t.Run(name+"/slots", func(t *testing.T) {
+		inSlots = openSlots(t, Limits{})
+		defer func() { inSlots = nil }()
+		f(t)
+	})
+}
+
+func openSlots(t *testing.T, l Limits) *Slots {
+	t.Helper()
+	s, err := OpenSlots(l)
+	if err != nil {
+		t.Skipf("NOT TESTED HERE: %v (make test-limits does, in a machine of its own)", err)
+	}
+	t.Cleanup(func() {
+		s.Close()
+		if _, err := os.Stat(s.dir); err == nil {
+			t.Errorf("%s is still there", s.dir)
+		}
+	})
+	return s
+}
+
 func TestAdoptedOrphansAreReaped(t *testing.T) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		t.Fatal(err)
 	}
 	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
-	unclaimed.seen = nil                  // of earlier tests: one run may see another's plugin just before it is reaped
+	strays.mu.Lock()
+	strays.seen, strays.later = nil, true // of earlier tests, and nothing comes by itself
+	strays.mu.Unlock()
 	innocent := exec.Command("/bin/true") // a zombie that somebody here will ask for
 	if err := innocent.Start(); err != nil {
 		t.Fatal(err)
 	}
+	inSlots = nil
+	defer func() { inSlots = nil }()
 	for _, body := range []string{
 		`echo OK; sleep 600 &`,
 		`echo OK; ( : & ) ; ( sleep 0.01 & ); sleep 0.1`,
@@ -76,14 +105,21 @@ func TestAdoptedOrphansAreReaped(t *testing.T) {
 	if r, _ := detached(t, 3*time.Second, "HANG=1"); !r.TimedOut {
 		t.Errorf("got %+v", r)
 	}
-	if len(unclaimed.seen) != 1 {
-		t.Errorf("unclaimed %v, want the session leader", unclaimed.seen)
+	look := func(at time.Time) int {
+		strays.looked = time.Time{}
+		strays.look(at)
+		return len(strays.seen)
 	}
-	unclaimed.reap(time.Now())
-	if len(unclaimed.seen) != 1 {
+	if n := look(time.Now()); n != 1 {
+		t.Errorf("unclaimed %v, want the session leader", strays.seen)
+	}
+	if n := look(time.Now().Add(unclaimedFor / 2)); n != 1 {
 		t.Error("reaped before anybody could have asked for it")
 	}
-	unclaimed.reap(time.Now().Add(2 * unclaimedFor))
+	look(time.Now().Add(2 * unclaimedFor))
+	if n := look(time.Now().Add(2 * unclaimedFor)); n != 0 {
+		t.Errorf("still noted: %v", strays.seen)
+	}
 	if err := innocent.Wait(); err != nil {
 		t.Errorf("somebody else's child was reaped: %v", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"container/heap"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -54,7 +56,7 @@ func (s *Schedule) HandOver(ctx context.Context) (Plan, error) {
 		}
 		p = st.snapshot()
 		st.mode = draining
-		for f := st.queue.take(); f != nil; f = st.queue.take() {
+		for f := st.lanes.take(); f != nil; f = st.lanes.take() {
 			st.drop(f, fmt.Errorf("%w: it hands over to a newer one, ask again", ErrStopped))
 		}
 		st.drain()
@@ -115,12 +117,18 @@ func (st *state) activate(now time.Time, p Plan) {
 	for _, s := range p.Slots {
 		slots[s.Name] = s
 	}
+	var fresh []*entry
 	for name, e := range st.entries {
 		if s, ok := slots[name]; ok && e.resume(s, e.splay(st.options.Fingerprint), now, st.wall()) {
 			heap.Push(&st.due, e)
+			st.settle(e, now, st.wall())
 		} else {
-			st.plan(e, now)
+			fresh = append(fresh, e)
 		}
+	}
+	slices.SortFunc(fresh, func(a, b *entry) int { return strings.Compare(a.check.Name, b.check.Name) })
+	for _, e := range fresh { // after those that have their places
+		st.plan(e, now)
 	}
 	for _, f := range p.Flights {
 		st.flights[f.Name] = &flight{name: f.Name, start: f.Start, started: true, tee: newTee(), elsewhere: make(chan struct{})}

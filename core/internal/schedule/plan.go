@@ -3,7 +3,6 @@ package schedule
 import (
 	"fmt"
 	"hash/fnv"
-	"slices"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -24,11 +23,15 @@ const (
 // entry is one check and when it is next due.
 type entry struct {
 	check   check.Check
-	times   cron.Times // of a cron check
-	slot    time.Time  // wall time of its next cron time; zero: none
-	anchor  time.Time  // of an interval check: one of its slots, monotonic
-	next    time.Time  // monotonic; meaningful while in the heap
-	index   int        // in the heap, -1 when not
+	times   cron.Times    // of a cron check
+	slot    time.Time     // wall time of its next cron time; zero: none
+	first   time.Time     // of a cron check that runs at the start too: that run, monotonic, until it is due
+	phase   time.Duration // of an interval check, in the crowd
+	placed  bool          // it is counted there
+	anchor  time.Time     // of an interval check: one of its slots, monotonic
+	next    time.Time     // monotonic; meaningful while in the heap
+	index   int           // in the heap, -1 when not
+	slow    bool          // its last run took long
 	skipped uint64
 }
 
@@ -45,12 +48,16 @@ func newEntry(c check.Check) (*entry, error) {
 	return e, err
 }
 
-// begin plans an entry that is new at now. false: it is never due.
-func (e *entry) begin(fingerprint string, now, wall time.Time) bool {
+// begin plans an entry that is new at now, with the place h. false: it is never due.
+func (e *entry) begin(h uint64, now, wall time.Time) bool {
 	if e.check.Cron != "" {
-		return e.planCron(now, wall, wall)
+		due := e.planCron(now, wall, wall)
+		if e.check.AtStart {
+			e.first = now.Add(spread(h, firstWithin))
+			e.next = e.first
+		}
+		return due || e.check.AtStart
 	}
-	h := e.splay(fingerprint)
 	e.anchor = now.Add(untilPhase(h, e.check.Every, wall))
 	e.next = now.Add(spread(h, min(firstWithin, e.check.Every)))
 	return true
@@ -62,10 +69,14 @@ func splay(fingerprint, name string) uint64 {
 	h.Write([]byte(fingerprint))
 	h.Write([]byte{0})
 	h.Write([]byte(name))
-	x := h.Sum64()
-	x ^= x >> 33 // FNV's low bits alone are poorly mixed for names that differ in their last letter
+	return mix(h.Sum64()) // FNV's low bits alone are poorly mixed for names that differ in their last letter
+}
+
+func mix(x uint64) uint64 {
+	x ^= x >> 33
 	x *= 0xff51afd7ed558ccd
-	return x ^ x>>33
+	x ^= x >> 33
+	return x
 }
 
 // splay is the check's place among all. The default checks of a box share one: together they cost two milliseconds, and one wake-up,
@@ -125,17 +136,14 @@ func (e *entry) planCron(now, wall, after time.Time) bool {
 
 // stepped plans a cron check anew after the wall clock was stepped by so much.
 func (e *entry) stepped(now, wall time.Time, by time.Duration) bool {
+	if !e.first.IsZero() {
+		return true // in a moment; then it is planned anyway
+	}
 	if by.Abs() > stepMadeUp {
 		return e.planCron(now, wall, wall)
 	}
 	e.next = now.Add(max(0, e.slot.Sub(wall))) // jumped over: due now; moved away: waited for
 	return true
-}
-
-func same(a, b check.Check) bool {
-	return slices.Equal(a.Args, b.Args) && slices.Equal(a.Command, b.Command) && a.User == b.User && a.Group == b.Group &&
-		a.Name == b.Name && a.Builtin == b.Builtin && a.Plugin == b.Plugin && a.Hash == b.Hash && a.Every == b.Every && a.Cron == b.Cron &&
-		a.Timeout == b.Timeout && a.Default == b.Default
 }
 
 // dueHeap orders entries by next (container/heap).

@@ -1,13 +1,13 @@
 // Package schedule decides when each check runs: a heap of due times, a phase of its own for every check, one run of a check
-// at a time, a cap on all runs with a fair queue, and run-now.
+// at a time, lanes with a cap and a fair queue each, and run-now.
 //
 // One goroutine (Loop) owns all of it; every method sends to that goroutine. Each run has a goroutine of its own, which also
 // delivers the result. The package starts no program (that is Runner's) and keeps no result. It sleeps on one timer and
 // wakes only when something is due.
 //
 // Intervals are counted on the monotonic clock, so a step of the wall clock neither skips nor doubles anything. The phase of a check is
-// hash(fingerprint, name) modulo its interval, on the wall clock of the moment it was added: it stays the same over restarts, and one check is
-// spread over the fleet. Cron expressions mean the wall clock: after a step of up to three hours a time that was jumped over is made
+// hash(fingerprint, name) modulo its interval, or one of seven more such hashes where the box has many checks there (crowd), on the wall clock of the moment
+// it was added: it stays the same over restarts with the same checks, and one check is spread over the fleet. Cron expressions mean the wall clock: after a step of up to three hours a time that was jumped over is made
 // up for once, and none is run twice; after a greater one, which is a clock being set right, times are counted from the new one.
 package schedule
 
@@ -26,7 +26,7 @@ import (
 const DefaultConcurrency = 32
 
 // Runner makes one run and returns its result. It must end soon after its context has. out is never nil, may be called from several
-// goroutines, does not block, and keeps the data.
+// goroutines, does not block, and keeps nothing of the data.
 type Runner interface {
 	Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(stderr bool, data []byte)) check.Result
 }
@@ -34,7 +34,7 @@ type Runner interface {
 // Options say how a Schedule works.
 type Options struct {
 	Fingerprint string // of the agent: spreads the phases of one check over the fleet
-	Concurrency int    // 0 = DefaultConcurrency
+	Concurrency int    // of each lane but the slow one, which has slowTimes as much; 0 = DefaultConcurrency
 	Runner      Runner
 	// Deliver takes every result, scheduled or manual, once, in the run's own goroutine; the check counts as running until it
 	// returns. Its context never ends: a result that is there is to be kept even while the agent stops.

@@ -3,6 +3,7 @@ package schedule
 import (
 	"container/heap"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -24,8 +25,10 @@ type flight struct {
 	trigger check.Trigger
 	due     time.Time // monotonic, zero for a manual run
 	dueWall time.Time
+	lane    lane
 	started bool
 	start   time.Time // wall and monotonic, once started
+	landed  bool
 	tee     *tee
 	// elsewhere is set for a run that the core before this one finishes, and closed when it has.
 	elsewhere chan struct{}
@@ -41,8 +44,9 @@ type state struct {
 	due     dueHeap
 	crons   int                // entries with a cron expression
 	flights map[string]*flight // by name: one check is never run twice at once
+	crowd   crowd
 	running int
-	queue   queue
+	lanes   lanes
 	idle    []chan struct{} // closed when nothing runs
 	shift   time.Duration   // wall clock less monotonic clock, from origin
 	origin  time.Time
@@ -52,7 +56,7 @@ type state struct {
 }
 
 func newState(o Options) *state {
-	st := &state{options: o, mode: active, entries: map[string]*entry{}, flights: map[string]*flight{}, origin: time.Now()}
+	st := &state{options: o, mode: active, entries: map[string]*entry{}, flights: map[string]*flight{}, crowd: crowd{}, lanes: newLanes(o.Concurrency), origin: time.Now()}
 	if o.Standby {
 		st.mode = standby
 	}
@@ -74,13 +78,13 @@ func (st *state) set(wanted map[string]*entry, now time.Time) {
 			st.remove(e)
 		}
 	}
-	for name, e := range wanted {
-		old := st.entries[name]
-		if old != nil && same(old.check, e.check) {
+	for _, name := range slices.Sorted(maps.Keys(wanted)) { // in this order, so that the same checks find the same places
+		e, old := wanted[name], st.entries[name]
+		if old != nil && old.check.Equal(e.check) {
 			continue
 		}
 		if old != nil {
-			e.skipped = old.skipped
+			e.skipped, e.slow = old.skipped, old.slow
 			st.forget(old)
 		}
 		st.entries[name] = e
@@ -94,9 +98,27 @@ func (st *state) set(wanted map[string]*entry, now time.Time) {
 }
 
 func (st *state) plan(e *entry, now time.Time) {
-	if e.begin(st.options.Fingerprint, now, st.wall()) {
+	wall := st.wall()
+	h := e.splay(st.options.Fingerprint)
+	if e.check.Cron == "" && !e.check.Default {
+		h = st.crowd.choose(h, e.check.Every)
+	}
+	if e.begin(h, now, wall) {
 		heap.Push(&st.due, e)
 	}
+	st.settle(e, now, wall)
+}
+
+// settle notes where an interval check has its place. The default checks of a box are in one place on purpose.
+func (st *state) settle(e *entry, now, wall time.Time) {
+	if e.check.Cron != "" || e.check.Default {
+		return
+	}
+	every := int64(e.check.Every)
+	phase := (wall.UnixNano() + int64(e.anchor.Sub(now))) % every
+	e.phase = time.Duration((phase + every) % every)
+	st.crowd.add(e.phase, e.check.Every, 1)
+	e.placed = true
 }
 
 // remove drops an entry and what of it waits; what runs is finished.
@@ -115,11 +137,15 @@ func (st *state) forget(e *entry) {
 	if e.check.Cron != "" {
 		st.crons--
 	}
+	if e.placed {
+		st.crowd.add(e.phase, e.check.Every, -1)
+		e.placed = false
+	}
 }
 
 // drop ends a flight that has not started.
 func (st *state) drop(f *flight, err error) {
-	st.queue.remove(f)
+	st.lanes[f.lane].queue.remove(f)
 	delete(st.flights, f.name)
 	f.tee.finish(check.Result{}, err)
 }
@@ -129,7 +155,7 @@ func (st *state) drain() {
 	for _, e := range slices.Clone(st.due) {
 		heap.Remove(&st.due, e.index)
 	}
-	for f := st.queue.take(); f != nil; f = st.queue.take() {
+	for f := st.lanes.take(); f != nil; f = st.lanes.take() {
 		if f.trigger == check.Scheduled {
 			st.skip(st.entries[f.name], 1)
 		}
@@ -155,14 +181,17 @@ func (st *state) advance(now time.Time) (time.Duration, bool) {
 		st.fire(st.due[0], now)
 	}
 	st.fill(now)
-	if len(st.due) == 0 {
-		return 0, false
+	wait, some := st.lanes.wait(now)
+	if len(st.due) > 0 {
+		next := st.due[0].next.Sub(now)
+		if st.crons > 0 {
+			next = min(next, cronLook)
+		}
+		if !some || next < wait {
+			wait, some = next, true
+		}
 	}
-	wait := st.due[0].next.Sub(now)
-	if st.crons > 0 {
-		wait = min(wait, cronLook)
-	}
-	return wait, true
+	return wait, some
 }
 
 // noticeStep plans the cron checks anew when the wall clock was stepped.
@@ -191,7 +220,12 @@ func (st *state) fire(e *entry, now time.Time) {
 	var due, dueWall time.Time
 	again := true
 	wall := st.wall()
-	if e.check.Cron != "" {
+	switch {
+	case !e.first.IsZero():
+		due, dueWall = e.first, wall.Add(e.first.Sub(now))
+		e.first = time.Time{}
+		again = e.planCron(now, wall, wall)
+	case e.check.Cron != "":
 		if e.slot.After(wall) { // slewed while we slept: not there yet
 			e.next = now.Add(e.slot.Sub(wall))
 			heap.Fix(&st.due, e.index)
@@ -199,7 +233,7 @@ func (st *state) fire(e *entry, now time.Time) {
 		}
 		due, dueWall = e.next, e.slot
 		again = e.planCron(now, wall, wall)
-	} else {
+	default:
 		var missed uint64
 		due, missed = e.pass(now)
 		dueWall = wall.Add(due.Sub(now))
@@ -226,19 +260,22 @@ func (st *state) skip(e *entry, n uint64) {
 
 func (st *state) enqueue(f *flight) {
 	f.tee = newTee()
+	f.lane = laneOf(st.entries[f.name])
 	st.flights[f.name] = f
-	st.queue.add(f)
+	st.lanes[f.lane].queue.add(f)
 }
 
-// fill starts waiting runs up to the cap.
+// fill starts waiting runs up to the caps.
 func (st *state) fill(now time.Time) {
-	for st.running < st.options.Concurrency {
-		f := st.queue.take()
+	st.lanes.sort(now)
+	for {
+		f := st.lanes.next()
 		if f == nil {
 			return
 		}
 		e := st.entries[f.name] // a check that is removed takes its waiting run along
 		f.started, f.start = true, now
+		st.lanes.enter(f)
 		st.running++
 		st.runs++
 		if f.trigger == check.Scheduled {
@@ -251,7 +288,11 @@ func (st *state) fill(now time.Time) {
 // land takes a finished run in. Who listens hears of it after it counts as over, so that asking again is another run.
 func (st *state) land(f *flight) {
 	st.running--
+	st.lanes.leave(f)
 	delete(st.flights, f.name)
+	if e := st.entries[f.name]; e != nil {
+		e.slow = f.result.Duration > slowAfter
+	}
 	f.tee.finish(f.result, nil)
 	if st.running == 0 {
 		for _, c := range st.idle {
@@ -276,7 +317,7 @@ func (st *state) runNow(name string) (l *listener, joined bool, busy <-chan stru
 	case joined && f.started:
 		return nil, false, f.elsewhere, nil
 	case joined:
-		st.queue.urge(f)
+		st.lanes[f.lane].queue.urge(f)
 	default:
 		f = &flight{name: name, trigger: check.Manual}
 		st.enqueue(f)
@@ -285,7 +326,7 @@ func (st *state) runNow(name string) (l *listener, joined bool, busy <-chan stru
 }
 
 func (st *state) stats(now time.Time) Stats {
-	x := Stats{Checks: len(st.entries), Running: st.running, Queued: st.queue.len(), Runs: st.runs, Skipped: st.skipped}
+	x := Stats{Checks: len(st.entries), Running: st.running, Queued: st.lanes.queued(), Runs: st.runs, Skipped: st.skipped}
 	x.LagP50, x.LagP99, x.LagMax = st.lags.quantiles(now)
 	return x
 }

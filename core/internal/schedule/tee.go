@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"bytes"
 	"context"
 	"sync"
 
@@ -30,7 +31,7 @@ func (t *tee) write(stderr bool, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.listeners > 0 && !t.done {
-		t.chunks = append(t.chunks, chunk{stderr, data})
+		t.chunks = append(t.chunks, chunk{stderr, bytes.Clone(data)})
 		t.tell()
 	}
 }
@@ -86,6 +87,9 @@ func (l *listener) read() (news []chunk, done bool, changed <-chan struct{}) {
 	defer l.tee.mu.Unlock()
 	news = l.tee.chunks[l.from:]
 	l.from = len(l.tee.chunks)
+	if l.tee.listeners == 1 { // who joins now hears what comes from now on: nobody needs these any more
+		l.tee.chunks, l.from = nil, 0
+	}
 	return news, l.tee.done, l.tee.changed
 }
 

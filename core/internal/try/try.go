@@ -25,7 +25,7 @@ import (
 // Env is where a try takes place.
 type Env struct {
 	Stdout, Stderr io.Writer
-	Dirs           []string // plugin directories, empty = plugin.DefaultDirs
+	Runner         plugin.Runner // of plugins, as the box file has it
 	// Builtin runs a check that comes with the agent; nil = there is none.
 	Builtin func(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(stderr bool, data []byte)) check.Result
 	// Builtins are the names it knows.
@@ -160,7 +160,7 @@ func (e Env) builtin(t *trial, name string) *problem {
 }
 
 func (e Env) plugin(t *trial, name string) *problem {
-	path, err := plugin.Runner{Dirs: e.Dirs}.Find(name)
+	path, err := e.Runner.Find(name)
 	if err != nil {
 		p := &problem{exit: ExitNoPlugin, what: fmt.Sprintf("try %s: %v", name, err)}
 		if info, statErr := os.Stat(name); statErr == nil && info.Mode().IsRegular() {
@@ -168,7 +168,7 @@ func (e Env) plugin(t *trial, name string) *problem {
 		}
 		return p
 	}
-	t.set(name, path)
+	t.set(e.Runner, name, path)
 	return nil
 }
 
@@ -188,25 +188,25 @@ func (e Env) file(t *trial, name string) *problem {
 	case runtime.GOOS != "windows" && info.Mode()&0o111 == 0:
 		return &problem{ExitNoPlugin, fmt.Sprintf("try %s: the file is not executable", name), "chmod +x " + name}
 	}
-	t.set(filepath.Base(path), path)
-	if found, err := (plugin.Runner{Dirs: e.Dirs}).Find(t.check.Plugin); err != nil || found != path {
+	t.set(e.Runner, filepath.Base(path), path)
+	if found, err := e.Runner.Find(t.check.Plugin); err != nil || found != path {
 		t.note = fmt.Sprintf("to make a check of it, put it into a plugin directory (%s) and name it: plugin: %s", strings.Join(e.dirs(), ", "), t.check.Plugin)
 	}
 	return nil
 }
 
 func (e Env) dirs() []string {
-	if len(e.Dirs) > 0 {
-		return e.Dirs
+	if len(e.Runner.Dirs) > 0 {
+		return e.Runner.Dirs
 	}
 	return plugin.DefaultDirs()
 }
 
 // set makes a run of the file at path out of t.
-func (t *trial) set(file, path string) {
+func (t *trial) set(r plugin.Runner, file, path string) {
 	t.check.Name, t.check.Plugin, t.shown = nameOf(file), file, path
 	t.runs = func(ctx context.Context, out plugin.Output) check.Result {
-		return plugin.Run(ctx, plugin.Spec{Check: t.check.Name, Path: path, Args: t.check.Args, Timeout: t.check.Timeout, Trigger: check.Manual}, out)
+		return r.RunFile(ctx, t.check, path, check.Manual, time.Time{}, out)
 	}
 }
 

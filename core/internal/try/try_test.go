@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/plugin"
 )
 
 // place is a folder with plugins, and what a command printed.
@@ -46,7 +47,7 @@ func (p *place) try(t *testing.T, args ...string) int {
 	p.stdout.Reset()
 	p.stderr.Reset()
 	return Main(t.Context(), args, Env{
-		Stdout: &p.stdout, Stderr: &p.stderr, Dirs: []string{filepath.Join(p.dir, "plugins")}, Builtins: []string{"disk"},
+		Stdout: &p.stdout, Stderr: &p.stderr, Runner: plugin.Runner{Dirs: []string{filepath.Join(p.dir, "plugins")}}, Builtins: []string{"disk"},
 		Builtin: func(_ context.Context, c check.Check, _ check.Trigger, _ time.Time, out func(bool, []byte)) check.Result {
 			return check.Result{Check: c.Name, State: check.Warning, Exit: 1, Text: c.Builtin + " " + strings.Join(c.Args, " "), Start: time.Now()}
 		},

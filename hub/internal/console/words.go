@@ -197,6 +197,9 @@ func number(n fleet.Number) string {
 // remarks are what a person should know about a result beside its state.
 func remarks(r fleet.Result) []string {
 	var all []string
+	if word := r.Standing.Words(); word != "" {
+		all = append(all, word)
+	}
 	if r.TimedOut {
 		all = append(all, "ended by its deadline")
 	}

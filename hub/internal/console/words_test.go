@@ -75,6 +75,13 @@ func TestSmallWords(t *testing.T) {
 	if got := number(fleet.Number(math.NaN())); got != "not measured" {
 		t.Error(got)
 	}
+	soft := &fleet.Standing{Attempt: 1, Attempts: 3, Flapping: true, FlapPercent: 31.6}
+	if got := remarks(fleet.Result{Standing: soft}); len(got) != 1 || got[0] != "soft 1/3, flapping (32 %)" {
+		t.Errorf("remarks %q", got)
+	}
+	if got := remarks(fleet.Result{Standing: &fleet.Standing{Hard: true}}); len(got) != 0 {
+		t.Errorf("remarks %q", got)
+	}
 	if got := remarks(fleet.Result{TimedOut: true, Signal: "SIGKILL", Problems: []string{"p"}}); len(got) != 3 {
 		t.Error(got)
 	}

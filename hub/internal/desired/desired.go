@@ -12,13 +12,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/check/collector"
 )
 
 // Limits of one document. They are checked before anything is built from it.
 const (
 	MaxText     = 1 << 20          // bytes of YAML; a thousand checks take about 200 KiB
-	maxChecks   = 2000             // entries of one document
+	maxChecks   = 10_000           // entries of one document
 	maxArgs     = 64               // arguments of one check
 	maxArg      = 4096             // bytes of one argument
 	maxList     = 256              // entries of `disable` and of each list in `on`
@@ -57,8 +58,20 @@ type Entry struct {
 	Every   time.Duration // 0 when Cron is set
 	Cron    string
 	Timeout time.Duration
+	Judge   Judge
+	User    string // whom a plugin runs as, "" = as the box has it
+	Dir     string
+	Macros  map[string]string
+	AtStart bool
 	On      *On // nil: every agent
 	Line    int // where the entry starts in the text
+}
+
+// Judge says what is made of an entry's results.
+type Judge struct {
+	Attempts     int         // 0 = 1
+	TimeoutState check.State // OK = UNKNOWN
+	Flap         check.Flap
 }
 
 // Collector is one item of `collectors`: what it shall be, and for whom.

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/limpet-monitoring/limpet/core/check"
 )
 
 // Parse reads a document. It collects every problem rather than stop at the first; a document with any problem is nil.
@@ -109,7 +111,10 @@ func (e Entry) size() int {
 	for _, a := range e.Args {
 		n += len(a) + 4
 	}
-	return n
+	for name, value := range e.Macros {
+		n += len(name) + len(value) + 8
+	}
+	return n + len(e.User) + len(e.Dir)
 }
 
 func (r *reader) entry(n *yaml.Node) Entry {
@@ -122,6 +127,13 @@ func (r *reader) entry(n *yaml.Node) Entry {
 		{"every", func(n *yaml.Node) { e.Every = r.duration(n, "every", minEvery, maxEvery) }},
 		{"cron", func(n *yaml.Node) { e.Cron = r.word(n, "cron", cronSpec) }},
 		{"timeout", func(n *yaml.Node) { e.Timeout = r.duration(n, "timeout", minTimeout, maxTimeout) }},
+		{"attempts", func(n *yaml.Node) { e.Judge.Attempts = r.count(n, "attempts", check.MaxAttempts) }},
+		{"timeout_state", func(n *yaml.Node) { e.Judge.TimeoutState = r.problemState(n) }},
+		{"flap", func(n *yaml.Node) { e.Judge.Flap = r.flap(n) }},
+		{"at_start", func(n *yaml.Node) { e.AtStart = r.boolean(n, "at_start") }},
+		{"user", func(n *yaml.Node) { e.User = r.word(n, "user", userName) }},
+		{"dir", func(n *yaml.Node) { e.Dir = r.word(n, "dir", folder) }},
+		{"macros", func(n *yaml.Node) { e.Macros = r.macros(n) }},
 		{"on", func(n *yaml.Node) { e.On = r.on(n) }},
 	})
 	if seen == nil {
@@ -139,6 +151,11 @@ func (r *reader) entry(n *yaml.Node) Entry {
 		r.at(n, "%s says neither which plugin nor which builtin it runs", label)
 	case plugin != nil && builtin != nil:
 		r.at(builtin, "%s has a plugin and a builtin; it can run only one of them", label)
+	}
+	for _, key := range []string{"user", "dir", "macros"} {
+		if at := seen[key]; at != nil && seen["builtin"] != nil {
+			r.at(at, "%s is for plugins; %s runs inside the agent", key, label)
+		}
 	}
 	switch every, cron := seen["every"], seen["cron"]; {
 	case every != nil && cron != nil:

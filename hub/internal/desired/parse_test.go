@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
 func TestParseReadsThePagesExample(t *testing.T) {
@@ -38,6 +40,38 @@ checks:
 	}
 }
 
+func TestParseReadsHowAResultIsJudgedAndAPluginRuns(t *testing.T) {
+	doc, problems := Parse([]byte(`checks:
+  - name: web
+    plugin: check_http
+    attempts: 3
+    timeout_state: critical
+    flap: {low: 10, high: 40.5}
+    at_start: true
+    user: nagios
+    dir: /var/tmp
+    macros: {ARG1: 8080, _OWN: ""}
+  - {name: disk, builtin: disk, flap: off, timeout_state: WARNING}
+`))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	part, _ := doc.For(Target{})
+	web, disk := part.Checks[0], part.Checks[1]
+	if web.Attempts != 3 || web.TimeoutState != wire.State_STATE_CRITICAL || web.FlapLow != 10 || web.FlapHigh != 40.5 || !web.AtStart || web.User != "nagios" ||
+		web.Dir != "/var/tmp" || !reflect.DeepEqual(web.Macros, map[string]string{"ARG1": "8080", "_OWN": ""}) {
+		t.Errorf("%v", web)
+	}
+	if !disk.NoFlap || disk.TimeoutState != wire.State_STATE_WARNING {
+		t.Errorf("%v", disk)
+	}
+	for _, c := range part.Checks {
+		if _, err := wire.ToCheck(c); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestParseEmptyTextsMeanDefaultsAlone(t *testing.T) {
 	for _, text := range []string{"", "\n", "# nothing yet\n", "---\n", "checks: []\n", "{}\n"} {
 		doc, problems := Parse([]byte(text))
@@ -63,6 +97,16 @@ func TestParseNamesEveryMistakeAndItsPlace(t *testing.T) {
 				`5:12: every: 30 has no unit; write 30s`,
 				`6:14: timeout: 1h is out of range; from 1s to 10m`,
 			}},
+		"judging": {"checks:\n  - {name: a, plugin: x, attempts: 0, timeout_state: ok, flap: {low: 30, high: 20}, user: 'a:b', dir: tmp, macros: {arg: x}}\n",
+			[]string{
+				`2:36: attempts is the number 0; wanted a number from 1 to 100`,
+				`2:54: timeout_state is "ok"; wanted warning, critical or unknown`,
+				`2:64: flap from 30 to 20 percent: 0 to 100, the lower one first`,
+				`2:91: user: "a:b" is not a user's name`,
+				`2:103: dir: "tmp" is not an absolute path`,
+				`2:117: "arg" names no macro; wanted capital letters, digits and _, like ARG1`,
+			}},
+		"a builtin has no user": {"checks:\n  - {name: a, builtin: x, user: u}\n", []string{`2:27: user is for plugins; check "a" runs inside the agent`}},
 		"command line": {"checks:\n  - {name: a, plugin: check_http -H x}\n",
 			[]string{`2:23: plugin: "check_http -H x" looks like a command line; name the file alone ("check_http") and put the rest into args`}},
 		"doubled name": {"checks:\n  - {name: a, plugin: x}\n  - {name: a, plugin: y}\n", []string{`3: check "a" stands already in line 2 for the same agents`}},

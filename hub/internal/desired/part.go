@@ -57,6 +57,10 @@ func (e Entry) wire() *wire.Check {
 		EveryMs:   uint32(e.Every.Milliseconds()),
 		Cron:      e.Cron,
 		TimeoutMs: uint32(e.Timeout.Milliseconds()),
+
+		AtStart: e.AtStart, Attempts: uint32(e.Judge.Attempts), TimeoutState: wire.State(e.Judge.TimeoutState),
+		NoFlap: e.Judge.Flap.Off, FlapLow: float32(e.Judge.Flap.Low), FlapHigh: float32(e.Judge.Flap.High),
+		User: e.User, Dir: e.Dir, Macros: e.Macros,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/check/cron"
 )
 
@@ -53,6 +54,24 @@ func argument(s string) (string, error) {
 		return "", fmt.Errorf("is %d bytes long, the limit is %d", len(s), maxArg)
 	case !utf8.ValidString(s) || strings.ContainsRune(s, 0):
 		return "", errors.New("holds what no program can be given (a NUL, or no UTF-8)")
+	}
+	return s, nil
+}
+
+func userName(s string) (string, error) {
+	if err := text(s); err != nil {
+		return "", err
+	}
+	if strings.ContainsAny(s, ":/") || len(s) > maxName {
+		return "", fmt.Errorf("%s is not a user's name", quote(s))
+	}
+	return s, nil
+}
+
+// folder accepts an absolute path of any system.
+func folder(s string) (string, error) {
+	if err := (check.Check{Name: "x", Plugin: "x", Every: check.MinEvery, Dir: s}).Validate(); err != nil || s == "" {
+		return "", fmt.Errorf("%s is not an absolute path", quote(s))
 	}
 	return s, nil
 }

@@ -1,10 +1,14 @@
 package fleet
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/journal"
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
 )
@@ -182,9 +186,55 @@ type Result struct {
 	Truncated  bool       `json:"truncated"`
 	Trigger    string     `json:"trigger"` // "scheduled" or "manual"
 	Problems   []string   `json:"problems"`
-	Epoch      uint64     `json:"epoch,string"` // 64 bits: a string in JSON
+	Standing   *Standing  `json:"standing,omitempty"` // absent from an agent that does not keep count
+	Epoch      uint64     `json:"epoch,string"`       // 64 bits: a string in JSON
 	Seq        uint64     `json:"seq"`
 	Received   Time       `json:"received"` // by the hub's clock
+}
+
+// Standing is where a result put its check, as the agent counts (docs/checks.md).
+type Standing struct {
+	Attempt     int     `json:"attempt"`
+	Attempts    int     `json:"attempts"`
+	Hard        bool    `json:"hard"`
+	HardState   string  `json:"hard_state"`
+	Since       Time    `json:"since"` // of the state
+	HardSince   Time    `json:"hard_since,omitzero"`
+	Flapping    bool    `json:"flapping"`
+	FlapPercent float64 `json:"flap_percent"`
+}
+
+// Words says what a person should know of it beside the state, "" = nothing.
+func (s *Standing) Words() string {
+	switch {
+	case s == nil || s.Hard && !s.Flapping:
+		return ""
+	case s.Hard:
+		return fmt.Sprintf("flapping (%.0f %%)", s.FlapPercent)
+	case s.Flapping:
+		return fmt.Sprintf("soft %d/%d, flapping (%.0f %%)", s.Attempt, s.Attempts, s.FlapPercent)
+	default:
+		return fmt.Sprintf("soft %d/%d", s.Attempt, s.Attempts)
+	}
+}
+
+func standingOf(r *wire.Result) *Standing {
+	w := r.GetStanding()
+	if w == nil {
+		return nil
+	}
+	s := &Standing{
+		Attempt: int(min(w.GetAttempt(), check.MaxAttempts)), Attempts: int(min(w.GetAttempts(), check.MaxAttempts)), Hard: w.GetHard(),
+		HardState: check.FromExit(int(w.GetHardState())).String(), Since: journal.At(time.Unix(0, w.GetSinceNs())),
+		Flapping: w.GetFlapping(),
+	}
+	if p := float64(w.GetFlapPercent()); p >= 0 && p <= 100 { // else it is nothing that could be shown, or written as JSON
+		s.FlapPercent = p
+	}
+	if ns := w.GetHardSinceNs(); ns != 0 {
+		s.HardSince = journal.At(time.Unix(0, ns))
+	}
+	return s
 }
 
 // Series is what the stream still holds of one check's values, oldest first.

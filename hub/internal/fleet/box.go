@@ -14,7 +14,7 @@ import (
 
 // Limits of what the view keeps.
 const (
-	maxChecks = 2000 // of one agent
+	maxChecks = 10_000 // of one agent
 
 	upgradeWithin = 5 * time.Minute // an announced upgrade that takes longer is a loss
 	staleAfter    = 3               // intervals

@@ -36,7 +36,7 @@ func ResultOf(r *wire.Result, at At) Result {
 		Start:    journal.At(time.Unix(0, r.GetStartNs())), DurationMS: float64(r.GetDurationNs()) / float64(time.Millisecond),
 		Exit: int(r.GetExit()), Signal: presence.Clip(r.GetSignal(), maxWord), TimedOut: r.GetTimedOut(), Truncated: r.GetTruncated(),
 		Trigger: "scheduled", Problems: clipped(r.GetProblems(), maxProblems, maxText),
-		Epoch: at.Epoch, Seq: at.Seq, Received: journal.At(at.Received),
+		Standing: standingOf(r), Epoch: at.Epoch, Seq: at.Seq, Received: journal.At(at.Received),
 	}
 	if r.GetTrigger() == wire.Trigger_TRIGGER_MANUAL {
 		out.Trigger = "manual"

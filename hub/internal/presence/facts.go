@@ -49,10 +49,10 @@ type Collector struct {
 
 // What is kept of facts.
 const (
-	maxText   = 256  // bytes of one string
-	maxBarred = 2048 // of the list of hashes that are barred, 16 with a reason each
-	maxList   = 64   // addresses
-	maxChecks = 2000 // names of checks
+	maxText   = 256    // bytes of one string
+	maxBarred = 2048   // of the list of hashes that are barred, 16 with a reason each
+	maxList   = 64     // addresses
+	maxChecks = 10_000 // names of checks
 
 	maxCollectors = 64
 )

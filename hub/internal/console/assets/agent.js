@@ -43,7 +43,9 @@ class Card {
     set(f('every'), c.every_ms ? 'every ' + span(c.every_ms) : 'by cron');
     set(f('plugin'), c.plugin);
     set(f('took'), 'took ' + took(c.last.duration_ms));
-    const remarks = [c.last.timed_out && 'ended by its deadline', c.last.signal && 'ended by signal ' + c.last.signal,
+    const s = c.last.standing;
+    const standing = s && [!s.hard && `soft ${s.attempt}/${s.attempts}`, s.flapping && `flapping (${s.flap_percent.toFixed(0)} %)`].filter(Boolean).join(', ');
+    const remarks = [standing, c.last.timed_out && 'ended by its deadline', c.last.signal && 'ended by signal ' + c.last.signal,
       c.last.truncated && 'the output was longer than the limit and was cut', ...(c.last.problems || [])].filter(Boolean);
     f('remarks').replaceChildren(...remarks.map((r) => Object.assign(document.createElement('li'), { textContent: r })));
   }

@@ -1,0 +1,157 @@
+package plugin
+
+import (
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/limpet-monitoring/limpet/core/check"
+)
+
+func TestASlotServesOneRunAfterTheOther(t *testing.T) {
+	s := openSlots(t, Limits{Processes: 50})
+	path := script(t, "#!/bin/sh\ngrep ^0:: /proc/self/cgroup\n")
+	for range 3 {
+		r := run(t, Spec{Path: path, Slots: s}, nil)
+		if !strings.HasSuffix(r.Text, "/0") || !strings.Contains(r.Text, runsPrefix) || len(r.Problems) > 0 {
+			t.Errorf("ran in %q, problems %q", r.Text, r.Problems)
+		}
+	}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			if r := run(t, Spec{Path: script(t, "#!/bin/sh\nsleep 0.2; echo OK"), Slots: s}, nil); r.State != check.OK {
+				t.Errorf("got %+v", r)
+			}
+		})
+	}
+	wg.Wait()
+	if s.made < 2 || s.made > 8 || len(s.idle) != s.made {
+		t.Errorf("%d slots made, %d idle", s.made, len(s.idle))
+	}
+}
+
+func TestARunAfterOneThatWasKilled(t *testing.T) {
+	s := openSlots(t, Limits{})
+	for range 3 {
+		if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK; sleep 600 &"), Slots: s}, nil); r.State != check.OK || len(r.Problems) != 1 {
+			t.Errorf("got %+v", r)
+		}
+	}
+	if entries, _ := os.ReadDir(s.dir); len(s.idle) > 1 || len(s.lost) > 0 {
+		t.Errorf("%d idle, %d lost, %v", len(s.idle), len(s.lost), entries)
+	}
+}
+
+// What forks faster than it can be looked at, in sessions of its own, with a clean environment: nothing of it is left.
+func TestAForkBombEndsInItsSlot(t *testing.T) {
+	s := openSlots(t, Limits{Processes: 60})
+	body := `#!/bin/sh
+trap "" TERM
+bomb() { while :; do setsid env -i /bin/sh "$0" child & sleep 0.01; done; }
+bomb
+`
+	r := run(t, Spec{Path: script(t, body), Timeout: 10 * time.Second, Slots: s}, nil)
+	if r.State != check.Unknown || !strings.Contains(r.Text+strings.Join(r.Problems, " "), "limit.run_processes") {
+		t.Errorf("got %+v", r)
+	}
+	if len(s.lost) > 0 {
+		t.Errorf("%d lost", len(s.lost))
+	}
+}
+
+// needs says that the kernel has to hold a limit. Where it cannot, that is said aloud; make test-limits boots one that can, and there it is a failure.
+func needs(t *testing.T, held bool, what string) {
+	t.Helper()
+	switch {
+	case held:
+	case os.Getenv("LIMPET_MUST_LIMIT") != "":
+		t.Fatalf("this kernel does not limit %s", what)
+	default:
+		t.Skipf("NOT TESTED HERE: no controller for %s in cgroups of version 2 (make test-limits boots a kernel that has it)", what)
+	}
+}
+
+func TestTheKernelHoldsTheMemoryOfARun(t *testing.T) {
+	s := openSlots(t, Limits{Memory: 64 << 20})
+	needs(t, s.Held().Memory > 0, "memory")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := run(t, Spec{Path: self, Env: []string{"ACT=eat"}, Slots: s}, nil)
+	if r.State != check.Unknown || r.Signal != "SIGKILL" || r.Text != "ended by the kernel: it took more than 64 MiB of memory (limit.run_memory)" || r.TimedOut {
+		t.Errorf("got %+v", r)
+	}
+	// A child that does it takes the run along: half of one says nothing.
+	body := "#!/bin/sh\necho OK - so far\nACT=eat \"$1\"\necho unharmed\n"
+	r = run(t, Spec{Path: script(t, body), Args: []string{self}, Slots: s}, nil)
+	if r.State != check.Unknown || !strings.Contains(r.Text, "limit.run_memory") || strings.Contains(r.Long, "unharmed") {
+		t.Errorf("got %+v", r)
+	}
+	if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK\n"), Slots: s}, nil); r.State != check.OK || len(r.Problems) > 0 {
+		t.Errorf("the run after it: %+v", r)
+	}
+}
+
+func TestTheKernelHoldsTheProcessesOfARun(t *testing.T) {
+	s := openSlots(t, Limits{Processes: 20})
+	needs(t, s.Held().Processes > 0, "processes")
+	body := `#!/bin/sh
+i=0
+while [ $i -lt 40 ]; do sleep 600 & i=$((i+1)); done
+echo "OK - $i"
+`
+	r := run(t, Spec{Path: script(t, body), Slots: s}, nil)
+	if all := strings.Join(r.Problems, "\n"); !strings.Contains(all, "more than 20 processes (limit.run_processes)") || !strings.Contains(all, "left behind") {
+		t.Errorf("got %+v", r)
+	}
+	if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK\n"), Slots: s}, nil); r.State != check.OK || len(r.Problems) > 0 {
+		t.Errorf("the run after it: %+v", r)
+	}
+}
+
+func TestWithoutTheKernelsHelpARunGoesWithoutASlot(t *testing.T) {
+	s := openSlots(t, Limits{})
+	s.giveUp()
+	if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK"), Slots: s}, nil); r.State != check.OK {
+		t.Errorf("got %+v", r)
+	}
+	if s.take() != nil {
+		t.Error("still gives slots")
+	}
+}
+
+// A core that was killed leaves its slots; the next one ends what is in them, whatever it calls itself.
+func TestSlotsOfADeadCoreAreEmptied(t *testing.T) {
+	s := openSlots(t, Limits{})
+	dead := strings.TrimSuffix(s.dir, startTime(os.Getpid())) + "1" // the same pid, of another life
+	if err := os.Mkdir(dead, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	alien := &Slots{dir: dead}
+	x, err := alien.make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := start(Spec{Path: "/bin/sleep", Args: []string{"600"}}, "X=1", x, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := EndOrphans()
+	if _, gone := p.reap(5 * time.Second); !gone {
+		t.Error("it lives")
+	}
+	x.close()
+	if !strings.Contains(strings.Join(ended, " "), "sleep") {
+		t.Errorf("ended %q", ended)
+	}
+	if _, err := os.Stat(dead); err == nil {
+		os.Remove(x.path)
+		if err := os.Remove(dead); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,7 @@
+//go:build linux && !amd64
+
+package main
+
+import "errors"
+
+func writeTrivial(string) error { return errors.New("the trivial plugin is made for amd64 only") }
