@@ -140,8 +140,11 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		cmd := exec.CommandContext(ctx, program, args[3:]...)
 		cmd.Dir, cmd.Env = ts.MkAbs("."), append(os.Environ(), "PATH="+ts.Getenv("PATH"))
-		last, _ = cmd.CombinedOutput()
-		return pattern.Match(last), nil
+		out, _ := cmd.CombinedOutput()
+		if ctx.Err() == nil { // else it was cut off
+			last = out
+		}
+		return pattern.Match(out), nil
 	})
 	if err != nil {
 		ts.Fatalf("%v; it said last:\n%s", err, bytes.TrimSpace(last))

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
@@ -24,6 +25,7 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/gateway"
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
 	"github.com/limpet-monitoring/limpet/hub/internal/rpc"
+	"github.com/limpet-monitoring/limpet/hub/internal/site"
 )
 
 // Limits of the one listener. Bodies and streams have their own in api and gateway.
@@ -72,13 +74,14 @@ func serve(ctx context.Context, c *call) error {
 
 // hub is everything that runs; close undoes open, last first.
 type hub struct {
-	site     *site
+	site     *home
 	releases *releases
 	server   *http.Server
 	listener net.Listener
 	gateway  *gateway.Gateway
 	log      *slog.Logger
 	closers  []func()
+	wanted   atomic.Pointer[desired.Store] // nil before it is open
 }
 
 func (h *hub) later(f func()) { h.closers = append(h.closers, f) }
@@ -135,7 +138,7 @@ func (h *hub) open(ctx context.Context, o serveOptions, log *slog.Logger) error 
 	}
 	h.closing("bus", b.Close)
 	who, err := authority.Open(authority.Options{Dir: filepath.Join(o.data, "keys"), Names: o.names, CertFile: o.cert, KeyFile: o.key,
-		Release: o.release, Log: log})
+		Release: o.release, SiteChanged: h.siteChanged, Log: log})
 	if err != nil {
 		return fault(err, "", "the folder is "+o.data+"; the hub's user must be able to write it")
 	}
@@ -164,6 +167,8 @@ func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authori
 	if err != nil {
 		return err
 	}
+	h.wanted.Store(wanted)
+	wanted.SetSite(who.Site())
 	register, err := enrol.Open(ctx, b)
 	if err != nil {
 		return err
@@ -183,7 +188,8 @@ func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authori
 	}
 	h.closing("fleet", view.Close)
 	h.gateway, err = gateway.New(gateway.Options{Bus: b, Register: register, Presence: board, Key: who.HubKey(),
-		Desired: func(a fleet.Agent) *wire.Desired { return h.part(life, wanted, a) }, ConsoleURL: h.site.url, Addresses: h.site.addresses, Log: h.log})
+		Desired: func(a fleet.Agent) *wire.Desired { return h.part(life, wanted, a) }, Site: who.Place().Piece,
+		ConsoleURL: h.site.url, Addresses: h.site.addresses, Log: h.log})
 	if err != nil {
 		return err
 	}
@@ -200,6 +206,13 @@ func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authori
 	}()
 	go h.releases.run(life, view, rpc.New(b).Look)
 	return h.mount(ctx, life, b, who, parts{wanted, register, view})
+}
+
+// siteChanged passes on what the site's owner signs now.
+func (h *hub) siteChanged(v *site.View) {
+	if wanted := h.wanted.Load(); wanted != nil {
+		wanted.SetSite(v)
+	}
 }
 
 // part is what is meant for an agent. A number that could not be kept is the same at the next try, so the agent may have it.
@@ -228,7 +241,7 @@ func (h *hub) mount(ctx, life context.Context, b *bus.Bus, who *authority.Author
 	rest, err := api.New(ctx, api.Options{Version: version, Started: time.Now(), URL: h.site.url, Development: who.Development(),
 		AdminKey: h.site.key, Bus: b, Fleet: p.fleet, Register: p.register, Desired: p.desired, Caller: rpc.New(b),
 		Document: who.Document, Install: h.site.install, SignInPage: pages.SignIn, Log: h.log,
-		Mirrors: h.releases.places, Holds: h.releases.holds, Rollouts: h.releases.fares})
+		Mirrors: h.releases.places, Holds: h.releases.holds, Rollouts: h.releases.fares, Site: who.Place()})
 	if err != nil {
 		return err
 	}

@@ -8,104 +8,39 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
-	"github.com/limpet-monitoring/limpet/signing"
+	"github.com/limpet-monitoring/limpet/signing/ceremony"
 	"github.com/limpet-monitoring/limpet/signing/repo"
 )
 
 func keyCommand(f *flag.FlagSet) action {
-	s := secretFlags(f)
-	out := f.String("out", "", "`file` for the key, NAME.key; its public half goes to NAME.pub beside it")
-	plain := f.Bool("no-passphrase", false, "leave the key unprotected: for snapshot and timestamp, which a timer signs")
-	work := f.Int("work", signing.DefaultWork, fmt.Sprintf("`log2` of how much work a guess at the passphrase is, %d to %d", signing.MinWork, signing.MaxWork))
+	k := ceremony.KeyFlags(f)
 	development := f.Bool("development", false, "mark the key as one for development only")
 	return func(_ context.Context, o output) error {
-		switch {
-		case *out == "":
-			return usageError("--out is missing")
-		case filepath.Ext(*out) != signing.KeyEnd:
-			return usageError("--out ends in " + signing.KeyEnd)
-		case *work < signing.MinWork || *work > signing.MaxWork:
-			return usageError(fmt.Sprintf("--work is %d to %d", signing.MinWork, signing.MaxWork))
+		if wrong := k.Wrong(); wrong != "" {
+			return usageError(wrong)
 		}
-		return makeKey(o, s, *out, *work, *plain, *development)
+		k.Development = *development
+		return k.Make(o.people(), "limpet-release init or rotate takes it with --role")
 	}
-}
-
-// makeKey makes a key, unless it is there. An interrupt between the two files leaves a
-// key whose public half the next run writes.
-func makeKey(o output, s *secrets, name string, work int, plain, development bool) error {
-	next := fmt.Sprintf("next: hand around %s, never %s; limpet-release init or rotate takes it with --role\n", signing.PublicOf(name), name)
-	old, err := signing.Open(name, nil)
-	if err == nil {
-		id := signing.PublicHalf(old).ID()
-		if err := ensurePublic(name, old); err != nil {
-			return err
-		}
-		o.printf("%s is there already: key %s\n%s", name, id, next)
-		return nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if _, err := os.Stat(signing.PublicOf(name)); err == nil {
-		return fmt.Errorf("%s is there without %s: it is another key's; choose another name", signing.PublicOf(name), name)
-	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return fmt.Errorf("make key folder: %w", err)
-	}
-	key, err := signing.Generate(development)
-	if err != nil {
-		return err
-	}
-	if plain {
-		err = key.Save(name)
-	} else {
-		var passphrase []byte
-		if passphrase, err = s.choose(name); err == nil {
-			err = key.SaveLocked(name, passphrase, work)
-		}
-	}
-	if err != nil {
-		return err
-	}
-	if err := ensurePublic(name, key); err != nil {
-		return err
-	}
-	o.printf("made %s: key %s\n%s", name, key.ID(), next)
-	return nil
-}
-
-func ensurePublic(name string, s signing.Signer) error {
-	public, err := signing.LoadPublic(signing.PublicOf(name))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return signing.PublicHalf(s).Save(signing.PublicOf(name))
-	case err != nil:
-		return err
-	case !public.Key.Equal(s.Public()):
-		return fmt.Errorf("%s is not the public half of %s", signing.PublicOf(name), name)
-	}
-	return nil
 }
 
 // founding is what init was asked for.
 type founding struct {
 	*place
 	development bool
-	roles       grants
+	roles       ceremony.Grants
 	platforms   words
 }
 
 func initCommand(f *flag.FlagSet) action {
-	n := &founding{place: placeFlags(f), roles: grants{}}
+	n := &founding{place: placeFlags(f), roles: ceremony.Grants{}}
 	n.requestFlag(f)
 	f.BoolVar(&n.development, "development", false, "make development keys, which lie unprotected in the key folder")
-	f.Var(n.roles, "role", grantUsage)
+	f.Var(n.roles, "role", ceremony.GrantUsage)
 	f.Var(&n.platforms, "platform", "`GOOS-GOARCH` that the channels have; may be repeated (default: every platform of a release)")
 	return func(ctx context.Context, out output) error {
 		if err := n.check(); err != nil {
@@ -127,7 +62,7 @@ func (n *founding) check() error {
 		return usageError("--development makes its own keys; give it without --role and --request")
 	case !n.development && len(n.roles) == 0:
 		return usageError("say with --role who signs root, targets, snapshot, timestamp and the channels; or add --development to try things out")
-	case n.roles.development():
+	case n.roles.Development():
 		return usageError("one of the keys is for development only")
 	}
 	return nil
@@ -191,7 +126,7 @@ func (n *founding) found(ctx context.Context, out output) error {
 	if n.platforms == nil {
 		n.platforms = slices.Clone(releasePlatforms)
 	}
-	ring, err := keyDir(n.keys).production(n.ask)
+	ring, err := keyDir(n.keys).production(n.Ask)
 	if err != nil {
 		return err
 	}
@@ -204,7 +139,7 @@ func (n *founding) found(ctx context.Context, out output) error {
 	}
 	done := "a repository in " + n.dir
 	for _, role := range slices.Sorted(maps.Keys(n.roles)) {
-		done += ", " + grantText(role, n.roles[role])
+		done += ", " + ceremony.GrantText(role, n.roles[role])
 	}
 	if !n.dry {
 		if err := os.MkdirAll(n.dir, 0o755); err != nil {
@@ -220,10 +155,10 @@ func (n *founding) found(ctx context.Context, out output) error {
 }
 
 func rotateCommand(f *flag.FlagSet) action {
-	p, roles := placeFlags(f), grants{}
+	p, roles := placeFlags(f), ceremony.Grants{}
 	p.requestFlag(f)
 	var more words
-	f.Var(roles, "role", grantUsage)
+	f.Var(roles, "role", ceremony.GrantUsage)
 	f.Var(&more, "platform", "`GOOS-GOARCH` that a channel is to have beside those it has; may be repeated")
 	return func(ctx context.Context, out output) error {
 		if len(roles) == 0 {
@@ -240,7 +175,7 @@ func rotateCommand(f *flag.FlagSet) action {
 					said.done += ", "
 				}
 				if changed {
-					said.done += grantText(role, roles[role])
+					said.done += ceremony.GrantText(role, roles[role])
 				}
 			}
 			said.done = "signed from now on: " + said.done

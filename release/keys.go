@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/limpet-monitoring/limpet/signing"
+	"github.com/limpet-monitoring/limpet/signing/ceremony"
 )
 
 // topRoles are the roles with a key file of their own in a development repository;
@@ -53,75 +54,25 @@ func (d keyDir) development(role string) (signing.Key, error) {
 	return signing.Load(d.file(role))
 }
 
-// signers opens every key in the folder, by id. None is unlocked before it signs.
-func (d keyDir) signers(ask signing.Ask) (map[string]signing.Signer, error) {
-	out := map[string]signing.Signer{}
-	if d == "" {
-		return out, nil
-	}
-	if info, err := os.Stat(string(d)); err == nil && info.Mode().IsRegular() { // one key alone
-		s, err := signing.Open(string(d), ask)
-		if err != nil {
-			return nil, err
-		}
-		out[signing.KeyID(s.Public())] = s
-		return out, nil
-	}
-	entries, err := os.ReadDir(string(d))
-	if err != nil {
-		return nil, fmt.Errorf("read key folder: %w", err)
-	}
-	for _, e := range entries {
-		if end := filepath.Ext(e.Name()); end != signing.KeyEnd && end != signing.HookEnd {
-			continue
-		}
-		s, err := signing.Open(filepath.Join(string(d), e.Name()), ask)
-		if err != nil {
-			return nil, err
-		}
-		out[signing.KeyID(s.Public())] = s
-	}
-	return out, nil
-}
-
 // production is the keys of the folder for a repository that fleets trust.
-type production struct{ have map[string]signing.Signer }
-
-func (d keyDir) production(ask signing.Ask) (production, error) {
-	have, err := d.signers(ask)
-	if err != nil {
-		return production{}, err
+func (d keyDir) production(ask signing.Ask) (ceremony.Ring, error) {
+	if d == "" {
+		return ceremony.Ring{}, nil
 	}
-	for _, s := range have {
-		if s.Development() {
-			return production{}, fmt.Errorf("%s holds a development key, and this is not a development repository", d)
-		}
-	}
-	return production{have}, nil
-}
-
-// Signers brings those of the keys that are here.
-func (p production) Signers(_ string, ids []string) ([]signing.Signer, error) {
-	var out []signing.Signer
-	for _, id := range ids {
-		if s := p.have[id]; s != nil {
-			out = append(out, s)
-		}
-	}
-	return out, nil
+	return ceremony.OpenRing(ask, string(d))
 }
 
 // workbench is the keys of the folder for a development repository: those that the
 // repository names, else the one that is called after the role.
 type workbench struct {
 	dir  keyDir
-	have map[string]signing.Signer
+	have ceremony.Ring
 }
 
 func (d keyDir) workbench() (workbench, error) {
-	have, err := d.signers(nil)
+	have, err := ceremony.OpenKeys(nil, string(d))
 	if errors.Is(err, fs.ErrNotExist) {
-		have, err = map[string]signing.Signer{}, nil
+		have, err = ceremony.Ring{}, nil
 	}
 	return workbench{d, have}, err
 }

@@ -20,6 +20,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/limpet-monitoring/limpet/signing/ceremony"
 )
 
 // Exit codes.
@@ -55,6 +57,11 @@ func (o output) printf(format string, args ...any) { fmt.Fprintf(o.stdout, forma
 
 // note says something that is not the result.
 func (o output) note(format string, args ...any) { fmt.Fprintf(o.stderr, format+"\n", args...) }
+
+// people is the same for a ceremony, whose commands this program has.
+func (o output) people() ceremony.People {
+	return ceremony.People{Out: o.stdout, Err: o.stderr, Program: "limpet-release"}
+}
 
 // usageError is a command line that was not understood.
 type usageError string

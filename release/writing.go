@@ -13,6 +13,7 @@ import (
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/signing/ceremony"
 	"github.com/limpet-monitoring/limpet/signing/repo"
 )
 
@@ -29,11 +30,11 @@ type place struct {
 	request string // where to put what others have to sign; "" = sign with the keys here
 	to      string // where to copy or upload what was published, as mirror does; "" = nowhere
 	dry     bool
-	*secrets
+	*ceremony.Secrets
 }
 
 func placeFlags(f *flag.FlagSet) *place {
-	p := &place{secrets: secretFlags(f)}
+	p := &place{Secrets: ceremony.SecretFlags(f)}
 	f.StringVar(&p.dir, "dir", "", "`folder` of the repository")
 	f.StringVar(&p.keys, "keys", "", "`folder` of the key files that are on this machine, or one such file")
 	f.StringVar(&p.to, "to", "", "`folder` to copy to once it is published, or NAME.hook, a program that uploads; as limpet-release mirror does")
@@ -89,7 +90,7 @@ func (p *place) ring(development bool, out output) (repo.Ring, error) {
 		sayDevelopment(out)
 		return keyDir(p.keys).workbench()
 	}
-	return keyDir(p.keys).production(p.ask)
+	return keyDir(p.keys).production(p.Ask)
 }
 
 // write runs change on the opened repository, under its lock, and then brings what is published to where it is served.
@@ -163,9 +164,7 @@ func (p *place) commit(ctx context.Context, r *repo.Repo, now time.Time) error {
 	return err
 }
 
-func sayDevelopment(out output) {
-	out.note("note: this is a development repository; its keys protect nobody, use it for nothing but trying things out")
-}
+func sayDevelopment(out output) { ceremony.SayDevelopment(out.people()) }
 
 func refreshCommand(f *flag.FlagSet) action {
 	p := placeFlags(f)

@@ -50,7 +50,7 @@ func built(name, pkg string) func() string {
 }
 
 // width is how many tests run side by side.
-var width = flag.Int("width", 8, "tests side by side")
+var width = flag.Int("width", 12, "tests side by side")
 
 // TestMain runs the tests, or, started as the stub starts its verifier, is that.
 func TestMain(m *testing.M) {

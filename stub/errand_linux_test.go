@@ -200,6 +200,19 @@ func TestLook(t *testing.T) {
 			t.Errorf("%s was not taken over", name)
 		}
 	}
+	// The mirror's hold file names versions or hashes; both are heard of, others are not.
+	for _, c := range found.verdict.cores {
+		for word, want := range map[string]bool{c.version: true, hexOf(c.Hash): true, "9.9.99": false} {
+			b.must(os.WriteFile(filepath.Join(b.Part(), "meta", "hold"), []byte("x "+word+"\n"), 0o644))
+			held := map[uint64]bool{}
+			for _, l := range e.look().verdict.cores {
+				held[l.Counter] = l.held
+			}
+			if len(held) != 2 || held[c.Counter] != want || held[3-c.Counter] {
+				t.Errorf("with %s held: %v", word, held)
+			}
+		}
+	}
 	b.must(os.WriteFile(b.Fetch(), []byte("#!/bin/sh\nexit 7\n"), 0o755))
 	if found := e.look(); found.word != "unreachable" || found.trouble == "" {
 		t.Errorf("without a mirror: %+v", found)

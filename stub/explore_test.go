@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"hash/maphash"
+	"runtime/debug"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -217,7 +218,9 @@ func (s story) quick() int {
 // rule of SWAP broken.
 func TestExplore(t *testing.T) {
 	var lives, states, left atomic.Int64
+	before := debug.SetGCPercent(400) // every state stays in memory anyhow
 	t.Cleanup(func() {
+		debug.SetGCPercent(before)
 		t.Logf("in all %d lives, from %d states, of %d that power cuts left", lives.Load(), states.Load(), left.Load())
 	})
 	for _, s := range stories() {

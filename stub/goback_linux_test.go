@@ -35,9 +35,7 @@ func TestKeepsDyingAfterItsCommit(t *testing.T) {
 	if r.Good != u.good || !r.Previous.None() || r.Barred[0] != (boot.Bar{Hash: two.Good.Hash, Counter: 2, Reason: boot.Demoted}) {
 		t.Errorf("%+v", r)
 	}
-	if !strings.Contains(u.past(), " demote release=2 ") {
-		t.Errorf("history:\n%s", u.past())
-	}
+	u.until("history tells of it", time.Second, func() bool { return strings.Contains(u.past(), " demote release=2 ") })
 	u.until("the one before runs", 10*time.Second, func() bool { v := u.view(); return v.core.counter == 1 && v.state == running })
 	first := u.view()
 	u.limpet("look", "--wait")

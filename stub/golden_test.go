@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
 )
 
@@ -114,6 +115,38 @@ func TestLinesOfThisStub(t *testing.T) {
 			if !slices.Contains(strings.Fields(is[i]), field) {
 				t.Errorf("%q is not said any more:\n%s", field, is[i])
 			}
+		}
+	}
+}
+
+// TestWhatALifeCounts: each look once, each end of a core once, and for how long what drains may.
+func TestWhatALifeCounts(t *testing.T) {
+	w := watched(t, healthy, healthy)
+	w.live()
+	v := w.s.view()
+	if v.looks < 2 || v.restarts != 0 || v.core.counter != 2 || v.newest != "9.9.2" || v.looked == 0 || v.trial != "" || v.phase != "" {
+		t.Errorf("after an update: %+v", v)
+	}
+	looks, number := w.s.looking.looks, w.s.core.number
+	w.s.lookNow()
+	w.settle()
+	if w.s.looking.looks != looks+1 {
+		t.Errorf("%d looks, there were %d", w.s.looking.looks, looks)
+	}
+	for n := 1; n <= 2; n++ {
+		for _, f := range w.cores {
+			if f.number == w.s.core.number {
+				f.end(platforms.Exit{Code: -1, Signal: 9})
+			}
+		}
+		w.settle()
+		if v := w.s.view(); v.restarts != n || v.core.pid != 0 || v.core.counter != 2 || v.last != "signal-9" || v.state != restarting {
+			t.Errorf("killed for the %d. time: %+v", n, v)
+		}
+		w.s.again()
+		w.settle()
+		if v := w.s.view(); v.state != running || w.s.core.number != number+n {
+			t.Errorf("started again for the %d. time: %+v", n, v)
 		}
 	}
 }

@@ -45,7 +45,8 @@ func FromExit(code int) State {
 type Check struct {
 	Name    string        // unique on an agent, see ValidName
 	Builtin string        // name of a check that comes with the agent ("disk")
-	Plugin  string        // file name of a plugin in one of the box's plugin directories ("check_http")
+	Plugin  string        // file name of a plugin in one of the box's plugin directories ("check_http"), or of the catalog
+	Hash    string        // SHA-256 in hex of a plugin of the catalog; empty = one of the box's own
 	Args    []string      // as the plugin gets them; the same options for builtins where a plugin of that kind exists
 	Every   time.Duration // interval; 0 when Cron is set
 	Cron    string        // five-field cron expression, optionally with CRON_TZ=; empty when Every is set

@@ -134,9 +134,16 @@ func (c Check) validateKind() error {
 		return fmt.Errorf("plugin %q: a plugin is the bare name of a file in a plugin directory, never a path or a command line", clip(c.Plugin))
 	case c.Builtin != "" && !ValidName(c.Builtin):
 		return fmt.Errorf("builtin %q: not a builtin's name", clip(c.Builtin))
+	case c.Hash != "" && c.Plugin == "":
+		return fmt.Errorf("the hash of a plugin is given without a plugin")
+	case c.Hash != "" && !validHash(c.Hash):
+		return fmt.Errorf("plugin %s: %q is no SHA-256", clip(c.Plugin), clip(c.Hash))
 	}
 	return nil
 }
+
+// validHash says whether s is a SHA-256 in hex, lower case.
+func validHash(s string) bool { return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == "" }
 
 func (c Check) validateTimes() error {
 	switch {

@@ -14,6 +14,10 @@ const (
 	SignatureLength = 64
 	// MaxStandbyNonce bounds the nonce of a successor: letters, digits and '-'.
 	MaxStandbyNonce = 64
+	// MaxSitePiece is the data of one SitePiece: a heartbeat waits for one at most.
+	MaxSitePiece = 256 << 10
+	// MaxSiteName bounds the name of a file of the site's repository.
+	MaxSiteName = 1 << 10
 )
 
 // Counts.

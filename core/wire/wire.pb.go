@@ -139,6 +139,7 @@ type Frame struct {
 	//	*Frame_Facts
 	//	*Frame_Successor
 	//	*Frame_Active
+	//	*Frame_SiteGet
 	//	*Frame_Ack
 	//	*Frame_Reject
 	//	*Frame_Desired
@@ -149,6 +150,7 @@ type Frame struct {
 	//	*Frame_Follow
 	//	*Frame_Hold
 	//	*Frame_Resume
+	//	*Frame_SitePiece
 	//	*Frame_Heartbeat
 	//	*Frame_Bye
 	Body          isFrame_Body `protobuf_oneof:"body"`
@@ -310,6 +312,15 @@ func (x *Frame) GetActive() *Active {
 	return nil
 }
 
+func (x *Frame) GetSiteGet() *SiteGet {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_SiteGet); ok {
+			return x.SiteGet
+		}
+	}
+	return nil
+}
+
 func (x *Frame) GetAck() *Ack {
 	if x != nil {
 		if x, ok := x.Body.(*Frame_Ack); ok {
@@ -400,6 +411,15 @@ func (x *Frame) GetResume() *Resume {
 	return nil
 }
 
+func (x *Frame) GetSitePiece() *SitePiece {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_SitePiece); ok {
+			return x.SitePiece
+		}
+	}
+	return nil
+}
+
 func (x *Frame) GetHeartbeat() *Heartbeat {
 	if x != nil {
 		if x, ok := x.Body.(*Frame_Heartbeat); ok {
@@ -476,6 +496,10 @@ type Frame_Active struct {
 	Active *Active `protobuf:"bytes,17,opt,name=active,proto3,oneof"`
 }
 
+type Frame_SiteGet struct {
+	SiteGet *SiteGet `protobuf:"bytes,20,opt,name=site_get,json=siteGet,proto3,oneof"`
+}
+
 type Frame_Ack struct {
 	// hub to agent
 	Ack *Ack `protobuf:"bytes,30,opt,name=ack,proto3,oneof"`
@@ -517,6 +541,10 @@ type Frame_Resume struct {
 	Resume *Resume `protobuf:"bytes,39,opt,name=resume,proto3,oneof"`
 }
 
+type Frame_SitePiece struct {
+	SitePiece *SitePiece `protobuf:"bytes,44,opt,name=site_piece,json=sitePiece,proto3,oneof"`
+}
+
 type Frame_Heartbeat struct {
 	// both ways
 	Heartbeat *Heartbeat `protobuf:"bytes,50,opt,name=heartbeat,proto3,oneof"`
@@ -552,6 +580,8 @@ func (*Frame_Successor) isFrame_Body() {}
 
 func (*Frame_Active) isFrame_Body() {}
 
+func (*Frame_SiteGet) isFrame_Body() {}
+
 func (*Frame_Ack) isFrame_Body() {}
 
 func (*Frame_Reject) isFrame_Body() {}
@@ -571,6 +601,8 @@ func (*Frame_Follow) isFrame_Body() {}
 func (*Frame_Hold) isFrame_Body() {}
 
 func (*Frame_Resume) isFrame_Body() {}
+
+func (*Frame_SitePiece) isFrame_Body() {}
 
 func (*Frame_Heartbeat) isFrame_Body() {}
 
@@ -2223,6 +2255,7 @@ type Item struct {
 	//	*Item_Gap
 	//	*Item_LostRun
 	//	*Item_Event
+	//	*Item_Samples
 	Kind          isItem_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2308,6 +2341,15 @@ func (x *Item) GetEvent() *Event {
 	return nil
 }
 
+func (x *Item) GetSamples() *Samples {
+	if x != nil {
+		if x, ok := x.Kind.(*Item_Samples); ok {
+			return x.Samples
+		}
+	}
+	return nil
+}
+
 type isItem_Kind interface {
 	isItem_Kind()
 }
@@ -2328,6 +2370,10 @@ type Item_Event struct {
 	Event *Event `protobuf:"bytes,5,opt,name=event,proto3,oneof"`
 }
 
+type Item_Samples struct {
+	Samples *Samples `protobuf:"bytes,20,opt,name=samples,proto3,oneof"`
+}
+
 func (*Item_Result) isItem_Kind() {}
 
 func (*Item_Gap) isItem_Kind() {}
@@ -2335,6 +2381,137 @@ func (*Item_Gap) isItem_Kind() {}
 func (*Item_LostRun) isItem_Kind() {}
 
 func (*Item_Event) isItem_Kind() {}
+
+func (*Item_Samples) isItem_Kind() {}
+
+// Samples are metrics that a program on the box gave to one of the agent's inputs (docs/inputs.md), in the order in which they came.
+type Samples struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Input         string                 `protobuf:"bytes,1,opt,name=input,proto3" json:"input,omitempty"` // "graphite", "statsd"
+	Samples       []*Sample              `protobuf:"bytes,2,rep,name=samples,proto3" json:"samples,omitempty"`
+	Dropped       uint64                 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"` // before these, since the last record of this input: the disk did not take them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Samples) Reset() {
+	*x = Samples{}
+	mi := &file_core_wire_wire_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Samples) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Samples) ProtoMessage() {}
+
+func (x *Samples) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Samples.ProtoReflect.Descriptor instead.
+func (*Samples) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Samples) GetInput() string {
+	if x != nil {
+		return x.Input
+	}
+	return ""
+}
+
+func (x *Samples) GetSamples() []*Sample {
+	if x != nil {
+		return x.Samples
+	}
+	return nil
+}
+
+func (x *Samples) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+type Sample struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // tags behind it as Graphite writes them: name;tag=value
+	Value         float64                `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
+	AtNs          int64                  `protobuf:"varint,3,opt,name=at_ns,json=atNs,proto3" json:"at_ns,omitempty"` // wall time
+	Kind          string                 `protobuf:"bytes,4,opt,name=kind,proto3" json:"kind,omitempty"`              // "gauge", "counter" (what an interval came to), "timer", "set"
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Sample) Reset() {
+	*x = Sample{}
+	mi := &file_core_wire_wire_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Sample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Sample) ProtoMessage() {}
+
+func (x *Sample) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Sample.ProtoReflect.Descriptor instead.
+func (*Sample) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Sample) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Sample) GetValue() float64 {
+	if x != nil {
+		return x.Value
+	}
+	return 0
+}
+
+func (x *Sample) GetAtNs() int64 {
+	if x != nil {
+		return x.AtNs
+	}
+	return 0
+}
+
+func (x *Sample) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
 
 type Items struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2345,7 +2522,7 @@ type Items struct {
 
 func (x *Items) Reset() {
 	*x = Items{}
-	mi := &file_core_wire_wire_proto_msgTypes[21]
+	mi := &file_core_wire_wire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2357,7 +2534,7 @@ func (x *Items) String() string {
 func (*Items) ProtoMessage() {}
 
 func (x *Items) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[21]
+	mi := &file_core_wire_wire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2370,7 +2547,7 @@ func (x *Items) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Items.ProtoReflect.Descriptor instead.
 func (*Items) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{21}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Items) GetItems() []*Item {
@@ -2397,7 +2574,7 @@ type Batch struct {
 
 func (x *Batch) Reset() {
 	*x = Batch{}
-	mi := &file_core_wire_wire_proto_msgTypes[22]
+	mi := &file_core_wire_wire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2409,7 +2586,7 @@ func (x *Batch) String() string {
 func (*Batch) ProtoMessage() {}
 
 func (x *Batch) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[22]
+	mi := &file_core_wire_wire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2422,7 +2599,7 @@ func (x *Batch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Batch.ProtoReflect.Descriptor instead.
 func (*Batch) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{22}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Batch) GetEpoch() uint64 {
@@ -2491,7 +2668,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_core_wire_wire_proto_msgTypes[23]
+	mi := &file_core_wire_wire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2503,7 +2680,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[23]
+	mi := &file_core_wire_wire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2516,7 +2693,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{23}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Ack) GetEpoch() uint64 {
@@ -2544,7 +2721,7 @@ type Reject struct {
 
 func (x *Reject) Reset() {
 	*x = Reject{}
-	mi := &file_core_wire_wire_proto_msgTypes[24]
+	mi := &file_core_wire_wire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2556,7 +2733,7 @@ func (x *Reject) String() string {
 func (*Reject) ProtoMessage() {}
 
 func (x *Reject) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[24]
+	mi := &file_core_wire_wire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2569,7 +2746,7 @@ func (x *Reject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reject.ProtoReflect.Descriptor instead.
 func (*Reject) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{24}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Reject) GetEpoch() uint64 {
@@ -2602,6 +2779,7 @@ type Check struct {
 	EveryMs       uint32                 `protobuf:"varint,5,opt,name=every_ms,json=everyMs,proto3" json:"every_ms,omitempty"`
 	Cron          string                 `protobuf:"bytes,6,opt,name=cron,proto3" json:"cron,omitempty"`
 	TimeoutMs     uint32                 `protobuf:"varint,7,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	PluginHash    []byte                 `protobuf:"bytes,16,opt,name=plugin_hash,json=pluginHash,proto3" json:"plugin_hash,omitempty"`                                                 // SHA-256 of a plugin of the catalog; empty = a plugin of the box's own
 	User          string                 `protobuf:"bytes,20,opt,name=user,proto3" json:"user,omitempty"`                                                                               // whom a plugin runs as; "" = as the box has it
 	Dir           string                 `protobuf:"bytes,21,opt,name=dir,proto3" json:"dir,omitempty"`                                                                                 // its working directory
 	Macros        map[string]string      `protobuf:"bytes,22,rep,name=macros,proto3" json:"macros,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // for its arguments and environment
@@ -2617,7 +2795,7 @@ type Check struct {
 
 func (x *Check) Reset() {
 	*x = Check{}
-	mi := &file_core_wire_wire_proto_msgTypes[25]
+	mi := &file_core_wire_wire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2629,7 +2807,7 @@ func (x *Check) String() string {
 func (*Check) ProtoMessage() {}
 
 func (x *Check) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[25]
+	mi := &file_core_wire_wire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2642,7 +2820,7 @@ func (x *Check) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Check.ProtoReflect.Descriptor instead.
 func (*Check) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{25}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Check) GetName() string {
@@ -2692,6 +2870,13 @@ func (x *Check) GetTimeoutMs() uint32 {
 		return x.TimeoutMs
 	}
 	return 0
+}
+
+func (x *Check) GetPluginHash() []byte {
+	if x != nil {
+		return x.PluginHash
+	}
+	return nil
 }
 
 func (x *Check) GetUser() string {
@@ -2764,14 +2949,17 @@ type Desired struct {
 	Checks        []*Check               `protobuf:"bytes,2,rep,name=checks,proto3" json:"checks,omitempty"`
 	NoDefaults    bool                   `protobuf:"varint,3,opt,name=no_defaults,json=noDefaults,proto3" json:"no_defaults,omitempty"` // do not run the default checks
 	Disable       []string               `protobuf:"bytes,4,rep,name=disable,proto3" json:"disable,omitempty"`                          // default checks not to run
+	Site          uint64                 `protobuf:"varint,16,opt,name=site,proto3" json:"site,omitempty"`                              // version of the site's targets to know at least, 0 = it needs nothing of the site
 	Collectors    []*Collector           `protobuf:"bytes,20,rep,name=collectors,proto3" json:"collectors,omitempty"`
+	GraphitePort  uint32                 `protobuf:"varint,21,opt,name=graphite_port,json=graphitePort,proto3" json:"graphite_port,omitempty"` // of the loopback inputs, 0 = off
+	StatsdPort    uint32                 `protobuf:"varint,22,opt,name=statsd_port,json=statsdPort,proto3" json:"statsd_port,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Desired) Reset() {
 	*x = Desired{}
-	mi := &file_core_wire_wire_proto_msgTypes[26]
+	mi := &file_core_wire_wire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2783,7 +2971,7 @@ func (x *Desired) String() string {
 func (*Desired) ProtoMessage() {}
 
 func (x *Desired) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[26]
+	mi := &file_core_wire_wire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2796,7 +2984,7 @@ func (x *Desired) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Desired.ProtoReflect.Descriptor instead.
 func (*Desired) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{26}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Desired) GetRevision() uint64 {
@@ -2827,11 +3015,32 @@ func (x *Desired) GetDisable() []string {
 	return nil
 }
 
+func (x *Desired) GetSite() uint64 {
+	if x != nil {
+		return x.Site
+	}
+	return 0
+}
+
 func (x *Desired) GetCollectors() []*Collector {
 	if x != nil {
 		return x.Collectors
 	}
 	return nil
+}
+
+func (x *Desired) GetGraphitePort() uint32 {
+	if x != nil {
+		return x.GraphitePort
+	}
+	return 0
+}
+
+func (x *Desired) GetStatsdPort() uint32 {
+	if x != nil {
+		return x.StatsdPort
+	}
+	return 0
 }
 
 // Collector is one long-running program that the agent configures and keeps running. Texts are templates (docs/collectors.md).
@@ -2853,7 +3062,7 @@ type Collector struct {
 
 func (x *Collector) Reset() {
 	*x = Collector{}
-	mi := &file_core_wire_wire_proto_msgTypes[27]
+	mi := &file_core_wire_wire_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2865,7 +3074,7 @@ func (x *Collector) String() string {
 func (*Collector) ProtoMessage() {}
 
 func (x *Collector) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[27]
+	mi := &file_core_wire_wire_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2878,7 +3087,7 @@ func (x *Collector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Collector.ProtoReflect.Descriptor instead.
 func (*Collector) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{27}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Collector) GetName() string {
@@ -2962,7 +3171,7 @@ type RevisionReport struct {
 
 func (x *RevisionReport) Reset() {
 	*x = RevisionReport{}
-	mi := &file_core_wire_wire_proto_msgTypes[28]
+	mi := &file_core_wire_wire_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2974,7 +3183,7 @@ func (x *RevisionReport) String() string {
 func (*RevisionReport) ProtoMessage() {}
 
 func (x *RevisionReport) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[28]
+	mi := &file_core_wire_wire_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2987,7 +3196,7 @@ func (x *RevisionReport) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevisionReport.ProtoReflect.Descriptor instead.
 func (*RevisionReport) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{28}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RevisionReport) GetRevision() uint64 {
@@ -3022,7 +3231,7 @@ type RunNow struct {
 
 func (x *RunNow) Reset() {
 	*x = RunNow{}
-	mi := &file_core_wire_wire_proto_msgTypes[29]
+	mi := &file_core_wire_wire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3034,7 +3243,7 @@ func (x *RunNow) String() string {
 func (*RunNow) ProtoMessage() {}
 
 func (x *RunNow) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[29]
+	mi := &file_core_wire_wire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3047,7 +3256,7 @@ func (x *RunNow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunNow.ProtoReflect.Descriptor instead.
 func (*RunNow) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{29}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RunNow) GetCall() string {
@@ -3073,7 +3282,7 @@ type CancelRun struct {
 
 func (x *CancelRun) Reset() {
 	*x = CancelRun{}
-	mi := &file_core_wire_wire_proto_msgTypes[30]
+	mi := &file_core_wire_wire_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3085,7 +3294,7 @@ func (x *CancelRun) String() string {
 func (*CancelRun) ProtoMessage() {}
 
 func (x *CancelRun) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[30]
+	mi := &file_core_wire_wire_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3098,7 +3307,7 @@ func (x *CancelRun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRun.ProtoReflect.Descriptor instead.
 func (*CancelRun) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{30}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *CancelRun) GetCall() string {
@@ -3119,7 +3328,7 @@ type RunOutput struct {
 
 func (x *RunOutput) Reset() {
 	*x = RunOutput{}
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3131,7 +3340,7 @@ func (x *RunOutput) String() string {
 func (*RunOutput) ProtoMessage() {}
 
 func (x *RunOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[31]
+	mi := &file_core_wire_wire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3144,7 +3353,7 @@ func (x *RunOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunOutput.ProtoReflect.Descriptor instead.
 func (*RunOutput) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{31}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RunOutput) GetCall() string {
@@ -3180,7 +3389,7 @@ type RunEnd struct {
 
 func (x *RunEnd) Reset() {
 	*x = RunEnd{}
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3192,7 +3401,7 @@ func (x *RunEnd) String() string {
 func (*RunEnd) ProtoMessage() {}
 
 func (x *RunEnd) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[32]
+	mi := &file_core_wire_wire_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3205,7 +3414,7 @@ func (x *RunEnd) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunEnd.ProtoReflect.Descriptor instead.
 func (*RunEnd) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{32}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *RunEnd) GetCall() string {
@@ -3245,7 +3454,7 @@ type Look struct {
 
 func (x *Look) Reset() {
 	*x = Look{}
-	mi := &file_core_wire_wire_proto_msgTypes[33]
+	mi := &file_core_wire_wire_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3257,7 +3466,7 @@ func (x *Look) String() string {
 func (*Look) ProtoMessage() {}
 
 func (x *Look) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[33]
+	mi := &file_core_wire_wire_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3270,7 +3479,7 @@ func (x *Look) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Look.ProtoReflect.Descriptor instead.
 func (*Look) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{33}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
 }
 
 // Follow: take releases of this channel from now on; with a pin, run exactly that version.
@@ -3284,7 +3493,7 @@ type Follow struct {
 
 func (x *Follow) Reset() {
 	*x = Follow{}
-	mi := &file_core_wire_wire_proto_msgTypes[34]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3296,7 +3505,7 @@ func (x *Follow) String() string {
 func (*Follow) ProtoMessage() {}
 
 func (x *Follow) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[34]
+	mi := &file_core_wire_wire_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3309,7 +3518,7 @@ func (x *Follow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Follow.ProtoReflect.Descriptor instead.
 func (*Follow) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{34}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Follow) GetChannel() string {
@@ -3335,7 +3544,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_core_wire_wire_proto_msgTypes[35]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3347,7 +3556,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[35]
+	mi := &file_core_wire_wire_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3360,7 +3569,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{35}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
 }
 
 type Resume struct {
@@ -3371,7 +3580,7 @@ type Resume struct {
 
 func (x *Resume) Reset() {
 	*x = Resume{}
-	mi := &file_core_wire_wire_proto_msgTypes[36]
+	mi := &file_core_wire_wire_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3383,7 +3592,7 @@ func (x *Resume) String() string {
 func (*Resume) ProtoMessage() {}
 
 func (x *Resume) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[36]
+	mi := &file_core_wire_wire_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3396,7 +3605,7 @@ func (x *Resume) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Resume.ProtoReflect.Descriptor instead.
 func (*Resume) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{36}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{38}
 }
 
 // Successor announces that a newer core of this agent starts beside this one: a session whose proof carries the nonce is no clone.
@@ -3409,7 +3618,7 @@ type Successor struct {
 
 func (x *Successor) Reset() {
 	*x = Successor{}
-	mi := &file_core_wire_wire_proto_msgTypes[37]
+	mi := &file_core_wire_wire_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3421,7 +3630,7 @@ func (x *Successor) String() string {
 func (*Successor) ProtoMessage() {}
 
 func (x *Successor) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[37]
+	mi := &file_core_wire_wire_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3434,7 +3643,7 @@ func (x *Successor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Successor.ProtoReflect.Descriptor instead.
 func (*Successor) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{37}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Successor) GetNonce() string {
@@ -3453,7 +3662,7 @@ type Active struct {
 
 func (x *Active) Reset() {
 	*x = Active{}
-	mi := &file_core_wire_wire_proto_msgTypes[38]
+	mi := &file_core_wire_wire_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3465,7 +3674,7 @@ func (x *Active) String() string {
 func (*Active) ProtoMessage() {}
 
 func (x *Active) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[38]
+	mi := &file_core_wire_wire_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3478,7 +3687,145 @@ func (x *Active) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Active.ProtoReflect.Descriptor instead.
 func (*Active) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{38}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{40}
+}
+
+// SiteGet asks for a part of a file of the site's repository.
+type SiteGet struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          uint64                 `protobuf:"varint,1,opt,name=call,proto3" json:"call,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"` // below the repository: "timestamp.json", "targets/plugin/HASH.check_x"
+	Offset        int64                  `protobuf:"varint,3,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SiteGet) Reset() {
+	*x = SiteGet{}
+	mi := &file_core_wire_wire_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SiteGet) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SiteGet) ProtoMessage() {}
+
+func (x *SiteGet) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SiteGet.ProtoReflect.Descriptor instead.
+func (*SiteGet) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *SiteGet) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
+func (x *SiteGet) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SiteGet) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+// SitePiece answers a SiteGet: the bytes from its offset on, at most 256 KiB of them.
+type SitePiece struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Call          uint64                 `protobuf:"varint,1,opt,name=call,proto3" json:"call,omitempty"`
+	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`       // of the whole file
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"`        // empty at the file's end
+	Missing       bool                   `protobuf:"varint,4,opt,name=missing,proto3" json:"missing,omitempty"` // there is no such file
+	Error         string                 `protobuf:"bytes,5,opt,name=error,proto3" json:"error,omitempty"`      // why it could not be read
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SitePiece) Reset() {
+	*x = SitePiece{}
+	mi := &file_core_wire_wire_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SitePiece) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SitePiece) ProtoMessage() {}
+
+func (x *SitePiece) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SitePiece.ProtoReflect.Descriptor instead.
+func (*SitePiece) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *SitePiece) GetCall() uint64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
+func (x *SitePiece) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *SitePiece) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *SitePiece) GetMissing() bool {
+	if x != nil {
+		return x.Missing
+	}
+	return false
+}
+
+func (x *SitePiece) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
 }
 
 type Heartbeat struct {
@@ -3492,7 +3839,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_core_wire_wire_proto_msgTypes[39]
+	mi := &file_core_wire_wire_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3504,7 +3851,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[39]
+	mi := &file_core_wire_wire_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3517,7 +3864,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{39}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Heartbeat) GetSentNs() int64 {
@@ -3552,7 +3899,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_core_wire_wire_proto_msgTypes[40]
+	mi := &file_core_wire_wire_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3564,7 +3911,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[40]
+	mi := &file_core_wire_wire_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3577,7 +3924,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{40}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Bye) GetCause() string {
@@ -3598,7 +3945,8 @@ var File_core_wire_wire_proto protoreflect.FileDescriptor
 
 const file_core_wire_wire_proto_rawDesc = "" +
 	"\n" +
-	"\x14core/wire/wire.proto\x12\tlimpet.v1\"\xb5\t\n" +
+	"\x14core/wire/wire.proto\x12\tlimpet.v1\"\x9d\n" +
+	"\n" +
 	"\x05Frame\x12(\n" +
 	"\x05hello\x18\x01 \x01(\v2\x10.limpet.v1.HelloH\x00R\x05hello\x124\n" +
 	"\tchallenge\x18\x02 \x01(\v2\x14.limpet.v1.ChallengeH\x00R\tchallenge\x12(\n" +
@@ -3614,7 +3962,8 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\vgenerations\x18\x0e \x01(\v2\x16.limpet.v1.GenerationsH\x00R\vgenerations\x12(\n" +
 	"\x05facts\x18\x0f \x01(\v2\x10.limpet.v1.FactsH\x00R\x05facts\x124\n" +
 	"\tsuccessor\x18\x10 \x01(\v2\x14.limpet.v1.SuccessorH\x00R\tsuccessor\x12+\n" +
-	"\x06active\x18\x11 \x01(\v2\x11.limpet.v1.ActiveH\x00R\x06active\x12\"\n" +
+	"\x06active\x18\x11 \x01(\v2\x11.limpet.v1.ActiveH\x00R\x06active\x12/\n" +
+	"\bsite_get\x18\x14 \x01(\v2\x12.limpet.v1.SiteGetH\x00R\asiteGet\x12\"\n" +
 	"\x03ack\x18\x1e \x01(\v2\x0e.limpet.v1.AckH\x00R\x03ack\x12+\n" +
 	"\x06reject\x18\x1f \x01(\v2\x11.limpet.v1.RejectH\x00R\x06reject\x12.\n" +
 	"\adesired\x18  \x01(\v2\x12.limpet.v1.DesiredH\x00R\adesired\x12,\n" +
@@ -3627,7 +3976,9 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"watermarks\x12+\n" +
 	"\x06follow\x18% \x01(\v2\x11.limpet.v1.FollowH\x00R\x06follow\x12%\n" +
 	"\x04hold\x18& \x01(\v2\x0f.limpet.v1.HoldH\x00R\x04hold\x12+\n" +
-	"\x06resume\x18' \x01(\v2\x11.limpet.v1.ResumeH\x00R\x06resume\x124\n" +
+	"\x06resume\x18' \x01(\v2\x11.limpet.v1.ResumeH\x00R\x06resume\x125\n" +
+	"\n" +
+	"site_piece\x18, \x01(\v2\x14.limpet.v1.SitePieceH\x00R\tsitePiece\x124\n" +
 	"\theartbeat\x182 \x01(\v2\x14.limpet.v1.HeartbeatH\x00R\theartbeat\x12\"\n" +
 	"\x03bye\x183 \x01(\v2\x0e.limpet.v1.ByeH\x00R\x03byeB\x06\n" +
 	"\x04body\"\x82\x01\n" +
@@ -3795,14 +4146,24 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"attributes\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcc\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfc\x01\n" +
 	"\x04Item\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12+\n" +
 	"\x06result\x18\x02 \x01(\v2\x11.limpet.v1.ResultH\x00R\x06result\x12\"\n" +
 	"\x03gap\x18\x03 \x01(\v2\x0e.limpet.v1.GapH\x00R\x03gap\x12/\n" +
 	"\blost_run\x18\x04 \x01(\v2\x12.limpet.v1.LostRunH\x00R\alostRun\x12(\n" +
-	"\x05event\x18\x05 \x01(\v2\x10.limpet.v1.EventH\x00R\x05eventB\x06\n" +
-	"\x04kind\".\n" +
+	"\x05event\x18\x05 \x01(\v2\x10.limpet.v1.EventH\x00R\x05event\x12.\n" +
+	"\asamples\x18\x14 \x01(\v2\x12.limpet.v1.SamplesH\x00R\asamplesB\x06\n" +
+	"\x04kind\"f\n" +
+	"\aSamples\x12\x14\n" +
+	"\x05input\x18\x01 \x01(\tR\x05input\x12+\n" +
+	"\asamples\x18\x02 \x03(\v2\x11.limpet.v1.SampleR\asamples\x12\x18\n" +
+	"\adropped\x18\x03 \x01(\x04R\adropped\"[\n" +
+	"\x06Sample\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x13\n" +
+	"\x05at_ns\x18\x03 \x01(\x03R\x04atNs\x12\x12\n" +
+	"\x04kind\x18\x04 \x01(\tR\x04kind\".\n" +
 	"\x05Items\x12%\n" +
 	"\x05items\x18\x01 \x03(\v2\x0f.limpet.v1.ItemR\x05items\"\xb8\x01\n" +
 	"\x05Batch\x12\x14\n" +
@@ -3820,7 +4181,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06Reject\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x10\n" +
-	"\x03why\x18\x03 \x01(\tR\x03why\"\x85\x04\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"\xa6\x04\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\abuiltin\x18\x02 \x01(\tR\abuiltin\x12\x16\n" +
@@ -3829,7 +4190,9 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\bevery_ms\x18\x05 \x01(\rR\aeveryMs\x12\x12\n" +
 	"\x04cron\x18\x06 \x01(\tR\x04cron\x12\x1d\n" +
 	"\n" +
-	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\x12\x12\n" +
+	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\x12\x1f\n" +
+	"\vplugin_hash\x18\x10 \x01(\fR\n" +
+	"pluginHash\x12\x12\n" +
 	"\x04user\x18\x14 \x01(\tR\x04user\x12\x10\n" +
 	"\x03dir\x18\x15 \x01(\tR\x03dir\x124\n" +
 	"\x06macros\x18\x16 \x03(\v2\x1c.limpet.v1.Check.MacrosEntryR\x06macros\x12\x1a\n" +
@@ -3841,16 +4204,20 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\tflap_high\x18\x1c \x01(\x02R\bflapHigh\x1a9\n" +
 	"\vMacrosEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc0\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9a\x02\n" +
 	"\aDesired\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12(\n" +
 	"\x06checks\x18\x02 \x03(\v2\x10.limpet.v1.CheckR\x06checks\x12\x1f\n" +
 	"\vno_defaults\x18\x03 \x01(\bR\n" +
 	"noDefaults\x12\x18\n" +
-	"\adisable\x18\x04 \x03(\tR\adisable\x124\n" +
+	"\adisable\x18\x04 \x03(\tR\adisable\x12\x12\n" +
+	"\x04site\x18\x10 \x01(\x04R\x04site\x124\n" +
 	"\n" +
 	"collectors\x18\x14 \x03(\v2\x14.limpet.v1.CollectorR\n" +
-	"collectors\"\x84\x02\n" +
+	"collectors\x12#\n" +
+	"\rgraphite_port\x18\x15 \x01(\rR\fgraphitePort\x12\x1f\n" +
+	"\vstatsd_port\x18\x16 \x01(\rR\n" +
+	"statsdPort\"\x84\x02\n" +
 	"\tCollector\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -3889,7 +4256,17 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06Resume\"!\n" +
 	"\tSuccessor\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\tR\x05nonce\"\b\n" +
-	"\x06Active\"V\n" +
+	"\x06Active\"I\n" +
+	"\aSiteGet\x12\x12\n" +
+	"\x04call\x18\x01 \x01(\x04R\x04call\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x16\n" +
+	"\x06offset\x18\x03 \x01(\x03R\x06offset\"w\n" +
+	"\tSitePiece\x12\x12\n" +
+	"\x04call\x18\x01 \x01(\x04R\x04call\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\x12\x18\n" +
+	"\amissing\x18\x04 \x01(\bR\amissing\x12\x14\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"V\n" +
 	"\tHeartbeat\x12\x17\n" +
 	"\asent_ns\x18\x01 \x01(\x03R\x06sentNs\x12\x17\n" +
 	"\aecho_ns\x18\x02 \x01(\x03R\x06echoNs\x12\x17\n" +
@@ -3919,7 +4296,7 @@ func file_core_wire_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
+var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
 var file_core_wire_wire_proto_goTypes = []any{
 	(State)(0),             // 0: limpet.v1.State
 	(Trigger)(0),           // 1: limpet.v1.Trigger
@@ -3944,29 +4321,33 @@ var file_core_wire_wire_proto_goTypes = []any{
 	(*LostRun)(nil),        // 20: limpet.v1.LostRun
 	(*Event)(nil),          // 21: limpet.v1.Event
 	(*Item)(nil),           // 22: limpet.v1.Item
-	(*Items)(nil),          // 23: limpet.v1.Items
-	(*Batch)(nil),          // 24: limpet.v1.Batch
-	(*Ack)(nil),            // 25: limpet.v1.Ack
-	(*Reject)(nil),         // 26: limpet.v1.Reject
-	(*Check)(nil),          // 27: limpet.v1.Check
-	(*Desired)(nil),        // 28: limpet.v1.Desired
-	(*Collector)(nil),      // 29: limpet.v1.Collector
-	(*RevisionReport)(nil), // 30: limpet.v1.RevisionReport
-	(*RunNow)(nil),         // 31: limpet.v1.RunNow
-	(*CancelRun)(nil),      // 32: limpet.v1.CancelRun
-	(*RunOutput)(nil),      // 33: limpet.v1.RunOutput
-	(*RunEnd)(nil),         // 34: limpet.v1.RunEnd
-	(*Look)(nil),           // 35: limpet.v1.Look
-	(*Follow)(nil),         // 36: limpet.v1.Follow
-	(*Hold)(nil),           // 37: limpet.v1.Hold
-	(*Resume)(nil),         // 38: limpet.v1.Resume
-	(*Successor)(nil),      // 39: limpet.v1.Successor
-	(*Active)(nil),         // 40: limpet.v1.Active
-	(*Heartbeat)(nil),      // 41: limpet.v1.Heartbeat
-	(*Bye)(nil),            // 42: limpet.v1.Bye
-	nil,                    // 43: limpet.v1.Facts.MoreEntry
-	nil,                    // 44: limpet.v1.Event.AttributesEntry
-	nil,                    // 45: limpet.v1.Check.MacrosEntry
+	(*Samples)(nil),        // 23: limpet.v1.Samples
+	(*Sample)(nil),         // 24: limpet.v1.Sample
+	(*Items)(nil),          // 25: limpet.v1.Items
+	(*Batch)(nil),          // 26: limpet.v1.Batch
+	(*Ack)(nil),            // 27: limpet.v1.Ack
+	(*Reject)(nil),         // 28: limpet.v1.Reject
+	(*Check)(nil),          // 29: limpet.v1.Check
+	(*Desired)(nil),        // 30: limpet.v1.Desired
+	(*Collector)(nil),      // 31: limpet.v1.Collector
+	(*RevisionReport)(nil), // 32: limpet.v1.RevisionReport
+	(*RunNow)(nil),         // 33: limpet.v1.RunNow
+	(*CancelRun)(nil),      // 34: limpet.v1.CancelRun
+	(*RunOutput)(nil),      // 35: limpet.v1.RunOutput
+	(*RunEnd)(nil),         // 36: limpet.v1.RunEnd
+	(*Look)(nil),           // 37: limpet.v1.Look
+	(*Follow)(nil),         // 38: limpet.v1.Follow
+	(*Hold)(nil),           // 39: limpet.v1.Hold
+	(*Resume)(nil),         // 40: limpet.v1.Resume
+	(*Successor)(nil),      // 41: limpet.v1.Successor
+	(*Active)(nil),         // 42: limpet.v1.Active
+	(*SiteGet)(nil),        // 43: limpet.v1.SiteGet
+	(*SitePiece)(nil),      // 44: limpet.v1.SitePiece
+	(*Heartbeat)(nil),      // 45: limpet.v1.Heartbeat
+	(*Bye)(nil),            // 46: limpet.v1.Bye
+	nil,                    // 47: limpet.v1.Facts.MoreEntry
+	nil,                    // 48: limpet.v1.Event.AttributesEntry
+	nil,                    // 49: limpet.v1.Check.MacrosEntry
 }
 var file_core_wire_wire_proto_depIdxs = []int32{
 	3,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
@@ -3974,56 +4355,60 @@ var file_core_wire_wire_proto_depIdxs = []int32{
 	6,  // 2: limpet.v1.Frame.proof:type_name -> limpet.v1.Proof
 	14, // 3: limpet.v1.Frame.welcome:type_name -> limpet.v1.Welcome
 	15, // 4: limpet.v1.Frame.refuse:type_name -> limpet.v1.Refuse
-	24, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
-	33, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
-	34, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
-	30, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
+	26, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
+	35, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
+	36, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
+	32, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
 	11, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
 	8,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
-	39, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
-	40, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
-	25, // 13: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
-	26, // 14: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
-	28, // 15: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
-	31, // 16: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
-	32, // 17: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
-	35, // 18: limpet.v1.Frame.look:type_name -> limpet.v1.Look
-	13, // 19: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
-	36, // 20: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
-	37, // 21: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
-	38, // 22: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
-	41, // 23: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
-	42, // 24: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
-	5,  // 25: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
-	7,  // 26: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
-	8,  // 27: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
-	10, // 28: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
-	43, // 29: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
-	9,  // 30: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
-	10, // 31: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
-	12, // 32: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
-	12, // 33: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
-	0,  // 34: limpet.v1.Result.state:type_name -> limpet.v1.State
-	16, // 35: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
-	1,  // 36: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
-	18, // 37: limpet.v1.Result.standing:type_name -> limpet.v1.Standing
-	0,  // 38: limpet.v1.Standing.hard_state:type_name -> limpet.v1.State
-	44, // 39: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
-	17, // 40: limpet.v1.Item.result:type_name -> limpet.v1.Result
-	19, // 41: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
-	20, // 42: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
-	21, // 43: limpet.v1.Item.event:type_name -> limpet.v1.Event
-	22, // 44: limpet.v1.Items.items:type_name -> limpet.v1.Item
-	45, // 45: limpet.v1.Check.macros:type_name -> limpet.v1.Check.MacrosEntry
-	0,  // 46: limpet.v1.Check.timeout_state:type_name -> limpet.v1.State
-	27, // 47: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
-	29, // 48: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
-	17, // 49: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
-	50, // [50:50] is the sub-list for method output_type
-	50, // [50:50] is the sub-list for method input_type
-	50, // [50:50] is the sub-list for extension type_name
-	50, // [50:50] is the sub-list for extension extendee
-	0,  // [0:50] is the sub-list for field type_name
+	41, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
+	42, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
+	43, // 13: limpet.v1.Frame.site_get:type_name -> limpet.v1.SiteGet
+	27, // 14: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
+	28, // 15: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
+	30, // 16: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
+	33, // 17: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
+	34, // 18: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
+	37, // 19: limpet.v1.Frame.look:type_name -> limpet.v1.Look
+	13, // 20: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
+	38, // 21: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
+	39, // 22: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
+	40, // 23: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
+	44, // 24: limpet.v1.Frame.site_piece:type_name -> limpet.v1.SitePiece
+	45, // 25: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
+	46, // 26: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
+	5,  // 27: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
+	7,  // 28: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
+	8,  // 29: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
+	10, // 30: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
+	47, // 31: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
+	9,  // 32: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
+	10, // 33: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
+	12, // 34: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
+	12, // 35: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
+	0,  // 36: limpet.v1.Result.state:type_name -> limpet.v1.State
+	16, // 37: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
+	1,  // 38: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
+	18, // 39: limpet.v1.Result.standing:type_name -> limpet.v1.Standing
+	0,  // 40: limpet.v1.Standing.hard_state:type_name -> limpet.v1.State
+	48, // 41: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
+	17, // 42: limpet.v1.Item.result:type_name -> limpet.v1.Result
+	19, // 43: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
+	20, // 44: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
+	21, // 45: limpet.v1.Item.event:type_name -> limpet.v1.Event
+	23, // 46: limpet.v1.Item.samples:type_name -> limpet.v1.Samples
+	24, // 47: limpet.v1.Samples.samples:type_name -> limpet.v1.Sample
+	22, // 48: limpet.v1.Items.items:type_name -> limpet.v1.Item
+	49, // 49: limpet.v1.Check.macros:type_name -> limpet.v1.Check.MacrosEntry
+	0,  // 50: limpet.v1.Check.timeout_state:type_name -> limpet.v1.State
+	29, // 51: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
+	31, // 52: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
+	17, // 53: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
+	54, // [54:54] is the sub-list for method output_type
+	54, // [54:54] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_core_wire_wire_proto_init() }
@@ -4045,6 +4430,7 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_Facts)(nil),
 		(*Frame_Successor)(nil),
 		(*Frame_Active)(nil),
+		(*Frame_SiteGet)(nil),
 		(*Frame_Ack)(nil),
 		(*Frame_Reject)(nil),
 		(*Frame_Desired)(nil),
@@ -4055,6 +4441,7 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_Follow)(nil),
 		(*Frame_Hold)(nil),
 		(*Frame_Resume)(nil),
+		(*Frame_SitePiece)(nil),
 		(*Frame_Heartbeat)(nil),
 		(*Frame_Bye)(nil),
 	}
@@ -4064,6 +4451,7 @@ func file_core_wire_wire_proto_init() {
 		(*Item_Gap)(nil),
 		(*Item_LostRun)(nil),
 		(*Item_Event)(nil),
+		(*Item_Samples)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -4071,7 +4459,7 @@ func file_core_wire_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_wire_wire_proto_rawDesc), len(file_core_wire_wire_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   44,
+			NumMessages:   48,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

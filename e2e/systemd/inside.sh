@@ -59,7 +59,7 @@ case $stage in
 	grep -q 'limpet.service is active (running)' /srv/units || give_up "the check of units says $(cat /srv/units)"
 	limpet try builtin:systemd -u no-such-unit >/srv/units && give_up "the check of units says $(cat /srv/units)"
 	grep -q 'no-such-unit.service does not exist' /srv/units || give_up "the check of units says $(cat /srv/units)"
-	say "systemd answers the check of units: $(limpet try builtin:systemd | head -n 1)"
+	say "systemd answers the check of units: $(limpet try builtin:systemd | sed -n 's/^text *//p')"
 	systemctl show limpet -p Delegate -p KillMode -p Type -p WatchdogUSec -p Restart
 	cat /etc/limpet/agent.finger >/srv/finger
 	release 0.2.0 --core "$platform=/srv/next/limpet-core" || give_up "0.2.0 could not be published"

@@ -59,7 +59,8 @@ type Box struct {
 	AllowArgs map[string]string
 	// Collectors are the owner's own, by name: collector.NAME = collectd /etc/collectd/collectd.conf
 	Collectors map[string]string
-	Never      []string // never = plugin or check names that do not run here, whoever asks
+	Inputs     map[string]int // input.graphite = 2003, input.statsd = off: a port on the loopback address; -1 = off
+	Never      []string       // never = plugin or check names that do not run here, whoever asks
 	// RunAs is whom plugins run as, "" for the core's own user; under a plugin's name, that one alone:
 	// run_as = nagios, run_as.check_smart = root
 	RunAs      map[string]string

@@ -44,6 +44,8 @@ limit.run_processes = none
 limit.run_cpu = 30s
 limit.run_files = 256
 limit.run_file_size = 100M
+input.graphite = 2003
+input.statsd = off
 `))
 	want := Box{
 		Hub: "https://hub.example:8700", Mirror: []string{"https://m1.example/release", "/srv/mirror"},
@@ -53,6 +55,7 @@ limit.run_file_size = 100M
 		AllowArgs: map[string]string{
 			"check_disk": `-w \d+% -c \d+% # this is part of it = so is this`, "check_x.sh": ".*",
 		},
+		Inputs:     map[string]int{"graphite": 2003, "statsd": -1},
 		Collectors: map[string]string{"metrics": "collectd /etc/collectd.conf"},
 		Never:      []string{"check_by_ssh"},
 		RunAs:      map[string]string{"": "nagios", "check_smart": "root"}, AllowRunAs: []string{"nagios", "backup"}, Nice: -5, Cgroups: &yes,

@@ -90,6 +90,8 @@ var setters = map[string]func(*Box, string) string{
 	"limit.runs":          func(b *Box, v string) string { return setCount(&b.Limit.Runs, v) },
 	"limit.output":        func(b *Box, v string) string { return setBytes(&b.Limit.OutputBytes, v) },
 	"limit.buffer":        func(b *Box, v string) string { return setBytes(&b.Limit.BufferBytes, v) },
+	"input.graphite":      func(b *Box, v string) string { return setPort(&b.Inputs, "graphite", v) },
+	"input.statsd":        func(b *Box, v string) string { return setPort(&b.Inputs, "statsd", v) },
 	"limit.memory":        func(b *Box, v string) string { return setBytes(&b.Limit.MemoryBytes, v) },
 	"limit.buffer_age":    func(b *Box, v string) string { return setAge(&b.Limit.BufferAge, v) },
 	"run_as":              func(b *Box, v string) string { return setEntry(&b.RunAs, "", v) },
@@ -168,6 +170,22 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+func setPort(to *map[string]int, name, v string) string {
+	n := -1
+	if v != "off" {
+		port, err := strconv.ParseUint(v, 10, 16)
+		if err != nil || port == 0 {
+			return strconv.Quote(v) + " is neither a port nor off"
+		}
+		n = int(port)
+	}
+	if *to == nil {
+		*to = map[string]int{}
+	}
+	(*to)[name] = n
+	return ""
 }
 
 func setText(to *string, v string) string {

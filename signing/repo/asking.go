@@ -98,5 +98,5 @@ func (r *Repo) copyBase(out *Repo) error {
 			return err
 		}
 	}
-	return nil
+	return r.copyAllowed(out)
 }

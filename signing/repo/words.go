@@ -132,6 +132,7 @@ func (q *Request) targetsWords() []string {
 		}
 	}
 	was, is := q.listed(metadata.TARGETS)
+	out = append(append(out, q.allowedWords()...), q.catalogWords()...)
 	return append(out, listWords(was, is, func(_, t *metadata.TargetFiles) string {
 		return fmt.Sprintf("%d bytes, SHA-256 %x", t.Length, []byte(t.Hashes["sha256"]))
 	})...)

@@ -206,3 +206,21 @@ func (t Target) Check(r io.Reader) error {
 	}
 	return nil
 }
+
+// HeldOnline reports whether those who sign timestamp or snapshot are enough to sign role (root or targets) as well: then whoever has the machine that
+// signs every day can sign it, and nothing it says is anybody's word from offline.
+func (s *Set) HeldOnline(role string) bool {
+	online, shared := map[publicKey]bool{}, map[publicKey]bool{}
+	for _, daily := range [...]string{roleTimestamp, roleSnapshot} {
+		for _, key := range s.root.signers[daily].keys {
+			online[key] = true
+		}
+	}
+	v := s.root.signers[role]
+	for _, key := range v.keys {
+		if online[key] {
+			shared[key] = true
+		}
+	}
+	return len(shared) >= v.threshold
+}

@@ -16,11 +16,13 @@ import (
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/buffer"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin"
+	"github.com/limpet-monitoring/limpet/core/internal/catalog"
 	"github.com/limpet-monitoring/limpet/core/internal/collector"
 	"github.com/limpet-monitoring/limpet/core/internal/config"
 	"github.com/limpet-monitoring/limpet/core/internal/control"
 	"github.com/limpet-monitoring/limpet/core/internal/handover"
 	"github.com/limpet-monitoring/limpet/core/internal/identity"
+	"github.com/limpet-monitoring/limpet/core/internal/input"
 	"github.com/limpet-monitoring/limpet/core/internal/plugin"
 	"github.com/limpet-monitoring/limpet/core/internal/schedule"
 	"github.com/limpet-monitoring/limpet/core/internal/session"
@@ -59,12 +61,14 @@ type agent struct {
 	session *session.Session
 	plan    *schedule.Schedule
 	builtin *builtin.Registry
+	catalog *catalog.Catalog
 	runs    runner
 	slots   *plugin.Slots // nil where the system gives none
 	limit   int64         // of the buffer in bytes, as the box file said at the start; 0 = the default
 	board   board
 
 	collectors *collector.Collectors // Run's goroutine owns them; anybody may ask how they are
+	inputs     *input.Inputs         // as those
 
 	facts     atomic.Pointer[wire.Facts]
 	view      atomic.Pointer[view]           // what other goroutines may know of what Run owns
@@ -78,6 +82,7 @@ type agent struct {
 	timeFloor atomic.Int64                   // Unix seconds that the stub has proof of; 0 = none
 	active    atomic.Bool                    // schedules, or has
 	notes     atomic.Pointer[handover.Notes] // of the runs that are finished here after the handover
+	site      siteState
 
 	// owned
 	lock      *platforms.Lock // held from the first moment of scheduling to the handover, or the end
@@ -91,9 +96,11 @@ type agent struct {
 	store     *config.Store
 	set       config.Set
 	rejected  *wire.RevisionReport // of the newest revision that was refused, nil = none
+	pending   *wire.Desired        // that revision: it is taken when what it lacks has come
 	unsaved   string               // why the running revision could not be kept on disk
 	told      [2]uint64            // the checks line said last
 	lastSeen  bool                 // how the core before this one ended was looked at
+	given     <-chan struct{}      // closed when the next core has the inputs' sockets
 	lowDisk   string               // what is wrong with the space on disk, "" for nothing
 	diskSeen  time.Time
 }
@@ -113,6 +120,7 @@ func Run(ctx context.Context, o Options) error {
 		kept: make(chan struct{}, 1),
 	}
 	a.collectors = a.newCollectors()
+	a.inputs = input.New(input.Options{Append: func(i *wire.Item) error { return a.buffer.Append(i) }, Log: a.log})
 	a.active.Store(o.Standby == "")
 	defer a.release() // behind the buffer's end: who waits for this core takes its generations over then
 	if err := o.Layout.MakeFolders(); err != nil {
@@ -122,13 +130,14 @@ func Run(ctx context.Context, o Options) error {
 		a.endOrphans(ctx)
 	}
 	a.runs.breadth.narrow()
-	a.readBox()
-	a.limit = a.box.Limit.BufferBytes
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
 	if err != nil {
 		return err
 	}
 	a.id = id
+	a.openCatalog()
+	a.readBox()
+	a.limit = a.box.Limit.BufferBytes
 	a.builtin = builtin.New(builtin.Env{HubOffset: a.hubOffset, Agent: a.agentStats, Hub: a.wayToHub, StateDir: o.Layout.Builtin()})
 	a.runs.builtins = a.builtin
 	a.facts.Store(a.gather())
@@ -164,6 +173,8 @@ func (a *agent) live(ctx context.Context) error {
 	}
 	g.start("session", a.session.Run)
 	g.start("rejected", a.tellRejected)
+	g.start("catalog", func(ctx context.Context) error { return a.catalog.Run(ctx, a.active.Load) })
+	g.start("site", a.followSite)
 	if a.o.Standby == "" {
 		g.start("lock", a.awaitTurn(""))
 		a.listen(g)

@@ -49,6 +49,14 @@ func (b *board) stand(c check.Check, r check.Result) check.Standing {
 	return b.last[c.Name].Standing.After(c, r.State, r.Start)
 }
 
+// is says whether a check's last result had this state.
+func (b *board) is(name string, s check.State) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, ok := b.last[name]
+	return ok && r.State == s
+}
+
 // inherit takes over what another core knew of these checks, where nothing newer is known.
 func (b *board) inherit(states []check.Result, checks []check.Check) {
 	b.mu.Lock()

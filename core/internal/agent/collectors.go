@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	spec "github.com/limpet-monitoring/limpet/core/check/collector"
 	"github.com/limpet-monitoring/limpet/core/internal/collector"
+	"github.com/limpet-monitoring/limpet/core/internal/input"
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
@@ -23,12 +25,21 @@ func (a *agent) keepCollectors() {
 	if a.lock == nil {
 		return
 	}
+	a.inputs.Apply(a.wantedInputs())
 	f := a.facts.Load()
 	a.collectors.Apply(a.set.Collectors, spec.Facts{
 		Hostname: f.GetHostname(), OS: f.GetOs(), Arch: f.GetArch(), Platform: f.GetPlatform(), Kernel: f.GetKernel(), Fingerprint: a.id.Fingerprint(),
 		CPUs: int(f.GetCpus()), Memory: f.GetMemoryBytes(), Addresses: f.GetAddresses(), Tags: f.GetTags(),
+		Graphite: input.Address(a.set.Graphite), StatsD: input.Address(a.set.StatsD),
 	})
 }
+
+func (a *agent) wantedInputs() input.Want {
+	return input.Want{Graphite: a.set.Graphite, StatsD: a.set.StatsD}
+}
+
+// inputSocket is where a core gives the sockets of its inputs to the next one.
+func (a *agent) inputSocket() string { return filepath.Join(a.o.Layout.Run(), "inputs.sock") }
 
 // collectorEvent keeps what happened to a collector for the hub.
 func (a *agent) collectorEvent(kind, text, name string) {
@@ -114,6 +125,14 @@ func (a *agent) collectorStatus() []CollectorStatus {
 	out := []CollectorStatus{}
 	for _, s := range a.collectors.States() {
 		out = append(out, CollectorStatus(s))
+	}
+	return out
+}
+
+func (a *agent) inputStatus() []InputStatus {
+	out := []InputStatus{}
+	for _, s := range a.inputs.States() {
+		out = append(out, InputStatus(s))
 	}
 	return out
 }

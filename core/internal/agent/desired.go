@@ -43,7 +43,7 @@ func (a *agent) readBox() {
 // usePlugins has plugins run as the box file says.
 func (a *agent) usePlugins() {
 	r := RunnerOf(a.box)
-	r.Dirs, r.Slots = a.dirs(), a.slots
+	r.Dirs, r.Slots, r.Catalog = a.dirs(), a.slots, a.catalog.Program
 	a.runs.plugins.Store(&r)
 }
 
@@ -59,7 +59,7 @@ func (a *agent) dirs() []string {
 	return plugin.DefaultDirs()
 }
 
-func (a *agent) rules() config.Rules {
+func (a *agent) rules(site config.Site) config.Rules {
 	own, problems := imported.Checks(a.o.Layout.Imported())
 	for _, err := range problems {
 		a.log.Error("checks of the box's own", "err", err)
@@ -67,26 +67,33 @@ func (a *agent) rules() config.Rules {
 	return config.Rules{
 		Own: own,
 		Box: config.Box{Trust: config.Trust(a.box.Trust.String()), PluginDirs: a.box.PluginDirs, AllowArgs: a.box.AllowArgs, Never: a.box.Never,
-			Collectors: a.box.Collectors, AllowRunAs: a.box.AllowRunAs, RunsAs: len(a.box.RunAs) > 0, Macros: a.box.Macros},
+			Collectors: a.box.Collectors, Inputs: a.box.Inputs, AllowRunAs: a.box.AllowRunAs, RunsAs: len(a.box.RunAs) > 0, Macros: a.box.Macros},
 		Builtins: builtins{a.builtin},
 		Plugins: func(name string) error {
 			_, err := plugin.Find(a.dirs(), name)
 			return err
 		},
+		Site: site,
 	}
 }
 
 // restore runs the last known good document, else the defaults.
 func (a *agent) restore(ctx context.Context) error {
+	a.catalog.Load() // the core before this one may have brought it up to date
+	return a.goOn(ctx)
+}
+
+// goOn runs the last known good document as far as everything that has a say today lets it.
+func (a *agent) goOn(ctx context.Context) error {
 	doc, err := a.store.Load()
 	if err != nil {
 		a.log.Error("last known good not read; the defaults run until the hub sends it again", "err", err)
 	}
-	set, problems := config.Take(doc, a.rules())
+	set, problems := config.Take(doc, a.rules(a.catalog.Kept()))
 	if len(problems) > 0 {
-		a.log.Warn("last known good no longer passes the box file", "problems", strings.Join(problems, "; "))
-		a.rejected = &wire.RevisionReport{Revision: doc.GetRevision(), Problems: problems}
-		set, problems = config.Take(nil, a.rules())
+		a.log.Warn("last known good does not pass any more", "problems", strings.Join(problems, "; "))
+		a.rejected, a.pending = &wire.RevisionReport{Revision: doc.GetRevision(), Problems: problems}, doc
+		set, problems = config.Take(nil, a.rules(nil))
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("default checks: %s", strings.Join(problems, "; "))
@@ -105,6 +112,7 @@ func (a *agent) run(ctx context.Context, set config.Set) error {
 	a.set, a.ran = set, true
 	a.board.keep(set.Checks)
 	poke(a.changed)
+	a.want()
 	a.show()
 	a.refreshFacts()
 	a.keepCollectors()
@@ -117,6 +125,7 @@ func (a *agent) take(doc *wire.Desired) *wire.RevisionReport {
 	if !a.active.Load() {
 		return nil
 	}
+	a.bringSite(doc)
 	answer := make(chan *wire.RevisionReport, 1)
 	select {
 	case a.requests <- func(ctx context.Context) { answer <- a.decide(ctx, doc) }:
@@ -129,20 +138,25 @@ func (a *agent) take(doc *wire.Desired) *wire.RevisionReport {
 // decide takes a document whole or not at all; what was taken is the last known good from then on.
 func (a *agent) decide(ctx context.Context, doc *wire.Desired) *wire.RevisionReport {
 	report := &wire.RevisionReport{Revision: doc.Revision}
-	set, problems := config.Take(doc, a.rules())
+	set, problems := config.Take(doc, a.rules(a.catalog.View()))
+	if problem := a.site.problem(); len(problems) > 0 && doc.GetSite() > 0 && problem != "" {
+		problems = append(problems, problem)
+	}
 	if len(problems) == 0 {
+		a.pending = nil
 		if err := a.run(ctx, set); err != nil {
 			problems = []string{err.Error()}
 		}
 	}
 	if len(problems) > 0 {
 		report.Problems = problems
-		a.rejected = report
+		a.rejected, a.pending = report, doc
+		a.want()
 		a.log.Warn("revision rejected", "revision", doc.Revision, "problems", strings.Join(problems, "; "))
 		a.show()
 		return report
 	}
-	a.rejected, a.unsaved = nil, ""
+	a.rejected, a.pending, a.unsaved = nil, nil, ""
 	if err := a.store.Save(doc); err != nil {
 		a.unsaved = fmt.Sprintf("revision %d runs but could not be kept on disk: %s", doc.Revision, err)
 		a.log.Error("revision not kept", "revision", doc.Revision, "err", err)
@@ -179,7 +193,7 @@ func (a *agent) answerReload(ctx context.Context) ([]byte, error) {
 
 // show publishes what the status tells of the set.
 func (a *agent) show() {
-	v := &view{revision: a.set.Revision, trust: a.box.Trust.String(), notes: a.set.Notes}
+	v := &view{revision: a.set.Revision, trust: a.box.Trust.String(), notes: append(a.siteNotes(), a.set.Notes...)}
 	v.problems = append(v.problems, a.boxLines...)
 	v.problems = append(v.problems, a.notHeld()...)
 	if a.unsaved != "" {

@@ -17,6 +17,7 @@ func (a *agent) stop(g *group, cause string, within time.Duration) {
 	a.finish(ctx, within*2/5)
 	a.cut(ctx, killRunsAfter)
 	ended()
+	a.inputs.Close()
 	a.flush(ctx)
 	a.session.Bye(ctx, byeCause(cause), "")
 }
@@ -25,6 +26,7 @@ func (a *agent) stop(g *group, cause string, within time.Duration) {
 func (a *agent) orphaned(g *group) {
 	a.log.Warn("the stub is gone, ending")
 	a.collectors.Leave()
+	a.inputs.Close()
 	a.closeBook(g.ctx)
 	a.finish(g.ctx, goneRuns)
 	told := make(chan struct{})

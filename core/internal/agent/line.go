@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/internal/builtin"
@@ -39,7 +40,7 @@ func (a *agent) openSession() error {
 			Follow:   func(channel, pin string) { a.ask(a.o.Stub.Follow(channel, pin)) },
 			Hold:     func() { a.ask(a.o.Stub.Hold()) },
 			Resume:   func() { a.ask(a.o.Stub.Resume()) },
-			Changed:  func(session.Status) { poke(a.news) },
+			Changed:  a.lineChanged,
 		},
 	})
 	a.session = s
@@ -149,14 +150,18 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 		return Status{}, err
 	}
 	v, b := a.view.Load(), a.buffer.Stats()
+	problems := slices.Clone(v.problems)
+	if problem := a.site.problem(); problem != "" {
+		problems = append(problems, problem)
+	}
 	return Status{
 		Version: a.o.Version, Fingerprint: a.id.Fingerprint(), Hostname: a.facts.Load().Hostname,
-		Trust: v.trust, Revision: v.revision, Problems: orEmpty(v.problems), Notes: orEmpty(v.notes),
+		Trust: v.trust, Revision: v.revision, Problems: orEmpty(problems), Notes: orEmpty(v.notes),
 		Hub:    a.hubStatus(),
 		Buffer: BufferStatus{Pending: b.UnackedRecords, Bytes: b.Bytes, Generations: b.Generations, Foreign: b.Foreign, Error: b.LastError},
 		Schedule: Lag{Checks: plan.Checks, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped, Runs: plan.Runs,
 			P50MS: millis(plan.LagP50), P99MS: millis(plan.LagP99), MaxMS: millis(plan.LagMax)},
-		Checks: a.board.statuses(entries), Collectors: a.collectorStatus(),
+		Checks: a.board.statuses(entries), Collectors: a.collectorStatus(), Inputs: a.inputStatus(),
 	}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
+	"github.com/limpet-monitoring/limpet/core/internal/input"
 )
 
 // Status is what the core says of itself to the box's people: the value of "core" in `limpet status --json`. Times are RFC 3339.
@@ -26,6 +27,7 @@ type Status struct {
 	Checks      []CheckStatus `json:"checks"` // worst first, then by name
 
 	Collectors []CollectorStatus `json:"collectors"` // by name
+	Inputs     []InputStatus     `json:"inputs"`     // those that are on
 }
 
 // HubStatus is the session.
@@ -157,6 +159,20 @@ func (s Status) Print(w io.Writer, now time.Time) {
 	for _, c := range s.Collectors {
 		c.print(w, now)
 	}
+	for _, i := range s.Inputs {
+		fmt.Fprintf(w, "input     %s\n", input.State(i))
+	}
+}
+
+// InputStatus is one loopback input.
+type InputStatus struct {
+	Kind        string `json:"kind"` // "graphite", "statsd"
+	Address     string `json:"address"`
+	Problem     string `json:"problem"` // why it does not listen
+	Samples     uint64 `json:"samples"` // since the core's start
+	Refused     uint64 `json:"refused"` // lines that are none
+	Dropped     uint64 `json:"dropped"` // could not be kept
+	Connections int    `json:"connections"`
 }
 
 // print writes a collector in one line, and a second one where a newer configuration was refused.

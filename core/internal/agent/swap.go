@@ -22,6 +22,7 @@ const (
 	formerRuns    = 20 * time.Millisecond  // between looks at what a former core still runs: a check waits for its end
 	formerLives   = 200 * time.Millisecond // between looks at one that runs nothing any more
 	flushWithin   = time.Second
+	inputsGiven   = 16 * time.Second           // what giving the inputs' sockets away may take
 	killRunsAfter = plugin.Grace + time.Second // what the end of a killed run may take
 )
 
@@ -77,6 +78,7 @@ func (a *agent) begin(g *group, t turn) error {
 	if err := a.catchUp(g.ctx); err != nil {
 		return err
 	}
+	a.want()
 	clock := handover.ReadClock()
 	book, former := a.inherit(t.file, clock)
 	plan := schedule.Plan{Slots: book.Plan.Slots}
@@ -88,6 +90,7 @@ func (a *agent) begin(g *group, t turn) error {
 	}
 	a.log.Info("schedules", "slots", len(plan.Slots), "elsewhere", len(plan.Flights), "age", clock.Since-book.At)
 	a.board.inherit(book.States, a.set.Checks)
+	a.inputs.Adopt(a.inputSocket(), a.wantedInputs())
 	a.keepCollectors()
 	a.session.Activated()
 	a.session.Again()
@@ -116,6 +119,7 @@ func (a *agent) catchUp(ctx context.Context) error {
 		a.log.Error("last known good not read again", "err", err)
 		return nil
 	}
+	a.catalog.Load()
 	if doc.GetRevision() == a.set.Revision {
 		return nil
 	}
@@ -208,12 +212,16 @@ func (a *agent) drain(g *group, within time.Duration) error {
 	}
 	a.lock = nil
 	a.active.Store(false)
-	idle := a.idle
+	idle, given := a.idle, a.given
 	g.start("drain", func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
 		if err := a.plan.Drain(ctx); err != nil {
 			a.log.Warn("runs are cut off", "err", err)
+		}
+		select {
+		case <-given:
+		case <-ctx.Done():
 		}
 		close(idle)
 		return nil
@@ -225,6 +233,11 @@ func (a *agent) drain(g *group, within time.Duration) error {
 func (a *agent) handOver(ctx context.Context) (name string, need time.Duration) {
 	a.endBook()
 	a.collectors.Leave()
+	had := len(a.inputs.States()) > 0
+	a.given = a.inputs.Leave(a.inputSocket())
+	if had {
+		need = inputsGiven
+	}
 	dir := a.o.Layout.Handover()
 	name = handover.Name(a.buffer.Live())
 	notes, err := handover.Begin(dir, name)

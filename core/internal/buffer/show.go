@@ -196,6 +196,8 @@ func tell(r record) ShownRecord {
 		return ShownRecord{Kind: "gap", Name: k.Gap.GetCause(), Text: fmt.Sprintf("records %d to %d of %016x are lost", k.Gap.GetFirst(), k.Gap.GetLast(), k.Gap.GetEpoch())}
 	case *wire.Item_LostRun:
 		return ShownRecord{Kind: "lost-run", At: stamp(k.LostRun.GetStartNs()), Name: k.LostRun.GetCheck(), Text: "a run was cut off"}
+	case *wire.Item_Samples:
+		return ShownRecord{Kind: "samples", Name: k.Samples.GetInput(), Text: fmt.Sprintf("%d samples", len(k.Samples.GetSamples()))}
 	case *wire.Item_Event:
 		return ShownRecord{Kind: "event", At: stamp(k.Event.GetAtNs()), Name: k.Event.GetKind(), Text: k.Event.GetText()}
 	}

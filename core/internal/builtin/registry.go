@@ -13,7 +13,7 @@ import (
 
 // maxInstances bounds how many pairs of builtin and arguments keep a state between runs. A box has some dozen, one that watches
 // a network some hundreds; beyond the limit the one not run for longest is forgotten.
-const maxInstances = 4096
+const maxInstances = 2048
 
 // Func is one run of a check: it fills State, Text, Long, Perfdata and Problems. The context's deadline is a wish to it; the
 // registry keeps it even if the function does not.

@@ -146,3 +146,17 @@ func healthEvery(w *wire.Collector) time.Duration {
 	}
 	return time.Duration(w.GetHealthEveryMs()) * time.Millisecond
 }
+
+// port is an input's: the owner's word, else the hub's.
+func (t *taking) port(kind string, hub uint32) int {
+	switch own := t.gate.rules.Box.Inputs[kind]; {
+	case own > 0:
+		return own
+	case own < 0:
+		if hub > 0 {
+			t.notes = append(t.notes, fmt.Sprintf("input %s: the box file says input.%s = off", kind, kind))
+		}
+		return 0
+	}
+	return int(hub)
+}

@@ -42,6 +42,7 @@ type Box struct {
 	MinEvery   time.Duration     // 0 = check.MinEvery; a shorter interval is a problem
 	MaxTimeout time.Duration     // 0 = check.MaxTimeout
 	Collectors map[string]string // the owner's own collectors, see ParseLocal
+	Inputs     map[string]int    // the owner's word on ports of inputs: "graphite", "statsd"; -1 = off, whatever the hub says
 }
 
 // Builtins is what comes with the agent (package builtin).
@@ -56,7 +57,14 @@ type Rules struct {
 	Box      Box
 	Builtins Builtins
 	Plugins  func(name string) error // whether a plugin can be run here: plugin.Find; nil = not looked at
+	Site     Site                    // what the fleet's owner has signed; nil = nothing
 	Own      []check.Check           // the box's own checks; its owner put them there, so no trust is asked for
+}
+
+// Site is what the fleet's owner has signed (package catalog).
+type Site interface {
+	Signed(line string) error       // why this line (check.Check.Line) is not signed by the owner's offline keys; nil = it is
+	Listed(name, hash string) error // why the catalog does not have this file under this name; nil = it does
 }
 
 // Set is what runs.
@@ -65,7 +73,9 @@ type Set struct {
 	Checks   []check.Check // sorted by name, each valid
 	// Collectors are those that are kept running, sorted by name, each valid; the owner's own have Local set.
 	Collectors []collector.Spec
-	Notes      []string // one line each: what the owner should know although the set was taken ("check web: plugin check_http not found in ...")
+	// Graphite and StatsD are the ports of the loopback inputs, 0 = off.
+	Graphite, StatsD int
+	Notes            []string // one line each: what the owner should know although the set was taken ("check web: plugin check_http not found in ...")
 }
 
 // Take validates a whole document. Either problems is empty and the set can run as it is, or problems says, one line each (at most
@@ -82,11 +92,15 @@ func Take(d *wire.Desired, r Rules) (s Set, problems []string) {
 	t.addOwn()
 	t.addDefaults(d)
 	t.addCollectors(d)
+	if n := max(d.GetGraphitePort(), d.GetStatsdPort()); n > 65535 {
+		t.problems = append(t.problems, fmt.Sprintf("inputs: %d is no port", n))
+	}
 	if len(t.problems) > 0 {
 		return Set{}, bounded(t.problems)
 	}
 	slices.SortFunc(t.checks, func(a, b check.Check) int { return strings.Compare(a.Name, b.Name) })
-	return Set{Revision: d.GetRevision(), Checks: t.checks, Collectors: t.collectors, Notes: bounded(t.notes)}, nil
+	graphite, statsd := t.port("graphite", d.GetGraphitePort()), t.port("statsd", d.GetStatsdPort())
+	return Set{Revision: d.GetRevision(), Checks: t.checks, Collectors: t.collectors, Graphite: graphite, StatsD: statsd, Notes: bounded(t.notes)}, nil
 }
 
 // taking is one document on its way through.

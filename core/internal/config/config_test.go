@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -151,6 +152,77 @@ func TestTakeRejectsWhole(t *testing.T) {
 	}
 }
 
+// owner is what a site's owner signed: lines, and names of the catalog with their one hash.
+type owner struct {
+	lines   []string
+	catalog map[string]string
+}
+
+func (o owner) Signed(line string) error {
+	if slices.Contains(o.lines, line) {
+		return nil
+	}
+	return errors.New("nobody signed for it")
+}
+
+func (o owner) Listed(name, hash string) error {
+	if o.catalog[name] == hash {
+		return nil
+	}
+	return errors.New("the catalog does not have it")
+}
+
+func TestWhatTheOwnerSigned(t *testing.T) {
+	hash, other := strings.Repeat("aa", 32), strings.Repeat("bb", 32)
+	o := owner{[]string{"plugin check_http -H localhost", "builtin disk -w 5%", "catalog own -x", "plugin check_by_ssh -C ls", "plugin own -x"}, map[string]string{"own": hash}}
+	plugin := func(name, hash string, args ...string) *wire.Check {
+		raw, _ := hex.DecodeString(hash)
+		return &wire.Check{Name: "c", Plugin: name, PluginHash: raw, Args: args, EveryMs: 1000}
+	}
+	signed := func(b *Box) { b.Trust = TrustSigned }
+	hub := func(*Box) {}
+	for _, c := range []struct {
+		name  string
+		check *wire.Check
+		box   func(*Box)
+		want  string // of the problem, "" = it passes
+	}{
+		{"a signed line", plugin("check_http", "", "-H", "localhost"), signed, ""},
+		{"a signed line of a plugin that runs what it is given", plugin("check_by_ssh", "", "-C", "ls"), signed, ""},
+		{"a builtin", &wire.Check{Name: "c", Builtin: "disk", Args: []string{"-w", "5%"}, EveryMs: 1000}, signed, ""},
+		{"another argument", plugin("check_http", "", "-H", "other"), signed, "check c: plugin check_http is not signed, and the box file says trust = signed: plugin check_http -H other: nobody signed for it"},
+		{"no argument", plugin("check_http", ""), signed, "nobody signed"},
+		{"another builtin's arguments", &wire.Check{Name: "c", Builtin: "disk", Args: []string{"-w", "6%"}, EveryMs: 1000}, signed, "builtin disk -w 6%: nobody signed"},
+		{"one that no line can hold", plugin("check_http", "", "-H", "localhost\nplugin check_http"), signed, "control characters"},
+		{"the box file has the last word", plugin("check_http", "", "-H", "localhost"), func(b *Box) { signed(b); b.AllowArgs = map[string]string{"check_http": "-p"} }, "do not match the box file's"},
+		{"never", plugin("check_http", "", "-H", "localhost"), func(b *Box) { signed(b); b.Never = []string{"check_http"} }, "never = check_http"},
+		{"a plugin of the catalog", plugin("own", hash, "-x"), signed, ""},
+		{"another file under its name", plugin("own", other, "-x"), signed, "plugin own of the catalog: the catalog does not have it"},
+		{"its line with other arguments", plugin("own", hash, "-y"), signed, "catalog own -y: nobody signed"},
+		{"the hub is trusted: any arguments of the catalog's", plugin("own", hash, "-y"), hub, ""},
+		{"but a listed file", plugin("own", other, "-y"), hub, "the catalog does not have it"},
+		{"and the box's pattern", plugin("own", hash, "-y"), func(b *Box) { b.AllowArgs = map[string]string{"own": "-x"} }, "do not match"},
+		{"signed for the box's own counts not where the hub is trusted", plugin("check_by_ssh", "", "-C", "ls"), hub, "takes no arguments from the hub"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := rules(c.box)
+			r.Site = o
+			r.Plugins = func(string) error { return errors.New("not on this box") }
+			s, problems := Take(&wire.Desired{NoDefaults: true, Checks: []*wire.Check{c.check}}, r)
+			if (c.want == "") != (len(problems) == 0) || c.want != "" && !strings.Contains(problems[0], c.want) {
+				t.Fatalf("problems %q, want %q", problems, c.want)
+			}
+			if c.want == "" && (len(s.Notes) > 0) != (c.check.Plugin != "" && len(c.check.PluginHash) == 0) {
+				t.Errorf("notes %q: a plugin of the catalog is not looked for on the box", s.Notes)
+			}
+			r.Site = nil
+			if _, problems := Take(&wire.Desired{NoDefaults: true, Checks: []*wire.Check{c.check}}, r); len(problems) == 0 {
+				t.Error("it passes without anything signed")
+			}
+		})
+	}
+}
+
 func TestEveryProblemIsTold(t *testing.T) {
 	d := &wire.Desired{Checks: []*wire.Check{web(nil), web(nil), {Name: "x"}, nil, {Name: "y", Plugin: "check_by_ssh", Args: []string{"a"}, EveryMs: 1000}}}
 	_, problems := Take(d, rules(nil))
@@ -183,13 +255,13 @@ func TestAMissingPluginRejectsNothing(t *testing.T) {
 func TestArgLineIsUnambiguous(t *testing.T) {
 	lines := map[string][]string{}
 	for _, args := range [][]string{nil, {""}, {"", ""}, {"a b"}, {"a", "b"}, {"'a", "b'"}, {"'a b'"}, {"a\tb"}, {"a\nb"}, {" "}, {"''"}, {"a'b"}, {"a\u00a0b"}, {`\`}, {`"a b"`}} {
-		line := ArgLine(args)
+		line := check.ArgLine(args)
 		if other, ok := lines[line]; ok {
 			t.Errorf("%q and %q make the same line %s", args, other, line)
 		}
 		lines[line] = args
 	}
-	if got := ArgLine([]string{"-H", "local host", "it's", ""}); got != `-H 'local host' 'it'\''s' ''` {
+	if got := check.ArgLine([]string{"-H", "local host", "it's", ""}); got != `-H 'local host' 'it'\''s' ''` {
 		t.Errorf("line %s", got)
 	}
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"regexp"
@@ -60,7 +61,7 @@ func (g *gate) pass(c check.Check) (problems []string, note string) {
 		return problems, ""
 	}
 	add(g.plugin(c))
-	if len(problems) == 0 && g.rules.Plugins != nil {
+	if len(problems) == 0 && c.Hash == "" && g.rules.Plugins != nil {
 		if err := g.rules.Plugins(c.Plugin); err != nil {
 			note = err.Error() + "; until then it is UNKNOWN"
 		}
@@ -102,8 +103,24 @@ func (g *gate) builtin(c check.Check) error {
 		return err
 	}
 	if !g.trustsHub() && !g.asDefault(c) {
-		return fmt.Errorf("builtin %s with other arguments than by default is not signed, and the box file says trust = signed: "+
-			"sign it with the site key, or drop its arguments", c.Builtin)
+		if why := g.unsigned(c); why != nil {
+			return fmt.Errorf("builtin %s with other arguments than by default is not signed, and the box file says trust = signed: %w", c.Builtin, why)
+		}
+	}
+	return nil
+}
+
+// unsigned says why what a check runs is not signed by the owner's offline keys; nil = it is.
+func (g *gate) unsigned(c check.Check) error {
+	line, err := c.Line()
+	if err != nil {
+		return err
+	}
+	if g.rules.Site == nil {
+		return errors.New("nothing that the site's owner signed has come to this box yet")
+	}
+	if err := g.rules.Site.Signed(line); err != nil {
+		return fmt.Errorf("%.300s: %w", line, err)
 	}
 	return nil
 }
@@ -115,9 +132,18 @@ func (g *gate) asDefault(c check.Check) bool {
 	})
 }
 
+// plugin judges a plugin and its arguments. Whose word is needed depends on the box; a pattern of the box file counts always, the list of
+// harmless plugins only where it is the hub that gives arguments to programs of the box's own.
 func (g *gate) plugin(c check.Check) error {
+	if c.Hash != "" {
+		if err := g.listed(c); err != nil {
+			return fmt.Errorf("plugin %s of the catalog: %w", c.Plugin, err)
+		}
+	}
 	if !g.trustsHub() {
-		return fmt.Errorf("plugin %s is not signed, and the box file says trust = signed: sign it with the site key", c.Plugin)
+		if why := g.unsigned(c); why != nil {
+			return fmt.Errorf("plugin %s is not signed, and the box file says trust = signed: %w", c.Plugin, why)
+		}
 	}
 	if err := g.user(c); err != nil {
 		return err
@@ -127,7 +153,7 @@ func (g *gate) plugin(c check.Check) error {
 	if text, ok := g.rules.Box.AllowArgs[c.Plugin]; ok {
 		return g.matchArgs(c, text)
 	}
-	if len(c.Args) == 0 || harmless[strings.TrimSuffix(c.Plugin, ".exe")] {
+	if c.Hash != "" || !g.trustsHub() || len(c.Args) == 0 || harmless[strings.TrimSuffix(c.Plugin, ".exe")] {
 		return nil
 	}
 	return fmt.Errorf("plugin %s takes no arguments from the hub on this box: %s", c.Plugin, allowHint(c))
@@ -156,6 +182,13 @@ func (g *gate) hubMacros(c check.Check) map[string]string {
 	return own
 }
 
+func (g *gate) listed(c check.Check) error {
+	if g.rules.Site == nil {
+		return errors.New("nothing that the site's owner signed has come to this box yet")
+	}
+	return g.rules.Site.Listed(c.Plugin, c.Hash)
+}
+
 func (g *gate) matchArgs(c check.Check, text string) error {
 	pattern := g.patterns[c.Plugin]
 	if pattern == nil {
@@ -165,7 +198,7 @@ func (g *gate) matchArgs(c check.Check, text string) error {
 		pattern = regexp.MustCompile(`\A(?:` + text + `)\z`)
 		g.patterns[c.Plugin] = pattern
 	}
-	line := ArgLine(c.Args)
+	line := check.ArgLine(c.Args)
 	if !pattern.MatchString(line) {
 		return fmt.Errorf("arguments %.200q of %s do not match the box file's allow_args.%s = %s", line, c.Plugin, c.Plugin, text)
 	}
@@ -174,25 +207,11 @@ func (g *gate) matchArgs(c check.Check, text string) error {
 
 // allowHint is the line that would let these very arguments pass; only short ones are worth quoting.
 func allowHint(c check.Check) string {
-	line := regexp.QuoteMeta(ArgLine(c.Args))
+	line := regexp.QuoteMeta(check.ArgLine(c.Args))
 	if len(line) > 120 || strings.ContainsFunc(line, unicode.IsControl) {
 		line = "REGEX"
 	}
 	return fmt.Sprintf("allow them in limpet.conf with allow_args.%s = %s", c.Plugin, line)
-}
-
-// ArgLine writes arguments as one line, which the patterns of allow_args must match as a whole: joined by single blanks. An argument that is empty
-// or holds white space, control characters or a single quote stands in single quotes, as a person would type it in a shell, so that
-// no two lists of arguments make the same line.
-func ArgLine(args []string) string {
-	words := make([]string, len(args))
-	for i, a := range args {
-		words[i] = a
-		if a == "" || strings.ContainsFunc(a, func(r rune) bool { return r == '\'' || unicode.IsSpace(r) || unicode.IsControl(r) }) {
-			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(words, " ")
 }
 
 // didYouMean names the known word that is likely meant, or says nothing.

@@ -96,6 +96,16 @@ func (i *Identity) CA() string {
 	return i.trusted.CA
 }
 
+// SiteRoot is the fleet owner's root as the trust document has it; nil before the first one.
+func (i *Identity) SiteRoot() []byte {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.trusted == nil {
+		return nil
+	}
+	return i.trusted.SiteRoot
+}
+
 // HubKeys are the keys of the hub that the agent trusts; none before the first trust document.
 func (i *Identity) HubKeys() []ed25519.PublicKey {
 	i.mu.Lock()

@@ -39,7 +39,7 @@ func Listen(path string, answers map[string]Answer) (*Server, error) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("replace socket: %w", err)
 	}
-	short, release, err := shorten(path)
+	short, release, err := Short(path)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,7 @@ func (s *Server) talk(ctx context.Context, conn net.Conn) {
 
 // Ask puts one question to the core that listens on path. It returns within the time of ctx.
 func Ask(ctx context.Context, path, question string) ([]byte, error) {
-	short, release, err := shorten(path)
+	short, release, err := Short(path)
 	if err != nil {
 		return nil, err
 	}

@@ -9,8 +9,8 @@ import (
 // maxPath is what a socket's address holds with its final zero.
 const maxPath = 107
 
-// shorten names a socket whose path is too long for an address by way of its folder's descriptor.
-func shorten(path string) (short string, release func(), err error) {
+// Short names a socket whose path is too long for an address by way of its folder's descriptor.
+func Short(path string) (short string, release func(), err error) {
 	if len(path) <= maxPath {
 		return path, func() {}, nil
 	}

@@ -114,6 +114,8 @@ type Runner struct {
 	Rlimits Rlimits           // as in Spec
 	Macros  map[string]string // the box's own, see Macros
 	Slots   *Slots            // nil = none
+	// Catalog opens a plugin of the catalog, verified by the descriptor that it gives; nil = there is none.
+	Catalog func(name, hash string) (*os.File, error)
 }
 
 // Run finds c.Plugin, or takes c.Command, and runs it. A plugin that is not there, or that may not run, is a result of state Unknown.
@@ -121,11 +123,14 @@ func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due tim
 	if len(c.Command) > 0 {
 		return r.runOwn(ctx, c, t, due, out)
 	}
-	path, err := r.Find(c.Plugin)
+	path, file, err := r.program(c)
 	if err != nil {
 		return refused(c, t, due, err)
 	}
-	return r.RunFile(ctx, c, path, t, due, out)
+	if file != nil {
+		defer file.Close()
+	}
+	return Run(ctx, r.plugin(c, path, file, t, due), out)
 }
 
 func refused(c check.Check, t check.Trigger, due time.Time, err error) check.Result {
@@ -134,10 +139,15 @@ func refused(c check.Check, t check.Trigger, due time.Time, err error) check.Res
 
 // RunFile is Run for a plugin that was found already.
 func (r Runner) RunFile(ctx context.Context, c check.Check, path string, t check.Trigger, due time.Time, out Output) check.Result {
+	return Run(ctx, r.plugin(c, path, nil, t, due), out)
+}
+
+// plugin is the run of a plugin that was found, and opened where it is of the catalog.
+func (r Runner) plugin(c check.Check, path string, file *os.File, t check.Trigger, due time.Time) Spec {
 	macros := Macros(c, path, r.Macros)
 	s := r.spec(c, path, check.Expand(c.Args, macros), t, due)
-	s.User, s.Macros = cmp.Or(c.User, r.RunAs[c.Plugin], r.RunAs[""]), macros
-	return Run(ctx, s, out)
+	s.File, s.User, s.Macros = file, cmp.Or(c.User, r.RunAs[c.Plugin], r.RunAs[""]), macros
+	return s
 }
 
 // spec is a run as this box makes all of its own.
@@ -161,6 +171,21 @@ func Macros(c check.Check, path string, box map[string]string) map[string]string
 	maps.Copy(m, c.Macros)
 	maps.Copy(m, box)
 	return m
+}
+
+// program is the file to run: one of the box's own, or one of the catalog, opened.
+func (r Runner) program(c check.Check) (path string, file *os.File, err error) {
+	if c.Hash == "" {
+		path, err = r.Find(c.Plugin)
+		return path, nil, err
+	}
+	if r.Catalog == nil {
+		return "", nil, fmt.Errorf("plugin %s of the catalog: there is no catalog here", c.Plugin)
+	}
+	if file, err = r.Catalog(c.Plugin, c.Hash); err != nil {
+		return "", nil, err
+	}
+	return file.Name(), file, nil
 }
 
 // Find is Find in the runner's directories; where there is no such plugin the error says what to do.

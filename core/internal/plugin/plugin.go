@@ -42,6 +42,7 @@ type Output = func(stderr bool, data []byte)
 type Spec struct {
 	Check   string            // the check's name, told to the plugin as LIMPET_CHECK
 	Path    string            // the plugin's file, absolute
+	File    *os.File          // the same file, opened: where the system can, what runs is this and not whatever lies at Path by then; nil = Path is run
 	Args    []string          // without the program's name
 	Env     []string          // NAME=VALUE, after the clean environment (see Environment) and winning over it
 	Dir     string            // working directory, "" = the root directory

@@ -44,9 +44,10 @@ func start(s Spec, mark string, x *slot, stdout, stderr *os.File) (*process, err
 	if dir == "" {
 		dir = "/"
 	}
-	attr := &os.ProcAttr{Dir: dir, Env: s.environment(mark), Files: []*os.File{stdin, stdout, stderr}, Sys: attributes(x)}
+	path, files := s.program(stdin, stdout, stderr)
+	attr := &os.ProcAttr{Dir: dir, Env: s.environment(mark), Files: files, Sys: attributes(x)}
 	attr.Sys.Setsid, attr.Sys.Credential = true, as
-	p, err := startFile(s.Path, s.Args, attr)
+	p, err := startFile(path, s.Path, s.Args, attr)
 	if err != nil {
 		return nil, err
 	}
@@ -57,9 +58,9 @@ func start(s Spec, mark string, x *slot, stdout, stderr *os.File) (*process, err
 	return started, nil
 }
 
-// startFile starts a file; where the system knows no interpreter for a script, we look for one.
-func startFile(path string, args []string, attr *os.ProcAttr) (*os.Process, error) {
-	p, err := os.StartProcess(path, append([]string{path}, args...), attr)
+// startFile starts a file that lies at path, by whatever name it is to be opened; where the system knows no interpreter for a script, we look for one.
+func startFile(file, path string, args []string, attr *os.ProcAttr) (*os.Process, error) {
+	p, err := os.StartProcess(file, append([]string{path}, args...), attr)
 	if !errors.Is(err, syscall.ENOEXEC) {
 		return p, err
 	}
@@ -69,6 +70,9 @@ func startFile(path string, args []string, attr *os.ProcAttr) (*os.Process, erro
 	}
 	if program == path {
 		return nil, err
+	}
+	if len(argv) > len(args) {
+		argv[len(argv)-len(args)-1] = file // the script, as it was to be opened
 	}
 	return os.StartProcess(program, append([]string{program}, argv...), attr)
 }

@@ -23,17 +23,21 @@ type serving struct {
 	drain *drain
 	clock clock
 	calls *calls
+
+	questions questions
 }
 
 // serve is the life of a welcomed session; it returns why it ended, nil when leaving.
 func (s *Session) serve(ctx context.Context, l *line, w *wire.Welcome) error {
 	every := heartbeat(w)
-	v := &serving{Session: s, line: l, drain: newDrain(s.o.Buffer, l, s.o.Log), calls: newCalls(s.o.Hooks.Run, l)}
+	v := &serving{Session: s, line: l, drain: newDrain(s.o.Buffer, l, s.o.Log), calls: newCalls(s.o.Hooks.Run, l),
+		questions: questions{open: map[uint64]chan *wire.SitePiece{}}}
 	l.start(wire.DeadAfter * every)
 	v.drain.resume(w.GetWatermarks())
 	err := v.loop(ctx, every)
 	l.end(err)
 	v.calls.hangUp()
+	v.questions.hangUp()
 	return err
 }
 
@@ -74,6 +78,8 @@ func (v *serving) loop(ctx context.Context, every time.Duration) error {
 			err = v.beat()
 		case report := <-v.reports:
 			err = v.send(&wire.Frame{Body: &wire.Frame_RevisionReport{RevisionReport: report}})
+		case q := <-v.Session.questions:
+			err = v.ask(q)
 		case <-v.facts:
 			err = v.send(&wire.Frame{Body: &wire.Frame_Facts{Facts: v.o.Facts()}})
 		case <-v.swap:
@@ -157,6 +163,8 @@ func (v *serving) take(ctx context.Context, f *wire.Frame) error {
 		if v.o.Hooks.Resume != nil {
 			v.o.Hooks.Resume()
 		}
+	case *wire.Frame_SitePiece:
+		v.questions.answered(b.SitePiece)
 	case *wire.Frame_Refuse:
 		r := b.Refuse
 		return &refusal{r.GetCode(), r.GetMessage(), r.GetHint(), time.Duration(r.GetRetryAfterMs()) * time.Millisecond}

@@ -103,6 +103,8 @@ type Session struct {
 	desired chan *wire.Desired     // holds one: the newest not handed on yet
 	reports chan *wire.RevisionReport
 
+	questions chan question // for the line there is
+
 	successor atomic.Pointer[string] // the nonce announced last
 	active    atomic.Bool            // this core came as a successor and schedules now
 
@@ -136,6 +138,9 @@ func New(o Options) (*Session, error) {
 		swap:    make(chan struct{}, 1),
 		desired: make(chan *wire.Desired, 1),
 		reports: make(chan *wire.RevisionReport, 1),
+
+		questions: make(chan question),
+
 		leaving: make(chan struct{}),
 		left:    make(chan struct{}),
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/mirror"
 	"github.com/limpet-monitoring/limpet/hub/internal/rollout"
 	"github.com/limpet-monitoring/limpet/hub/internal/rpc"
+	"github.com/limpet-monitoring/limpet/hub/internal/site"
 )
 
 // Caller runs a check at an agent; rpc.Caller does.
@@ -39,6 +40,7 @@ type Options struct {
 	Caller      Caller
 	Mirrors     *mirror.Places
 	Holds       *mirror.Holds
+	Site        site.Place
 	Rollouts    *rollout.Rollouts
 	Document    func() ([32]byte, error)    // the trust document that new tokens name
 	Install     func(token string) []string // the commands for a box
@@ -92,6 +94,9 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET /holds":                                 a.holds,
 		"PUT /holds/{what}":                          a.hold,
 		"DELETE /holds/{what}":                       a.unhold,
+		"GET /plugins":                               a.plugins,
+		"PUT /plugins/{name}":                        a.putPlugin,
+		"DELETE /plugins/{name}":                     a.removePlugin,
 		"GET /rollouts":                              a.rollouts,
 		"PUT /rollouts/limit":                        a.limitRollouts,
 		"POST /rollouts/{version}/resume":            a.resumeRollout,

@@ -12,7 +12,7 @@ import (
 
 // Target is what of an agent decides which checks are meant for it.
 func Target(a fleet.Agent) desired.Target {
-	return desired.Target{Fingerprint: a.Fingerprint, Hostname: a.Hostname, OS: a.OS, Tags: a.Tags}
+	return desired.Target{Fingerprint: a.Fingerprint, Hostname: a.Hostname, OS: a.OS, Arch: a.Arch, Trust: a.Trust, Tags: a.Tags}
 }
 
 func (a *API) desired(w http.ResponseWriter, r *http.Request, _ identity) error {

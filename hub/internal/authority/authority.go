@@ -18,13 +18,14 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/signing"
+	"github.com/limpet-monitoring/limpet/hub/internal/site"
 )
 
 // Rhythm of Run.
 const (
-	lookEvery = time.Hour      // at the certificate's age, or a given certificate's file
-	signEvery = 24 * time.Hour // the site's repository: its timestamp is good for a week
+	lookEvery = time.Hour       // at the certificate's age, or a given certificate's file
+	signEvery = 24 * time.Hour  // the site's repository: its timestamp is good for a week
+	siteEvery = 2 * time.Second // whether somebody has published to it
 )
 
 // Options say where everything lies and for whom the certificate is.
@@ -34,18 +35,21 @@ type Options struct {
 	CertFile string   // a given certificate chain instead of an own CA's; needs KeyFile
 	KeyFile  string
 	Release  string // folder of the release repository, whose root the trust document names
-	Log      *slog.Logger
+	// SiteChanged is called by Run's goroutine after the site's repository lists something else than before, whoever published it; nil = nobody is told.
+	SiteChanged func(*site.View)
+	Log         *slog.Logger
 }
 
 // Authority is the hub's identity. Its methods may be called from anywhere.
 type Authority struct {
-	o       Options
-	log     *slog.Logger
-	key     ed25519.PrivateKey
-	ca      *issuer                // nil with a given certificate
-	siteKey signing.Key            // signs every role of the site's repository
-	site    atomic.Pointer[[]byte] // the site's newest root.json
-	cert    atomic.Pointer[tls.Certificate]
+	o    Options
+	log  *slog.Logger
+	key  ed25519.PrivateKey
+	ca   *issuer // nil with a given certificate
+	site atomic.Pointer[site.View]
+	cert atomic.Pointer[tls.Certificate]
+
+	siteRead time.Time // of what was read of the site last; Open's, then Run's
 }
 
 // Open reads what is there and makes what is missing.
@@ -78,9 +82,10 @@ func Open(o Options) (*Authority, error) {
 // Run renews the certificate in time, or reads a given one anew when its file changed, and signs the site's repository anew
 // at once and then daily, until ctx ends.
 func (a *Authority) Run(ctx context.Context) {
-	look, sign := time.NewTicker(lookEvery), time.NewTicker(signEvery)
+	look, sign, glance := time.NewTicker(lookEvery), time.NewTicker(signEvery), time.NewTicker(siteEvery)
 	defer look.Stop()
 	defer sign.Stop()
+	defer glance.Stop()
 	a.signSite(time.Now())
 	for {
 		select {
@@ -90,6 +95,8 @@ func (a *Authority) Run(ctx context.Context) {
 			}
 		case <-sign.C:
 			a.signSite(time.Now())
+		case <-glance.C:
+			a.lookAtSite()
 		case <-ctx.Done():
 			return
 		}

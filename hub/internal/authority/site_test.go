@@ -58,7 +58,7 @@ func TestTheSiteIsSignedAnewAtStartAndDaily(t *testing.T) {
 func TestANewSiteRootStandsInNewDocuments(t *testing.T) {
 	o := Options{Dir: filepath.Join(t.TempDir(), "keys"), Release: release(t)}
 	a := open(t, o)
-	root, now := *a.site.Load(), time.Now()
+	root, now := a.Site().Root, time.Now()
 	old, err := a.Document()
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +115,11 @@ func TestASiteWhoseRootIsOffline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	both := hands{owner.ID(): owner, a.siteKey.ID(): a.siteKey}
+	own, err := a.Place().DailyKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := hands{owner.ID(): owner, own.ID(): own}
 	r, err := repo.Open(fsys.Disk{}, filepath.Join(o.Dir, "site"), both)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +134,7 @@ func TestASiteWhoseRootIsOffline(t *testing.T) {
 		t.Fatal(err)
 	}
 	a = open(t, o)
-	if !bytes.Equal(*a.site.Load(), r.Root()) {
+	if !bytes.Equal(a.Site().Root, r.Root()) {
 		t.Error("a hub that starts has another root than the owner's")
 	}
 	for _, days := range []int{1, 30, 85} {
@@ -144,7 +148,7 @@ func TestASiteWhoseRootIsOffline(t *testing.T) {
 	if !strings.Contains(log.String(), "unless its keyholders sign it anew") || !strings.Contains(log.String(), "roles=targets") {
 		t.Errorf("log: %s", log.String())
 	}
-	if !bytes.Equal(*a.site.Load(), r.Root()) {
+	if !bytes.Equal(a.Site().Root, r.Root()) {
 		t.Error("the hub has made a root")
 	}
 }

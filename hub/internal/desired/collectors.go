@@ -150,3 +150,21 @@ func (d *Document) collectorsFor(t Target) (part []*wire.Collector) {
 	}
 	return part
 }
+
+func (r *reader) inputs(n *yaml.Node) (in Inputs) {
+	r.mapping(n, "inputs", []field{
+		{"graphite", func(n *yaml.Node) { in.Graphite = r.port(n, "graphite") }},
+		{"statsd", func(n *yaml.Node) { in.StatsD = r.port(n, "statsd") }},
+		{"on", func(n *yaml.Node) { in.On = r.on(n) }},
+	})
+	return in
+}
+
+func (r *reader) port(n *yaml.Node, what string) uint32 {
+	f := follow(n)
+	port, err := strconv.ParseUint(f.Value, 10, 16)
+	if f.Kind != yaml.ScalarNode || err != nil || port == 0 {
+		r.at(n, "%s is %s; wanted a port from 1 to 65535", what, kind(f))
+	}
+	return uint32(port)
+}

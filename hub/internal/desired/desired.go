@@ -46,6 +46,7 @@ type Document struct {
 	Entries  []Entry  // in the order of the text
 
 	Collectors []Collector // in the order of the text
+	Inputs     Inputs
 }
 
 // Entry is one item of `checks`.
@@ -78,6 +79,12 @@ type Collector struct {
 	collector.Spec
 	On   *On
 	Line int
+}
+
+// Inputs are the ports of the agents' loopback inputs, 0 = off.
+type Inputs struct {
+	Graphite, StatsD uint32
+	On               *On
 }
 
 // On says which agents are meant: every list that is not nil has to hold one entry that fits.

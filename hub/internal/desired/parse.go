@@ -79,6 +79,7 @@ func (r *reader) document(root *yaml.Node) *Document {
 		{"defaults", func(n *yaml.Node) { doc.Defaults = r.boolean(n, "defaults") }},
 		{"disable", func(n *yaml.Node) { doc.Disable = r.words(n, "disable", checkName) }},
 		{"checks", func(n *yaml.Node) { doc.Entries = r.entries(n) }},
+		{"inputs", func(n *yaml.Node) { doc.Inputs = r.inputs(n) }},
 		{"collectors", func(n *yaml.Node) { doc.Collectors = r.collectors(n) }},
 	})
 	doubledNames(r, "check", doc.Entries, func(e Entry) (string, *On, int) { return e.Name, e.On, e.Line })

@@ -88,7 +88,7 @@ func TestParseNamesEveryMistakeAndItsPlace(t *testing.T) {
 	}{
 		"slip in a key": {"checks:\n  - name: web\n    plugin: check_http\n    evry: 30s\n",
 			[]string{`4:5: unknown key "evry" (did you mean "every"?)`}},
-		"foreign key": {"interval: 3\n", []string{`1:1: unknown key "interval" (known here: defaults, disable, checks, collectors)`}},
+		"foreign key": {"interval: 3\n", []string{`1:1: unknown key "interval" (known here: defaults, disable, checks, inputs, collectors)`}},
 		"all of them, in order": {"defaults: maybe\nchecks:\n  - name: a b\n    plugin: /bin/sh\n    every: 30\n    timeout: 1h\n",
 			[]string{
 				`1:11: defaults is "maybe"; wanted true or false`,

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,6 +19,7 @@ import (
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
+	"github.com/limpet-monitoring/limpet/hub/internal/site"
 )
 
 // ErrBusy says that somebody else applied a document at the same moment.
@@ -64,6 +67,7 @@ type Store struct {
 	written  uint64 // bucket revision of the document
 	given    map[string]given
 	compiled map[string]compiled // by fingerprint, of the current document
+	site     *site.View          // what the site's owner has signed
 }
 
 type compiled struct {
@@ -79,7 +83,7 @@ func Open(ctx context.Context, b *bus.Bus, changed func(), log *slog.Logger) (*S
 	if err != nil {
 		return nil, fmt.Errorf("open desired state: %w", err)
 	}
-	s := &Store{bucket: bucket, changed: func() {}, log: log, document: &Document{Defaults: true},
+	s := &Store{bucket: bucket, changed: func() {}, log: log, document: &Document{Defaults: true}, site: &site.View{},
 		given: map[string]given{}, compiled: map[string]compiled{}}
 	if err := bucket.Watch(ctx, s.take); err != nil {
 		return nil, fmt.Errorf("read desired state: %w", err)
@@ -138,6 +142,17 @@ func (s *Store) remember(fingerprint string, g given) {
 	}
 }
 
+// SetSite says what the site's owner has signed, and tells whoever waits: parts that name a plugin of the catalog, and those of agents that
+// run signed things alone, are others with it.
+func (s *Store) SetSite(v *site.View) {
+	s.mu.Lock()
+	s.site = v
+	clear(s.compiled)
+	changed := s.changed
+	s.mu.Unlock()
+	changed()
+}
+
 // Current is the document as it was applied last.
 func (s *Store) Current() Applied {
 	s.mu.Lock()
@@ -183,7 +198,7 @@ func (s *Store) For(ctx context.Context, t Target) (*wire.Desired, error) {
 func (s *Store) number(t Target) (uint64, compiled) {
 	c, ok := s.compiled[t.Fingerprint]
 	if !ok || !c.target.same(t) {
-		c = compile(s.document, t)
+		c = compile(s.document, t, s.site)
 		s.compiled[t.Fingerprint] = c
 	}
 	return next(s.given[t.Fingerprint], c.hash, s.applied.Revision), c
@@ -198,10 +213,11 @@ func next(last given, hash []byte, document uint64) uint64 {
 	return max(document, last.Revision+1)
 }
 
-var defaultsAlone = compile(&Document{Defaults: true}, Target{}).hash
+var defaultsAlone = compile(&Document{Defaults: true}, Target{}, &site.View{}).hash
 
-func compile(d *Document, t Target) compiled {
+func compile(d *Document, t Target, v *site.View) compiled {
 	part, _ := d.For(t)
+	finish(part, t, v)
 	// Deterministic within one version of the library; another one costs each agent one push of the same.
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(part)
 	if err != nil { // only text that is no UTF-8, which Parse refuses
@@ -224,9 +240,9 @@ func (s *Store) prepare(text []byte, targets []Target) (Outcome, uint64, error) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	o := Outcome{Revision: s.applied.Revision, Agents: len(targets), Notes: notes(document, targets)}
+	o := Outcome{Revision: s.applied.Revision, Agents: len(targets), Notes: append(notes(document, targets), unsignedNotes(document, targets, s.site)...)}
 	for _, t := range targets {
-		if _, now := s.number(t); !bytes.Equal(now.hash, compile(document, t).hash) {
+		if _, now := s.number(t); !bytes.Equal(now.hash, compile(document, t, s.site).hash) {
 			o.Changed++
 		}
 	}
@@ -280,6 +296,28 @@ func notes(d *Document, targets []Target) []string {
 		if e.On != nil && !anyFits(d.Entries[i].On, targets) && len(targets) > 0 {
 			notes = append(notes, fmt.Sprintf("check %q in line %d fits no agent that is enrolled now", e.Name, e.Line))
 		}
+	}
+	return notes
+}
+
+// unsignedNotes names what agents will reject because nobody signed for it.
+func unsignedNotes(d *Document, targets []Target, v *site.View) []string {
+	hosts, checks := map[string][]string{}, map[string]string{}
+	for _, t := range targets {
+		part, _ := d.For(t)
+		finish(part, t, v)
+		for name, line := range unsigned(part, t, v) {
+			hosts[line] = append(hosts[line], cmp.Or(t.Hostname, t.Fingerprint))
+			checks[line] = name
+		}
+	}
+	var notes []string
+	for _, line := range slices.Sorted(maps.Keys(hosts)) {
+		notes = append(notes, fmt.Sprintf("check %q runs %.200q, which nobody signed for, and %s run only what is signed: they go on with the revision they have until limpet-hub site sign --checks FILE signs for it",
+			checks[line], line, few(hosts[line])))
+	}
+	if len(notes) > 0 && !v.Offline {
+		notes = append(notes, "the hub itself holds the site's keys, so nothing counts as signed yet: limpet-hub site init takes them offline")
 	}
 	return notes
 }

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
+	"github.com/limpet-monitoring/limpet/hub/internal/site"
 )
 
 func openBus(t *testing.T, dir string) *bus.Bus {
@@ -183,5 +185,89 @@ checks:
 	want := []string{`check "disk" is meant twice for web1, db1; the later entry stands there`, `check "bsd" in line 5 fits no agent that is enrolled now`}
 	if err != nil || !slices.Equal(o.Notes, want) || o.Changed != 2 || s.Current().Revision != 0 {
 		t.Errorf("%+v %v", o, err)
+	}
+}
+
+// What the site's owner signs counts into the parts of those whom it concerns, and of nobody else.
+func TestTheSiteCountsIntoParts(t *testing.T) {
+	b := openBus(t, t.TempDir())
+	var changes atomic.Int32
+	s := openStore(t, b, func() { changes.Add(1) })
+	plain := Target{Fingerprint: strings.Repeat("1", 64), Hostname: "plain", OS: "linux", Arch: "amd64", Trust: "hub"}
+	arm := Target{Fingerprint: strings.Repeat("2", 64), Hostname: "arm", OS: "linux", Arch: "arm64", Trust: "hub"}
+	signed := Target{Fingerprint: strings.Repeat("3", 64), Hostname: "signed", OS: "linux", Arch: "amd64", Trust: "signed"}
+	view := func(version uint64, plugins ...site.Plugin) *site.View {
+		return &site.View{Version: version, Offline: true, Lines: map[string]bool{"builtin disk -w 5%": true}, Plugins: plugins}
+	}
+	all := site.Plugin{Name: "check_own", SHA256: strings.Repeat("aa", 32)}
+	forARM := site.Plugin{Name: "check_own", Platform: "linux-arm64", SHA256: strings.Repeat("bb", 32)}
+	s.SetSite(view(4))
+	o := apply(t, s, `
+checks:
+  - {name: own, plugin: check_own, args: [a]}
+  - {name: disk, builtin: disk, args: [-w, 5%]}
+  - {name: cpu, builtin: cpu}
+`, plain, arm, signed)
+	if len(o.Notes) != 1 || !strings.Contains(o.Notes[0], `check "own" runs "plugin check_own a", which nobody signed for, and signed run only what is signed`) {
+		t.Errorf("notes %q", o.Notes)
+	}
+	revisions := func() (out [3]uint64) {
+		for i, target := range []Target{plain, arm, signed} {
+			out[i] = s.must(t, target).Revision
+		}
+		return out
+	}
+	if got := revisions(); got != [3]uint64{1, 1, 1} {
+		t.Errorf("revisions %v", got)
+	}
+	if p := s.must(t, plain); p.Site != 0 || len(p.Checks[0].PluginHash) > 0 {
+		t.Errorf("nothing of the site is needed: %v", p)
+	}
+	if p := s.must(t, signed); p.Site != 4 {
+		t.Errorf("signed: version %d", p.Site)
+	}
+	before := changes.Load()
+	s.SetSite(view(5, all, forARM))
+	if changes.Load() != before+1 {
+		t.Error("nobody was told")
+	}
+	if got := revisions(); got != [3]uint64{2, 2, 2} {
+		t.Errorf("a plugin came: revisions %v", got)
+	}
+	for _, c := range []struct {
+		target  Target
+		hash    string
+		version uint64
+	}{{plain, all.SHA256, 1}, {arm, forARM.SHA256, 1}, {signed, all.SHA256, 5}} {
+		if p := s.must(t, c.target); hex.EncodeToString(p.Checks[0].PluginHash) != c.hash || p.Site != c.version {
+			t.Errorf("%s: %x, version %d", c.target.Hostname, p.Checks[0].PluginHash, p.Site)
+		}
+	}
+	s.SetSite(view(6, all, forARM, site.Plugin{Name: "other", SHA256: strings.Repeat("cc", 32)}))
+	if got := revisions(); got != [3]uint64{2, 2, 3} {
+		t.Errorf("something was signed that concerns nobody else: revisions %v", got)
+	}
+}
+
+func TestLinesOfADocument(t *testing.T) {
+	d, problems := Parse([]byte(`
+checks:
+  - {name: a, plugin: check_own, args: [x]}
+  - {name: b, plugin: check_own, args: [x], on: {tags: [t]}}
+  - {name: c, plugin: check_arm}
+  - {name: d, builtin: disk, args: [-w, "a b"]}
+`))
+	if d == nil {
+		t.Fatal(problems)
+	}
+	v := &site.View{Plugins: []site.Plugin{{Name: "check_own", SHA256: strings.Repeat("aa", 32)}, {Name: "check_arm", Platform: "linux-arm64", SHA256: strings.Repeat("bb", 32)}}}
+	got, err := d.Lines(v)
+	want := []string{"builtin disk -w 'a b'", "catalog check_arm", "catalog check_own x", "plugin check_arm"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v", got, err)
+	}
+	d, _ = Parse([]byte("checks:\n  - {name: a, plugin: p, args: [\"x\\ny\"]}\n"))
+	if _, err := d.Lines(v); err == nil || !strings.Contains(err.Error(), `line 2: check "a"`) {
+		t.Errorf("a line end in an argument: %v", err)
 	}
 }

@@ -51,6 +51,7 @@ type Agent struct {
 	Platform         string   `json:"platform"`
 	Kernel           string   `json:"kernel"`
 	Tags             []string `json:"tags"`
+	Trust            string   `json:"trust"` // whose word starts programs there: "hub", or "signed" for the site's offline keys alone
 	Presence         Presence `json:"presence"`
 	Cause            string   `json:"cause"`     // why it is not online, "" when it is
 	Since            Time     `json:"since"`     // of presence and cause

@@ -132,6 +132,7 @@ func AgentOf(known enrol.Agent, e presence.Entry) Agent {
 func WithSession(a Agent, e presence.Entry) Agent {
 	a.Name = NameOf(a.Fingerprint, e.Facts.Hostname)
 	a.Hostname, a.Addresses, a.OS, a.Arch = e.Facts.Hostname, list(e.Facts.Addresses), e.Facts.OS, e.Facts.Arch
+	a.Trust = e.Facts.Trust
 	a.Platform, a.Kernel, a.Tags = e.Facts.Platform, e.Facts.Kernel, list(e.Facts.Tags)
 	a.CoreVersion, a.CoreHash, a.StubVersion = e.Facts.CoreVersion, e.Facts.CoreHash, e.Facts.StubVersion
 	a.Development, a.Update = e.Facts.Development, updateOf(e.Facts.More)

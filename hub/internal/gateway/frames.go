@@ -50,11 +50,23 @@ func (s *session) take(f *wire.Frame) error {
 		return s.successor(body.Successor.GetNonce())
 	case *wire.Frame_Active:
 		return s.activate()
+	case *wire.Frame_SiteGet:
+		return s.line.write(&wire.Frame{Body: &wire.Frame_SitePiece{SitePiece: s.piece(body.SiteGet)}})
 	case *wire.Frame_Hello, *wire.Frame_Proof:
 		return fmt.Errorf("take frame: %w: the handshake is over", errFrame)
 	default:
 		return nil // unknown here, or the hub's own: docs/wire.md has it ignored
 	}
+}
+
+// piece answers for a part of a file of the site.
+func (s *session) piece(g *wire.SiteGet) *wire.SitePiece {
+	p := &wire.SitePiece{Missing: true}
+	if s.gateway.o.Site != nil {
+		p = s.gateway.o.Site(g.GetName(), g.GetOffset())
+	}
+	p.Call = g.GetCall()
+	return p
 }
 
 // change writes to the board what changed in the session.

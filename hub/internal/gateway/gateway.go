@@ -44,7 +44,9 @@ type Options struct {
 	Key      ed25519.PrivateKey // the hub's
 	// Desired is what is meant for an agent; nil = revision 0, the default checks. It must be quick and may be called from
 	// many goroutines. Without the function, nothing is ever pushed.
-	Desired    func(fleet.Agent) *wire.Desired
+	Desired func(fleet.Agent) *wire.Desired
+	// Site answers for a part of a file of the site's repository. It must be quick and may be called from many goroutines; nil = there is none.
+	Site       func(name string, offset int64) *wire.SitePiece
 	Heartbeat  time.Duration // 0 = 10 s
 	ConsoleURL string
 	Addresses  []string // "ip:port", where agents may reach the hub without a name

@@ -45,6 +45,7 @@ type settings struct {
 	heartbeat time.Duration
 	desired   func(fleet.Agent) *wire.Desired
 	plain     bool // TLS ends before the hub
+	site      func(string, int64) *wire.SitePiece
 }
 
 func startHub(t testing.TB, s settings) *hub {
@@ -76,7 +77,7 @@ func startHub(t testing.TB, s settings) *hub {
 	h.fleet, err = fleet.Open(t.Context(), h.bus, fleet.Options{Register: h.register, Presence: h.board})
 	check(err)
 	h.gateway, err = gateway.New(gateway.Options{
-		Bus: h.bus, Register: h.register, Presence: h.board, Key: s.key, Desired: s.desired, Heartbeat: s.heartbeat,
+		Bus: h.bus, Register: h.register, Presence: h.board, Key: s.key, Desired: s.desired, Site: s.site, Heartbeat: s.heartbeat,
 	})
 	check(err)
 	h.calls = rpc.New(h.bus)

@@ -13,6 +13,9 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/reach"
 )
 
+// otherKind is how long a second kind of records is waited for: there are servers that never answer for AAAA.
+const otherKind = 2 * time.Second
+
 // tries are how often a server is asked over UDP: packets get lost.
 const tries = 3
 
@@ -34,6 +37,23 @@ func ask(ctx context.Context, server, name string, kind uint16) (reply, error) {
 		return overTCP(ctx, server, message, id, kind)
 	}
 	return r, err
+}
+
+// askAll asks for several kinds of records of one name. The first decides whether there is such a name; that another is not answered costs its records.
+func askAll(ctx context.Context, server, name string, of []string) (reply, error) {
+	first, err := ask(ctx, server, name, kinds[of[0]])
+	for _, kind := range of[1:] {
+		if err != nil || first.code != 0 {
+			break
+		}
+		part, cancel := context.WithTimeout(ctx, min(otherKind, share(ctx, 2)))
+		more, moreErr := ask(part, server, name, kinds[kind])
+		cancel()
+		if moreErr == nil && more.code == 0 {
+			first.answers = append(first.answers, more.answers...)
+		}
+	}
+	return first, err
 }
 
 // share is a part of the time there is.

@@ -56,14 +56,14 @@ func (c *Check) Run(ctx context.Context, args []string) check.Result {
 	ctx, cancel := o.target.Within(ctx)
 	defer cancel()
 	servers, err := c.servers(o)
-	_, kind := o.question()
+	_, of := o.question()
 	switch {
 	case o.ladder: // where the servers are not known, as on Windows, there is the system's resolver alone
 		return o.climb(ctx, servers, hub)
 	case err == nil:
 		return o.lookUp(ctx, servers)
-	case kind == "A" || kind == "AAAA":
-		return o.bySystemAlone(ctx, kind)
+	case of[0] == "A" || of[0] == "AAAA":
+		return o.bySystemAlone(ctx)
 	}
 	return unknown(err)
 }
@@ -109,12 +109,12 @@ func nameservers(path string) ([]string, error) {
 
 // lookUp asks the servers in their order until one answers, and judges that answer, as the plugin does.
 func (o options) lookUp(ctx context.Context, servers []string) check.Result {
-	name, kind := o.question()
+	name, of := o.question()
 	start := time.Now()
 	var problems []string
 	for i, server := range servers {
 		part, cancel := context.WithTimeout(ctx, share(ctx, len(servers)-i))
-		r, err := ask(part, server, name, kinds[kind])
+		r, err := askAll(part, server, name, of)
 		cancel()
 		if err != nil && i < len(servers)-1 {
 			problems = append(problems, fmt.Sprintf("server %s %s", server, explain(r, err)))
@@ -128,9 +128,9 @@ func (o options) lookUp(ctx context.Context, servers []string) check.Result {
 }
 
 // bySystemAlone looks an address up where the system's servers are not known.
-func (o options) bySystemAlone(ctx context.Context, kind string) check.Result {
+func (o options) bySystemAlone(ctx context.Context) check.Result {
 	start := time.Now()
-	list, err := net.DefaultResolver.LookupNetIP(ctx, map[string]string{"A": "ip4", "AAAA": "ip6"}[kind], o.target.Host)
+	list, err := net.DefaultResolver.LookupNetIP(ctx, map[string]string{"": "ip", "A": "ip4", "AAAA": "ip6"}[o.kind], o.target.Host)
 	var r reply
 	var failed *net.DNSError
 	if errors.As(err, &failed) && failed.IsNotFound {
@@ -148,6 +148,12 @@ func (o options) judge(server string, r reply, err error, took time.Duration) ch
 		return check.Result{State: check.Critical, Text: "DNS CRITICAL - " + fmt.Sprintf(format, args...)}
 	}
 	host := o.target.Host
+	server = strings.TrimSuffix(server, ":53")
+	if o.none && err == nil && r.code == 3 {
+		r.code, r.answers = 0, []string{"NXDOMAIN"}
+	} else if o.none && err == nil && r.code == 0 {
+		return critical("Domain '%s' was found by the server: '%s'", host, reach.OneLine(strings.Join(r.answers, ","), maxShown))
+	}
 	switch {
 	case err != nil && reach.IsTimeout(err):
 		return critical("no answer from server %s for %s", server, host)
@@ -175,10 +181,20 @@ func (o options) judge(server string, r reply, err error, took time.Duration) ch
 	}
 }
 
-// expected says whether every answer is one of those expected: addresses, networks or names.
+// expected says whether one of the answers is one of those expected (addresses, networks or names); with -L, whether each of both is.
 func (o options) expected(answers []string) bool {
+	fit := func(e, a string) bool { return fits(e, strings.TrimSuffix(a, ".")) }
+	met := func(a string) bool { return slices.ContainsFunc(o.expect, func(e string) bool { return fit(e, a) }) }
+	if !o.all {
+		return slices.ContainsFunc(answers, met)
+	}
 	for _, a := range answers {
-		if !slices.ContainsFunc(o.expect, func(e string) bool { return fits(e, strings.TrimSuffix(a, ".")) }) {
+		if !met(a) {
+			return false
+		}
+	}
+	for _, e := range o.expect {
+		if !slices.ContainsFunc(answers, func(a string) bool { return fit(e, a) }) {
 			return false
 		}
 	}
@@ -286,9 +302,9 @@ func (o options) byServer(ctx context.Context, server string, parts int) rung {
 	ctx, cancel := context.WithTimeout(ctx, share(ctx, parts))
 	defer cancel()
 	one := rung{name: "server " + strings.TrimSuffix(server, ":53")}
-	name, kind := o.question()
+	name, of := o.question()
 	start := time.Now()
-	r, err := ask(ctx, server, name, kinds[kind])
+	r, err := askAll(ctx, server, name, of)
 	one.took = time.Since(start)
 	switch {
 	case err != nil, r.code != 0 && r.code != 3:

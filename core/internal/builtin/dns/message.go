@@ -150,24 +150,21 @@ func record(b []byte, at, length int, kind uint16) (string, error) {
 			return "", errMessage
 		}
 		return a.String(), nil
-	case 2, 5, 12:
+	case 2, 5, 6, 12: // of SOA the first name: who has the zone
 		text, _, err := name(b, at)
-		return text, err
+		return text + ".", err
 	case 15:
 		if length < 3 {
 			return "", errMessage
 		}
 		text, _, err := name(b, at+2)
-		return fmt.Sprintf("%d %s", binary.BigEndian.Uint16(data), text), err
+		return fmt.Sprintf("%d %s.", binary.BigEndian.Uint16(data), text), err
 	case 33:
 		if length < 7 {
 			return "", errMessage
 		}
 		text, _, err := name(b, at+6)
-		return fmt.Sprintf("%d %d %d %s", binary.BigEndian.Uint16(data), binary.BigEndian.Uint16(data[2:]), binary.BigEndian.Uint16(data[4:]), text), err
-	case 6:
-		text, _, err := name(b, at)
-		return text, err
+		return fmt.Sprintf("%d %d %d %s.", binary.BigEndian.Uint16(data), binary.BigEndian.Uint16(data[2:]), binary.BigEndian.Uint16(data[4:]), text), err
 	case 16:
 		return texts(data)
 	}

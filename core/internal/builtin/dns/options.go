@@ -17,7 +17,9 @@ type options struct {
 	target        reach.Target // for -t; Host is the name asked for, Port the server's
 	server        string       // -s, "" = those of the system
 	kind          string       // -q
-	expect        []string     // -a: each answer must be one of them, and one must be there
+	expect        []string     // -a: one of the answers must be one of them
+	all           bool         // -L: every answer, and every one of -a
+	none          bool         // -n: there must be no such name
 	authoritative bool         // -A
 	limits        threshold.Pair
 	ladder        bool
@@ -53,6 +55,8 @@ func parseOptions(args []string) (options, error) {
 		}
 		return nil
 	})
+	set.Flag('L', "all", func() { o.all = true })
+	set.Flag('n', "expect-nxdomain", func() { o.none = true })
 	set.Flag('A', "expect-authority", func() { o.authoritative = true })
 	set.Flag(0, "ladder", func() { o.ladder = true })
 	set.Value('w', "warning", threshold.Into(&o.limits.Warn))
@@ -67,22 +71,25 @@ func parseOptions(args []string) (options, error) {
 	if o.server == "" && o.authoritative {
 		return options{}, errors.New("-A needs a server (-s)")
 	}
+	if o.none && len(o.expect) > 0 {
+		return options{}, errors.New("-n and -a exclude each other")
+	}
 	if o.ladder && o.server != "" {
 		return options{}, errors.New("--ladder asks all servers of this box, so -s has no use")
 	}
 	return o, nil
 }
 
-// question is the name and the kind of record to ask for. An address is asked for backwards.
-func (o options) question() (string, string) {
+// question is the name and the kinds of records to ask for: addresses of both kinds unless told otherwise. An address is asked for backwards.
+func (o options) question() (string, []string) {
 	a, err := netip.ParseAddr(o.target.Host)
 	switch {
 	case err == nil && (o.kind == "" || o.kind == "PTR"):
-		return reverse(a), "PTR"
+		return reverse(a), []string{"PTR"}
 	case o.kind == "":
-		return o.target.Host, "A"
+		return o.target.Host, []string{"A", "AAAA"}
 	}
-	return o.target.Host, o.kind
+	return o.target.Host, []string{o.kind}
 }
 
 // reverse is the name under which an address has its name (RFC 1035, 3.5; RFC 3596, 2.5).

@@ -133,18 +133,20 @@ func (s *scan) read(ctx context.Context, f *os.File, offset int64) (int64, error
 		n, err := in.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		s.left -= int64(n)
+		begin := 0
 		for {
-			i := bytes.IndexByte(buf, '\n')
+			i := bytes.IndexByte(buf[begin:], '\n')
 			if i < 0 {
 				break
 			}
 			if !long {
-				s.line(buf[:i])
+				s.line(buf[begin : begin+i])
 			}
 			long = false
-			offset += int64(i) + 1
-			buf = append(buf[:0], buf[i+1:]...)
+			begin += i + 1
 		}
+		offset += int64(begin)
+		buf = buf[:copy(buf, buf[begin:])]
 		if len(buf) == cap(buf) {
 			if !long {
 				s.line(buf)

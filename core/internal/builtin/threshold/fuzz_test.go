@@ -15,7 +15,9 @@ func FuzzParse(f *testing.F) {
 			if again, err := Parse(r.String()); r.Set() && (err != nil || again != r) {
 				t.Fatalf("%q is %+v, and that is %+v, %v", s, r, again, err)
 			}
-			r.Scaled(60).Alerts(1)
+			if r.Scaled(60).Alerts(math.NaN()) {
+				t.Fatalf("%q alerts at what could not be measured", s)
+			}
 		}
 		if r, err := Parse(s); err == nil {
 			same(r)

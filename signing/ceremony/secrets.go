@@ -1,4 +1,4 @@
-package main
+package ceremony
 
 import (
 	"bytes"
@@ -12,32 +12,33 @@ import (
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
 
-// passphraseVariable holds a passphrase for those who have no terminal. It is never an
+// PassphraseVariable holds a passphrase for those who have no terminal. It is never an
 // argument, which every user of the machine could read.
-const passphraseVariable = "LIMPET_PASSPHRASE"
+const PassphraseVariable = "LIMPET_PASSPHRASE"
 
 // maxPassphrase is the longest passphrase taken, in bytes.
 const maxPassphrase = 1 << 10
 
-// secrets is where passphrases come from: a file, the environment, else a person.
-type secrets struct{ file string }
+// Secrets is where passphrases come from: a file, the environment, else a person.
+type Secrets struct{ File string }
 
-func secretFlags(f *flag.FlagSet) *secrets {
-	s := &secrets{}
-	f.StringVar(&s.file, "passphrase-file", "", "`file` whose first line unlocks keys (default: $"+passphraseVariable+", else asked for on the terminal)")
+// SecretFlags adds the flag that says where passphrases come from.
+func SecretFlags(f *flag.FlagSet) *Secrets {
+	s := &Secrets{}
+	f.StringVar(&s.File, "passphrase-file", "", "`file` whose first line unlocks keys (default: $"+PassphraseVariable+", else asked for on the terminal)")
 	return s
 }
 
-// ask brings the passphrase of an existing key; it is a signing.Ask.
-func (s *secrets) ask(name string) ([]byte, error) {
+// Ask brings the passphrase of an existing key; it is a signing.Ask.
+func (s *Secrets) Ask(name string) ([]byte, error) {
 	if p, err := s.given(); p != nil || err != nil {
 		return p, err
 	}
 	return prompt("passphrase of " + name + ": ")
 }
 
-// choose brings the passphrase of a new key, which a person types twice.
-func (s *secrets) choose(name string) ([]byte, error) {
+// Choose brings the passphrase of a new key, which a person types twice.
+func (s *Secrets) Choose(name string) ([]byte, error) {
 	if p, err := s.given(); p != nil || err != nil {
 		return p, err
 	}
@@ -56,16 +57,16 @@ func (s *secrets) choose(name string) ([]byte, error) {
 }
 
 // given is what file or environment say, nil where they say nothing.
-func (s *secrets) given() ([]byte, error) {
-	if s.file != "" {
-		data, err := fsys.Read(fsys.Disk{}, s.file, maxPassphrase)
+func (s *Secrets) given() ([]byte, error) {
+	if s.File != "" {
+		data, err := fsys.Read(fsys.Disk{}, s.File, maxPassphrase)
 		if err != nil {
 			return nil, fmt.Errorf("read passphrase: %w", err)
 		}
 		line, _, _ := bytes.Cut(data, []byte("\n"))
 		return bytes.TrimSuffix(line, []byte("\r")), nil
 	}
-	if text := os.Getenv(passphraseVariable); text != "" {
+	if text := os.Getenv(PassphraseVariable); text != "" {
 		return []byte(text), nil
 	}
 	return nil, nil
@@ -75,7 +76,7 @@ func (s *secrets) given() ([]byte, error) {
 func prompt(text string) ([]byte, error) {
 	fd := int(os.Stdin.Fd())
 	if !term.IsTerminal(fd) {
-		return nil, errors.New("a passphrase is needed, and there is no terminal to ask on; give --passphrase-file, or set " + passphraseVariable)
+		return nil, errors.New("a passphrase is needed, and there is no terminal to ask on; give --passphrase-file, or set " + PassphraseVariable)
 	}
 	fmt.Fprint(os.Stderr, text)
 	line, err := term.ReadPassword(fd)

@@ -1,4 +1,4 @@
-package main
+package ceremony
 
 import (
 	"errors"
@@ -10,15 +10,18 @@ import (
 	"github.com/limpet-monitoring/limpet/signing/repo"
 )
 
-// grants is a flag given as ROLE=N:FILE.pub,FILE.pub,..., once a role: any N of the
+// Grants is a flag given as ROLE=N:FILE.pub,FILE.pub,..., once a role: any N of the
 // keys sign it. A role is one of the four, or a channel.
-type grants map[string]repo.Grant
+type Grants map[string]repo.Grant
 
-const grantUsage = "`ROLE=N:FILE.pub,...`: any N of these keys sign the role, which is root, targets, snapshot, timestamp or a channel; may be repeated"
+// GrantUsage is the flag's text of help.
+const GrantUsage = "`ROLE=N:FILE.pub,...`: any N of these keys sign the role, which is root, targets, snapshot, timestamp or a channel; may be repeated"
 
-func (g grants) String() string { return "" }
+// String is empty: a flag has no default.
+func (g Grants) String() string { return "" }
 
-func (g grants) Set(s string) error {
+// Set reads one role's grant.
+func (g Grants) Set(s string) error {
 	role, rest, ok := strings.Cut(s, "=")
 	number, list, ok2 := strings.Cut(rest, ":")
 	threshold, err := strconv.Atoi(number)
@@ -43,8 +46,8 @@ func (g grants) Set(s string) error {
 	return nil
 }
 
-// development reports whether one of the keys is for development only.
-func (g grants) development() bool {
+// Development reports whether one of the keys is for development only.
+func (g Grants) Development() bool {
 	for _, grant := range g {
 		if grant.Development {
 			return true
@@ -53,7 +56,7 @@ func (g grants) development() bool {
 	return false
 }
 
-// String of a grant for people.
-func grantText(role string, g repo.Grant) string {
+// GrantText is a grant for people.
+func GrantText(role string, g repo.Grant) string {
 	return fmt.Sprintf("%s by any %d of %d keys", role, g.Threshold, len(g.Keys))
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
 
-// site is what this hub is called and where its commands find it.
-type site struct {
+// home is what this hub is called and where its commands find it.
+type home struct {
 	data         string
 	key          string // admin key
 	first        bool   // the key was made just now
@@ -67,12 +67,12 @@ func listenFault(addr string, err error) error {
 }
 
 // openSite makes the data folder and the admin key where they are missing.
-func openSite(data string) (*site, error) {
+func openSite(data string) (*home, error) {
 	hint := "give a folder with --data that the hub's user can write"
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, fault(err, "open data folder", hint)
 	}
-	s := &site{data: data}
+	s := &home{data: data}
 	name := filepath.Join(data, client.KeyFile)
 	text, err := os.ReadFile(name)
 	switch {
@@ -95,7 +95,7 @@ func openSite(data string) (*site, error) {
 }
 
 // announce settles the hub's URL and writes what commands on this machine need to find and verify it.
-func (s *site) announce(at net.Addr, o serveOptions, who *authority.Authority) error {
+func (s *home) announce(at net.Addr, o serveOptions, who *authority.Authority) error {
 	bound, err := netip.ParseAddrPort(at.String())
 	if err != nil {
 		return fmt.Errorf("read own address: %w", err)
@@ -133,7 +133,7 @@ func (s *site) announce(at net.Addr, o serveOptions, who *authority.Authority) e
 
 // host is what to call the hub: the first --name, what a given certificate is for, the address it listens on, else the
 // machine's name.
-func (s *site) host(bound netip.Addr, o serveOptions, trusted []byte) string {
+func (s *home) host(bound netip.Addr, o serveOptions, trusted []byte) string {
 	if len(o.names) > 0 {
 		return o.names[0]
 	}
@@ -172,7 +172,7 @@ func reachable(bound netip.AddrPort) []string {
 }
 
 // greet prints where the console is and, at the first start, how to get in.
-func (s *site) greet(w io.Writer, data string) {
+func (s *home) greet(w io.Writer, data string) {
 	var b bytes.Buffer
 	fmt.Fprintln(&b, "limpet-hub "+version+": "+s.url)
 	if s.first {
@@ -183,7 +183,7 @@ func (s *site) greet(w io.Writer, data string) {
 
 // install are the commands that put a box onto this hub. The token is in no process's arguments: it is in the environment of
 // the shell that runs the script. Where the certificate is the hub's own CA's, curl is told its key instead.
-func (s *site) install(token string) []string {
+func (s *home) install(token string) []string {
 	lines := []string{s.installLine(token)}
 	if s.local {
 		lines = append([]string{"# on this machine only: the hub listens on " + strings.TrimPrefix(s.url, "https://") + "; --listen :8700 lets others in"}, lines...)
@@ -191,7 +191,7 @@ func (s *site) install(token string) []string {
 	return lines
 }
 
-func (s *site) installLine(token string) string {
+func (s *home) installLine(token string) string {
 	return "curl -fsSL" + s.pin() + " " + s.url + "/install.sh | TOKEN=" + token + " sh"
 }
 
