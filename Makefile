@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut test-attacks test-upgrades test-systemd test-limits test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut test-attacks test-upgrades test-systemd test-limits test-otelcol test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -53,6 +53,8 @@ test-attacks: deps build ## every attack on updates through the built programs, 
 test-upgrades: deps build ## each of the last six versions to the newest and back, over two new roots (about 3 minutes, mostly waiting)
 	$(GO) test ./e2e -run TestUpgradeMatrix -count 1 -parallel 6 -v -args -olds 6
 
+test-otelcol: ## a collector of OpenTelemetry's, built once from its modules, kept running through a swap (minutes)
+	./scripts/otelcol.sh
 test-plugins: deps ## every plugin of Debian's packages (basic, standard, contrib) through NRPE and through the core, side by side (about 5 minutes)
 	./scripts/all-plugins.sh
 

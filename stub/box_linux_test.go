@@ -108,9 +108,20 @@ func emptyBoxIn(t *testing.T, root string) *box {
 		t.Fatal(err)
 	}
 	b := &box{t: t, Layout: l}
+	b.leaves()
 	b.must(l.MakeFolders())
 	b.must(boot.Prepare(fsys.Disk{}, records(l)))
 	return b
+}
+
+// leaves has the end of the test wait for a fetcher that outlived its stub by a moment: it writes where all is being removed.
+func (b *box) leaves() {
+	b.t.Cleanup(func() {
+		b.until("the fetcher has left", 10*time.Second, func() bool {
+			held, err := platforms.Held(filepath.Join(b.Part(), "lock"))
+			return err != nil || !held
+		})
+	})
 }
 
 func (b *box) must(err error) {

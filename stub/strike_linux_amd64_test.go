@@ -119,6 +119,7 @@ func copied(t *testing.T, from *updating) *updating {
 	}
 	u := *from
 	u.box = &box{t: t, Layout: l, good: from.good}
+	u.leaves()
 	u.must(filepath.WalkDir(from.Root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err

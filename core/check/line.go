@@ -63,7 +63,7 @@ func (c Check) Line() (string, error) {
 	return line, nil
 }
 
-// attributes are what else decides about the process that starts, behind the kind: "[user=nagios]", or nothing. A word of them never holds a blank outside of
+// attributes are what else decides about the process that starts, behind the kind: "[user=nagios macro.PORT=80]", or nothing. A word of them never holds a blank outside of
 // quotes, so that "] " ends them.
 func (c Check) attributes() string {
 	var words []string

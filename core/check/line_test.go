@@ -20,7 +20,7 @@ func TestLineSaysWhatStarts(t *testing.T) {
 		{Check{Plugin: "check_http", Hash: hash, Args: []string{"-H", "localhost"}}, "catalog check_http -H localhost"},
 		{Check{Builtin: "disk"}, "builtin disk"},
 		{Check{Plugin: "check_x", User: "nagios", Group: "a b", Args: []string{"]"}}, "plugin[user=nagios 'group=a b'] check_x ]"},
-		{Check{Plugin: "check_x", Dir: "/tmp", Macros: map[string]string{"B": "", "A": "1 2"}}, "plugin[dir=/tmp 'macro.A=1 2' macro.B=] check_x"},
+		{Check{Plugin: "check_x", Dir: "/srv", Args: []string{"$P$"}, Macros: map[string]string{"Q": "1 ]", "P": "80"}}, "plugin[dir=/srv macro.P=80 'macro.Q=1 ]'] check_x $P$"},
 		{Check{Plugin: "check x", Args: []string{"", "it's"}}, `plugin 'check x' '' 'it'\''s'`},
 	} {
 		if got, err := c.check.Line(); err != nil || got != c.want {
@@ -41,13 +41,16 @@ func TestNoLineHoldsAnother(t *testing.T) {
 // Every field of a check is either in its line, or here with the reason why what starts does not depend on it.
 func TestEveryFieldIsJudged(t *testing.T) {
 	left := map[string]string{
-		"Name":    "what it is called",
-		"Every":   "when",
-		"Cron":    "when",
-		"Timeout": "how long at most",
-		"Default": "where it comes from",
-		"AtStart": "when", "TimeoutState": "what is made of its result", "Attempts": "what is made of its result", "Flap": "what is made of its result",
-		"Command": "of the box's own checks alone, which have no line",
+		"Name":         "what it is called",
+		"Every":        "when",
+		"Cron":         "when",
+		"AtStart":      "when",
+		"Timeout":      "how long at most",
+		"TimeoutState": "what its result is then",
+		"Attempts":     "what its results mean",
+		"Flap":         "what its results mean",
+		"Default":      "where it comes from",
+		"Command":      "of the box's own checks alone, which have no line",
 	}
 	base := Check{Plugin: "check_x"}
 	plain, _ := base.Line()

@@ -113,17 +113,18 @@ func ToResult(w *Result) check.Result {
 func FromCheck(c check.Check) *Check {
 	hash, _ := hex.DecodeString(c.Hash) // what is no hash does not travel
 	return &Check{
-		Name:       check.EscapeString(c.Name),
-		Builtin:    check.EscapeString(c.Builtin),
-		Plugin:     check.EscapeString(c.Plugin),
-		Args:       escapeAll(c.Args),
-		EveryMs:    millis(c.Every),
-		Cron:       check.EscapeString(c.Cron),
-		TimeoutMs:  millis(c.Timeout),
-		PluginHash: hash,
-		User:       check.EscapeString(c.User), Dir: check.EscapeString(c.Dir), Macros: escapeMap(c.Macros),
+		Name:      check.EscapeString(c.Name),
+		Builtin:   check.EscapeString(c.Builtin),
+		Plugin:    check.EscapeString(c.Plugin),
+		Args:      escapeAll(c.Args),
+		EveryMs:   millis(c.Every),
+		Cron:      check.EscapeString(c.Cron),
+		TimeoutMs: millis(c.Timeout),
+		User:      check.EscapeString(c.User), Dir: check.EscapeString(c.Dir), Macros: escapeMap(c.Macros),
 		Attempts: uint32(max(c.Attempts, 0)), AtStart: c.AtStart, TimeoutState: State(min(c.TimeoutState, check.Unknown)),
 		NoFlap: c.Flap.Off, FlapLow: float32(c.Flap.Low), FlapHigh: float32(c.Flap.High),
+
+		PluginHash: hash,
 	}
 }
 

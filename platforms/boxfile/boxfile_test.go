@@ -33,6 +33,8 @@ limit.output = 64K
 limit.buffer = 2G
 limit.buffer_age = 168h
 limit.memory = 100M
+input.graphite = 2003
+input.statsd = off
 run_as = nagios
 run_as.check_smart = root
 allow_run_as = nagios, backup
@@ -44,8 +46,6 @@ limit.run_processes = none
 limit.run_cpu = 30s
 limit.run_files = 256
 limit.run_file_size = 100M
-input.graphite = 2003
-input.statsd = off
 `))
 	want := Box{
 		Hub: "https://hub.example:8700", Mirror: []string{"https://m1.example/release", "/srv/mirror"},

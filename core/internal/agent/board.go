@@ -42,19 +42,19 @@ func (b *board) put(r check.Result) {
 	b.last[r.Check] = outcome{Result: r}
 }
 
-// stand is where a check stands with one more result.
-func (b *board) stand(c check.Check, r check.Result) check.Standing {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.last[c.Name].Standing.After(c, r.State, r.Start)
-}
-
 // is says whether a check's last result had this state.
 func (b *board) is(name string, s check.State) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r, ok := b.last[name]
 	return ok && r.State == s
+}
+
+// stand is where a check stands with one more result.
+func (b *board) stand(c check.Check, r check.Result) check.Standing {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last[c.Name].Standing.After(c, r.State, r.Start)
 }
 
 // inherit takes over what another core knew of these checks, where nothing newer is known.

@@ -47,7 +47,7 @@ func (a *agent) usePlugins() {
 	a.runs.plugins.Store(&r)
 }
 
-// RunnerOf is how plugins run on a box, without slots.
+// RunnerOf is how plugins run on a box, without slots and catalog.
 func RunnerOf(b boxfile.Box) plugin.Runner {
 	return plugin.Runner{Dirs: b.PluginDirs, Output: b.Limit.OutputBytes, RunAs: b.RunAs, Nice: b.Nice, Rlimits: rlimits(b.Limit.Run), Macros: b.Macros}
 }

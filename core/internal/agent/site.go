@@ -31,7 +31,8 @@ type siteState struct {
 	needed atomic.Bool           // something that runs, or should, needs what the site signed
 	waits  atomic.Bool           // a document is rejected that what comes may save
 	failed atomic.Pointer[error] // of the last try, nil = it worked
-	again  atomic.Int64          // Unix ns of the last try that worked
+	tried  atomic.Int64          // Unix ns of the last try, 0 = none yet
+	wake   chan struct{}         // holds one: one of these changed, or the line is there
 }
 
 // problem is why the site's metadata could not be brought up to date; "" = it could, or there is no line to the hub, which is told elsewhere.
@@ -43,6 +44,7 @@ func (s *siteState) problem() string {
 }
 
 func (a *agent) openCatalog() {
+	a.site.wake = make(chan struct{}, 1)
 	a.catalog = catalog.New(catalog.Options{
 		Disk: fsys.Disk{}, Trust: a.o.Layout.TrustSite(), Dir: a.o.Layout.Catalog(), Platform: runtime.GOOS + "-" + runtime.GOARCH,
 		Root: a.id.SiteRoot,
@@ -69,6 +71,7 @@ func (a *agent) lineChanged(s session.Status) {
 	poke(a.news)
 	if s.State == session.Connected {
 		a.catalog.Again()
+		poke(a.site.wake)
 	}
 }
 
@@ -99,9 +102,9 @@ func (a *agent) refreshSite(ctx context.Context) {
 		now = passed
 	}
 	_, err := a.catalog.Refresh(ctx, now)
+	a.site.tried.Store(time.Now().UnixNano())
 	if err == nil {
 		a.site.failed.Store(nil)
-		a.site.again.Store(time.Now().UnixNano())
 		return
 	}
 	before := a.site.failed.Swap(&err)
@@ -110,27 +113,38 @@ func (a *agent) refreshSite(ctx context.Context) {
 	}
 }
 
-// followSite keeps the site's metadata fresh as long as something needs it, and tries again what failed.
+// followSite keeps the site's metadata fresh as long as something needs it, and tries again what failed. At rest it sleeps until it is woken.
 func (a *agent) followSite(ctx context.Context) error {
+	timer := time.NewTimer(siteAgain)
+	defer timer.Stop()
 	wait := siteAgain
 	for {
 		select {
-		case <-time.After(wait):
+		case <-timer.C:
+		case <-a.site.wake:
 		case <-ctx.Done():
 			return nil
 		}
 		behind := a.site.failed.Load() != nil || a.site.waits.Load()
-		if !behind {
+		due := time.Unix(0, a.site.tried.Load()).Add(siteEvery)
+		if behind {
+			due = time.Unix(0, a.site.tried.Load()).Add(wait)
+		} else {
 			wait = siteAgain
 		}
-		fresh := time.Since(time.Unix(0, a.site.again.Load())) < siteEvery
-		if !a.active.Load() || !a.site.needed.Load() || fresh && !behind || a.session.Status().State != session.Connected {
+		switch {
+		case !a.active.Load() || !a.site.needed.Load() || a.session.Status().State != session.Connected:
+			timer.Reset(siteEvery) // woken when that changes
+			continue
+		case time.Until(due) > 0:
+			timer.Reset(time.Until(due))
 			continue
 		}
 		a.refreshSite(ctx)
 		if behind {
 			wait = min(2*wait, siteAgainMost)
 		}
+		timer.Reset(siteAgain)
 	}
 }
 
@@ -172,6 +186,7 @@ func (a *agent) want() {
 	a.site.needed.Store(len(all) > 0 || a.box.Trust == boxfile.TrustSigned || a.pending.GetSite() > 0)
 	a.site.waits.Store(a.pending.GetSite() > 0)
 	a.catalog.Want(all)
+	poke(a.site.wake)
 }
 
 // came runs at once the checks that waited for a plugin and would wait for long, one after the other.

@@ -21,6 +21,7 @@ type moment = time.Time
 const (
 	firstWait = 2 * time.Second
 	lastWait  = 5 * time.Minute
+	asleep    = 24 * time.Hour // while nothing is missing; who wants something wakes
 )
 
 // errLength is what is said of a file that is not as long as it was signed.
@@ -37,7 +38,7 @@ func (c *Catalog) Run(ctx context.Context, active func() bool) error {
 		case <-ctx.Done():
 			return nil
 		}
-		wait := lastWait
+		wait := asleep
 		if active() {
 			wait = c.bringAll(ctx)
 		}
@@ -60,7 +61,7 @@ func (c *Catalog) bringAll(ctx context.Context) time.Duration {
 	c.mu.Lock()
 	wanted := append([]*file(nil), c.wanted...)
 	c.mu.Unlock()
-	next := lastWait
+	next := asleep
 	for _, f := range wanted {
 		if c.there(f.Plugin) {
 			continue

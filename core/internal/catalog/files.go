@@ -97,6 +97,7 @@ func (c *Catalog) Program(name, hash string) (*os.File, error) {
 	p := Plugin{hash, name}
 	f, err := os.Open(c.path(p))
 	if errors.Is(err, fs.ErrNotExist) {
+		poke(c.wake) // it may have been here
 		return nil, c.missing(p)
 	}
 	if err != nil {

@@ -262,6 +262,9 @@ func (m *minder) refuse(why string, again bool) {
 		m.o.Logger.Warn("collector's configuration refused", "collector", m.name, "why", why)
 		m.o.Event("collector-refused", fmt.Sprintf("collector %s: its configuration is refused: %s", m.name, why), m.name)
 	}
+	if again {
+		m.retry.Reset(testAgain) // unless a start below comes to wait for less
+	}
 	switch {
 	case m.process != nil:
 	case m.good.Key != "" && m.good.Key != m.wanted.Key:
@@ -270,9 +273,6 @@ func (m *minder) refuse(why string, again bool) {
 		m.use(m.plan)
 	default:
 		m.say(Failed, "its configuration is refused, and there is no former one")
-	}
-	if again {
-		m.retry.Reset(testAgain)
 	}
 }
 

@@ -46,7 +46,7 @@ func (t *taking) passCollector(s collector.Spec) {
 		return
 	}
 	if !g.trustsHub() {
-		t.problems = append(t.problems, fmt.Sprintf("collector %s is not signed, and the box file says trust = signed: sign it with the site key", s.Name))
+		t.problems = append(t.problems, fmt.Sprintf("collector %s is not signed, and the box file says trust = signed: collectors cannot be signed yet, name it in the box file", s.Name))
 		return
 	}
 	t.collectors = append(t.collectors, s)

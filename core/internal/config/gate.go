@@ -159,6 +159,13 @@ func (g *gate) plugin(c check.Check) error {
 	return fmt.Errorf("plugin %s takes no arguments from the hub on this box: %s", c.Plugin, allowHint(c))
 }
 
+func (g *gate) listed(c check.Check) error {
+	if g.rules.Site == nil {
+		return errors.New("nothing that the site's owner signed has come to this box yet")
+	}
+	return g.rules.Site.Listed(c.Plugin, c.Hash)
+}
+
 // user passes a user whom the box file allows. Where it says nothing of users at all, plugins run as the agent itself, and anybody else can do
 // no more than that.
 func (g *gate) user(c check.Check) error {
@@ -180,13 +187,6 @@ func (g *gate) hubMacros(c check.Check) map[string]string {
 		}
 	}
 	return own
-}
-
-func (g *gate) listed(c check.Check) error {
-	if g.rules.Site == nil {
-		return errors.New("nothing that the site's owner signed has come to this box yet")
-	}
-	return g.rules.Site.Listed(c.Plugin, c.Hash)
 }
 
 func (g *gate) matchArgs(c check.Check, text string) error {

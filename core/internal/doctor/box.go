@@ -3,7 +3,6 @@ package doctor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -196,11 +195,4 @@ func (p *patient) time() {
 	default:
 		p.good("time", "the clock says %s", now.UTC().Format(time.RFC3339))
 	}
-}
-
-func plural(n int, one string) string {
-	if n == 1 {
-		return fmt.Sprintf("1 %s", one)
-	}
-	return fmt.Sprintf("%d %ss", n, one)
 }

@@ -130,7 +130,7 @@ func (r Runner) Run(ctx context.Context, c check.Check, t check.Trigger, due tim
 	if file != nil {
 		defer file.Close()
 	}
-	return Run(ctx, r.plugin(c, path, file, t, due), out)
+	return r.run(ctx, c, path, file, t, due, out)
 }
 
 func refused(c check.Check, t check.Trigger, due time.Time, err error) check.Result {
@@ -139,15 +139,14 @@ func refused(c check.Check, t check.Trigger, due time.Time, err error) check.Res
 
 // RunFile is Run for a plugin that was found already.
 func (r Runner) RunFile(ctx context.Context, c check.Check, path string, t check.Trigger, due time.Time, out Output) check.Result {
-	return Run(ctx, r.plugin(c, path, nil, t, due), out)
+	return r.run(ctx, c, path, nil, t, due, out)
 }
 
-// plugin is the run of a plugin that was found, and opened where it is of the catalog.
-func (r Runner) plugin(c check.Check, path string, file *os.File, t check.Trigger, due time.Time) Spec {
+func (r Runner) run(ctx context.Context, c check.Check, path string, file *os.File, t check.Trigger, due time.Time, out Output) check.Result {
 	macros := Macros(c, path, r.Macros)
 	s := r.spec(c, path, check.Expand(c.Args, macros), t, due)
 	s.File, s.User, s.Macros = file, cmp.Or(c.User, r.RunAs[c.Plugin], r.RunAs[""]), macros
-	return s
+	return Run(ctx, s, out)
 }
 
 // spec is a run as this box makes all of its own.

@@ -58,23 +58,20 @@ func start(s Spec, mark string, x *slot, stdout, stderr *os.File) (*process, err
 	return started, nil
 }
 
-// startFile starts a file that lies at path, by whatever name it is to be opened; where the system knows no interpreter for a script, we look for one.
-func startFile(file, path string, args []string, attr *os.ProcAttr) (*os.Process, error) {
-	p, err := os.StartProcess(file, append([]string{path}, args...), attr)
+// startFile starts a program that is known as path; where the system knows no interpreter for a script, we look for one.
+func startFile(program, path string, args []string, attr *os.ProcAttr) (*os.Process, error) {
+	p, err := os.StartProcess(program, append([]string{path}, args...), attr)
 	if !errors.Is(err, syscall.ENOEXEC) {
 		return p, err
 	}
-	program, argv, found := byEnding(path, args, inSystemPath)
+	interpreter, argv, found := byEnding(path, args, inSystemPath)
 	if found != nil {
 		return nil, found
 	}
-	if program == path {
+	if interpreter == path {
 		return nil, err
 	}
-	if len(argv) > len(args) {
-		argv[len(argv)-len(args)-1] = file // the script, as it was to be opened
-	}
-	return os.StartProcess(program, append([]string{program}, argv...), attr)
+	return os.StartProcess(interpreter, append([]string{interpreter}, argv...), attr)
 }
 
 // inSystemPath finds an interpreter in the directories of a plugin's own PATH.
