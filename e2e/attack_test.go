@@ -45,7 +45,7 @@ func evil(h *hostile) object {
 	listed := within(doc, "targets", strings.TrimPrefix(filepath.Dir(name), "targets/")+"/limpet-core")
 	listed["length"] = len(content)
 	within(listed)["hashes"] = object{"sha256": sumOf(content)}
-	h.files[filepath.Dir(name)+"/"+sumOf(content)+".limpet-core"] = content
+	h.show(filepath.Dir(name)+"/"+sumOf(content)+".limpet-core", content)
 	return doc
 }
 
@@ -69,18 +69,18 @@ var classes = []class{
 		}, "not signed by enough keys"},
 		{"changed under its signatures", func(h *hostile) {
 			name := h.fileOf(stableRole)
-			h.files[name] = []byte(strings.Replace(string(h.file(name)), `"0.1.2"`, `"0.1.9"`, 1))
+			h.show(name, []byte(strings.Replace(string(h.file(name)), `"0.1.2"`, `"0.1.9"`, 1)))
 		}, "mix and match|longer"},
 	}, []attack{
 		{"other bytes of the same length", func(h *hostile) {
 			name, content := h.target("0.1.2")
 			changed := append([]byte(nil), content...)
 			changed[len(changed)/2] ^= 1
-			h.files[name] = changed
+			h.show(name, changed)
 		}, "0.1.2 cannot be brought"},
 		{"a web page in its place", func(h *hostile) {
 			name, _ := h.target("0.1.2")
-			h.files[name] = []byte("<html>sign in to the hotel")
+			h.show(name, []byte("<html>sign in to the hotel"))
 		}, "0.1.2 cannot be brought"},
 	}},
 	{"key compromise below the threshold", []attack{
@@ -126,7 +126,7 @@ var classes = []class{
 			doc := h.document(stableRole)
 			old := "1." + stableRole + ".json"
 			doc["version"] = 1
-			h.files[old] = h.file(old)
+			h.show(old, h.file(old))
 			h.relist(map[string]object{stableRole: doc})
 		}, "rollback"},
 		{"a channel that is gone, the online key is stolen", func(h *hostile) {
@@ -151,48 +151,48 @@ var classes = []class{
 			h.relist(map[string]object{stableRole: doc})
 		}, "expired: since"},
 		{"nothing at all", func(h *hostile) {
-			h.serves["timestamp.json"] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }
+			h.serve("timestamp.json", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 		}, "missing: timestamp.json"},
 		{"busy for ever", func(h *hostile) {
-			h.serves["timestamp.json"] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) }
+			h.serve("timestamp.json", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 		}, "503"},
 	}, nil},
 	{"endless data", []attack{
-		{"a timestamp without end", func(h *hostile) { h.serves["timestamp.json"] = endless }, "longer than it may be"},
-		{"a snapshot without end", func(h *hostile) { h.serves[h.fileOf("snapshot")] = endless }, "longer than it may be"},
-		{"a next root without end", func(h *hostile) { h.serves["2.root.json"] = endless }, "longer than it may be"},
+		{"a timestamp without end", func(h *hostile) { h.serve("timestamp.json", endless) }, "longer than it may be"},
+		{"a snapshot without end", func(h *hostile) { h.serve(h.fileOf("snapshot"), endless) }, "longer than it may be"},
+		{"a next root without end", func(h *hostile) { h.serve("2.root.json", endless) }, "longer than it may be"},
 	}, []attack{
 		{"a core without end", func(h *hostile) {
 			name, _ := h.target("0.1.2")
-			h.serves[name] = endless
+			h.serve(name, endless)
 		}, "0.1.2 cannot be brought"},
 	}},
 	{"mix and match", []attack{
 		{"the channel of before under the new name", func(h *hostile) {
-			h.files[h.fileOf(stableRole)] = h.file("2." + stableRole + ".json")
+			h.show(h.fileOf(stableRole), h.file("2."+stableRole+".json"))
 		}, "mix and match"},
 		{"the snapshot of before under the new name", func(h *hostile) {
 			snapshot := h.newest("snapshot")
-			h.files[h.fileOf("snapshot")] = h.file(strings.Replace(h.fileOf("snapshot"), itoa(snapshot), itoa(snapshot-1), 1))
+			h.show(h.fileOf("snapshot"), h.file(strings.Replace(h.fileOf("snapshot"), itoa(snapshot), itoa(snapshot-1), 1)))
 		}, "mix and match"},
 		{"a snapshot of another version than the timestamp says", func(h *hostile) {
 			doc := next(h.document("timestamp"))
 			meta := within(doc, "meta", "snapshot.json")
 			meta["version"] = number(meta["version"]) + 1
-			h.files[itoa(number(meta["version"]))+".snapshot.json"] = h.file(h.fileOf("snapshot"))
+			h.show(itoa(number(meta["version"]))+".snapshot.json", h.file(h.fileOf("snapshot")))
 			h.put("timestamp", doc, "online")
 		}, "mix and match"},
 	}, nil},
 	{"wrong software", []attack{
 		{"beta's list under the name of stable's", func(h *hostile) {
-			h.files[h.fileOf(stableRole)] = h.file(h.fileOf("beta-" + rig.Platform))
+			h.show(h.fileOf(stableRole), h.file(h.fileOf("beta-"+rig.Platform)))
 		}, "mix and match"},
-		{"the snapshot as timestamp", func(h *hostile) { h.files["timestamp.json"] = h.file(h.fileOf("snapshot")) }, "wrong role"},
+		{"the snapshot as timestamp", func(h *hostile) { h.show("timestamp.json", h.file(h.fileOf("snapshot"))) }, "wrong role"},
 	}, []attack{
 		{"the release before under the new name", func(h *hostile) {
 			name, _ := h.target("0.1.2")
 			_, old := h.target("0.1.1")
-			h.files[name] = old
+			h.show(name, old)
 		}, "0.1.2 cannot be brought"},
 	}},
 }
@@ -245,7 +245,8 @@ func TestAttacks(t *testing.T) {
 		timestamp["version"] = 1 << 30
 		within(timestamp, "meta")["snapshot.json"] = h.pin(h.named2("snapshot", snapshot), snapshot)
 		// The list is the one that the box knows: with these keys the thief can take nothing up, and push versions.
-		h.serves[func() string { n, _ := h.target("0.1.2"); return n }()] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) }
+		core, _ := h.target("0.1.2")
+		h.serve(core, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 		h.put("timestamp", timestamp, "online")
 		on.attacked("versions of 2^30", "0.1.2 cannot be brought")
 		// What the publisher has is older than that to the box, until other keys sign (docs/release-runbook.md).
@@ -258,7 +259,7 @@ func TestAttacks(t *testing.T) {
 		t.Parallel()
 		on := s.watching(t, a, h)
 		h.shows(s.path("publisher"))
-		h.serves["timestamp.json"] = func(w http.ResponseWriter, r *http.Request) {
+		h.serve("timestamp.json", func(w http.ResponseWriter, r *http.Request) {
 			tick := time.NewTicker(time.Second)
 			defer tick.Stop()
 			for {
@@ -270,7 +271,7 @@ func TestAttacks(t *testing.T) {
 					w.(http.Flusher).Flush()
 				}
 			}
-		}
+		})
 		begin := time.Now()
 		on.attacked("a byte a second", "deadline exceeded")
 		if took := time.Since(begin); took > 3*time.Minute {

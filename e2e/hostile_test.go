@@ -34,7 +34,6 @@ type hostile struct {
 	dir    string     // the repository that it shows
 	files  map[string][]byte
 	serves map[string]http.HandlerFunc
-	asked  map[string]int
 }
 
 func newHostile(t *testing.T, keys string) *hostile {
@@ -48,14 +47,27 @@ func newHostile(t *testing.T, keys string) *hostile {
 func (h *hostile) shows(dir string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.dir, h.files, h.serves, h.asked = dir, map[string][]byte{}, map[string]http.HandlerFunc{}, map[string]int{}
+	h.dir, h.files, h.serves = dir, map[string][]byte{}, map[string]http.HandlerFunc{}
+}
+
+// show changes what lies under a name.
+func (h *hostile) show(name string, data []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.files[name] = data
+}
+
+// serve changes what answers for a name.
+func (h *hostile) serve(name string, by http.HandlerFunc) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.serves[name] = by
 }
 
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	h.mu.Lock()
 	dir, data, changed, serve := h.dir, h.files[name], h.files[name] != nil, h.serves[name]
-	h.asked[name]++
 	h.mu.Unlock()
 	switch {
 	case serve != nil:
@@ -70,10 +82,13 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // file is what the mirror shows under a name.
 func (h *hostile) file(name string) []byte {
 	h.t.Helper()
-	if data := h.files[name]; data != nil {
+	h.mu.Lock()
+	data, dir := h.files[name], h.dir
+	h.mu.Unlock()
+	if data != nil {
 		return data
 	}
-	data, err := os.ReadFile(filepath.Join(h.dir, name))
+	data, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -174,7 +189,7 @@ func (h *hostile) write(role string, doc object, signatures []any) {
 	if role != "timestamp" {
 		name = fmt.Sprintf("%d.%s.json", number(doc["version"]), role)
 	}
-	h.files[name] = data
+	h.show(name, data)
 }
 
 // next raises a document's version by one.

@@ -32,8 +32,10 @@ type Kind struct {
 	Told  Told
 	// NeedsCgroup: only a cgroup of the run's own holds it.
 	NeedsCgroup bool
-	body        string // shell, but for a raw one
-	raw         bool   // body is the whole file
+	// Alone: where the kernel counts no processes, the whole machine feels it until it is ended, whatever else runs there.
+	Alone bool
+	body  string // shell, but for a raw one
+	raw   bool   // body is the whole file
 }
 
 // Write puts all of them into a folder, as check_NAME.
@@ -133,7 +135,9 @@ var Kinds = []Kind{
 		body: `i=0; while [ $i -lt 50 ]; do sleep 0.01 & i=$((i+1)); done; exec sleep 86413`},
 
 	// It forks.
-	{Name: "fork_bomb", NeedsCgroup: true, Does: "forks without end", State: "UNKNOWN", Told: AtKill, body: `trap "" TERM; bomb() { bomb | bomb & bomb; }; bomb`},
+	{Name: "fork_storm", Does: "is hundreds of processes at once, and hangs", State: "UNKNOWN", Told: AtKill,
+		body: `trap "" TERM; storm() { if [ "$1" -gt 0 ]; then for i in 1 2 3; do storm $(($1 - 1)) & done; fi; exec sleep 86413; }; storm 5`},
+	{Name: "fork_bomb", NeedsCgroup: true, Alone: true, Does: "forks without end", State: "UNKNOWN", Told: AtKill, body: `trap "" TERM; bomb() { bomb | bomb & bomb; }; bomb`},
 	{Name: "runs_away", NeedsCgroup: true, Does: "is always another process: each starts the next in a new session and ends", State: "OK", Says: "left behind",
 		body: `if [ "$1" != on ]; then echo OK; fi; setsid "$0" on >/dev/null 2>&1 & [ "$1" = on ] || sleep 0.05`},
 

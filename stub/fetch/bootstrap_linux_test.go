@@ -366,7 +366,7 @@ func TestNewBoxIsLast(t *testing.T) {
 	closed := []tuf.Wave{{From: now.Add(-time.Hour), Percent: 99}, {From: now.Add(time.Hour), Percent: 100}}
 	p := newPublisher(t).publish("1.0.0", randomCore(100), now, closed...)
 	h := newHub(t, p)
-	newBox(t).run(h.token(), nil, "bootstrap", "--hub", h.server.URL, "--token-file", "-").expect(t, 0, "core 1.0.0 (release 1) verified and placed")
+	newBox(t).bootstrap(h, h.token()).expect(t, 0, "core 1.0.0 (release 1) verified and placed")
 	p.publish("2.0.0", randomCore(200), now).publish("3.0.0", randomCore(300), now).publish("4.0.0", randomCore(400), now, closed...)
 	h.meddle = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/release/hold" {
@@ -375,7 +375,7 @@ func TestNewBoxIsLast(t *testing.T) {
 		}
 		return false
 	}
-	newBox(t).run(h.token(), nil, "bootstrap", "--hub", h.server.URL, "--token-file", "-").
+	newBox(t).bootstrap(h, h.token()).
 		expect(t, 0, "release 4 (4.0.0) is not open to all boxes yet: this one begins with 2.0.0")
 }
 
