@@ -9,7 +9,7 @@ type call struct {
 	args []string // the rest, in their order
 }
 
-// parse finds --root before the command or right after it; for our own commands also behind.
+// parse finds --root anywhere; for try only before its plugin.
 func parse(args []string, fromEnv string) (call, error) {
 	c := call{root: fromEnv}
 	args, err := c.takeRoot(args)
@@ -21,7 +21,7 @@ func parse(args []string, fromEnv string) (call, error) {
 	if err != nil {
 		return c, err
 	}
-	if c.name == "status" || c.name == "run" || c.name == "uninstall" {
+	if c.name != "try" { // where the rest is for the plugin
 		for i := 0; i < len(args); i++ {
 			rest, err := c.takeRoot(args[i:])
 			if err != nil {

@@ -160,6 +160,8 @@ func TestParse(t *testing.T) {
 		{"--root /x run", call{name: "run", root: "/x"}, false},
 		{"--root=/x status --json", call{name: "status", root: "/x", args: []string{"--json"}}, false},
 		{"status --json --root /x", call{name: "status", root: "/x", args: []string{"--json"}}, false},
+		{"import nrpe /a.cfg --root /y --dry-run", call{name: "import", root: "/y", args: []string{"nrpe", "/a.cfg", "--dry-run"}}, false},
+		{"pin 1.2.3 --root=/y", call{name: "pin", root: "/y", args: []string{"1.2.3"}}, false},
 		{"try --root /x ./a --root /y", call{name: "try", root: "/x", args: []string{"./a", "--root", "/y"}}, false},
 		{"run --root", call{}, true},
 		{"run --root=", call{}, true},
