@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -196,4 +197,28 @@ func TestDaylightSaving(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A result waits for a sync of the disk. Its run's place does not.
+func TestAResultBeingKeptHoldsNoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRuns()
+		s := started(t, r, func(o *Options) {
+			o.Concurrency = 1
+			o.Deliver = func(ctx context.Context, c check.Check, x check.Result) {
+				time.Sleep(50 * time.Millisecond)
+				r.deliver(ctx, c, x)
+			}
+		})
+		var checks []check.Check
+		for i := range 200 {
+			checks = append(checks, every(fmt.Sprintf("check-%d", i), time.Second))
+		}
+		set(t, s, checks...)
+		time.Sleep(time.Minute)
+		stats, err := s.Stats(t.Context())
+		if err != nil || stats.Skipped > 0 || stats.Runs < 200*59 {
+			t.Errorf("%d runs, %d skipped, %v", stats.Runs, stats.Skipped, err)
+		}
+	})
 }

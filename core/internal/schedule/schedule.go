@@ -58,7 +58,8 @@ var (
 // Schedule is the owner of all due times. Make it with New, run Loop once.
 type Schedule struct {
 	requests chan func(*state)
-	finished chan *flight
+	ran      chan *flight  // the run is over, and its result is being delivered
+	finished chan *flight  // delivered
 	stopped  chan struct{} // closed when Loop has returned
 	state    *state        // Loop's alone
 }
@@ -71,7 +72,7 @@ func New(o Options) *Schedule {
 	if o.Wall == nil {
 		o.Wall = time.Now
 	}
-	s := &Schedule{requests: make(chan func(*state)), finished: make(chan *flight), stopped: make(chan struct{})}
+	s := &Schedule{requests: make(chan func(*state)), ran: make(chan *flight), finished: make(chan *flight), stopped: make(chan struct{})}
 	s.state = newState(o)
 	return s
 }
@@ -89,6 +90,8 @@ func (s *Schedule) Loop(ctx context.Context) error {
 			return s.end()
 		case request := <-s.requests:
 			request(st)
+		case f := <-s.ran:
+			st.over(f)
 		case f := <-s.finished:
 			st.land(f)
 		case <-timer.C:
@@ -107,6 +110,8 @@ func (s *Schedule) end() error {
 	st.drain()
 	for st.running > 0 {
 		select {
+		case f := <-s.ran:
+			st.over(f)
 		case f := <-s.finished:
 			st.land(f)
 		case request := <-s.requests:
@@ -123,6 +128,7 @@ func (s *Schedule) fly(ctx context.Context, f *flight, c check.Check) {
 		o.Begin(c, f.start)
 	}
 	f.result = o.Runner.Run(ctx, c, f.trigger, f.dueWall, f.tee.write)
+	s.ran <- f
 	o.Deliver(context.WithoutCancel(ctx), c, f.result)
 	if o.End != nil {
 		o.End(c, f.start)

@@ -28,11 +28,11 @@ type flight struct {
 	lane    lane
 	started bool
 	start   time.Time // wall and monotonic, once started
-	landed  bool
+	landed  bool      // out of its lane
 	tee     *tee
 	// elsewhere is set for a run that the core before this one finishes, and closed when it has.
 	elsewhere chan struct{}
-	result    check.Result // set by the run's goroutine before it lands
+	result    check.Result // set by the run's goroutine before it is over
 }
 
 // state is everything the schedule knows. Loop's goroutine alone touches it.
@@ -45,7 +45,8 @@ type state struct {
 	crons   int                // entries with a cron expression
 	flights map[string]*flight // by name: one check is never run twice at once
 	crowd   crowd
-	running int
+	running int // under way, or being delivered
+	kept    int // of those, out of their lanes
 	lanes   lanes
 	idle    []chan struct{} // closed when nothing runs
 	shift   time.Duration   // wall clock less monotonic clock, from origin
@@ -285,10 +286,29 @@ func (st *state) fill(now time.Time) {
 	}
 }
 
+// A result waits for a sync of the disk, tens of milliseconds in which its place in the lane would do nothing. So many results, no longer than that,
+// may wait without one; what they hold is the bound on memory.
+const (
+	maxKept     = 1024
+	maxKeptText = 4 << 10
+)
+
+// over gives the place of a run that has ended to the next.
+func (st *state) over(f *flight) {
+	if st.kept < maxKept && len(f.result.Text)+len(f.result.Long) <= maxKeptText {
+		st.kept++
+		st.lanes.leave(f)
+	}
+}
+
 // land takes a finished run in. Who listens hears of it after it counts as over, so that asking again is another run.
 func (st *state) land(f *flight) {
 	st.running--
-	st.lanes.leave(f)
+	if f.landed {
+		st.kept--
+	} else {
+		st.lanes.leave(f)
+	}
 	delete(st.flights, f.name)
 	if e := st.entries[f.name]; e != nil {
 		e.slow = f.result.Duration > slowAfter
