@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 	"github.com/limpet-monitoring/limpet/updater/store"
 )
@@ -181,7 +182,7 @@ func (s *supervisor) tick() {
 		s.backoff.reset()
 	}
 	s.swapTick(elapsed)
-	if err := rotate(s.layout.CoreLog(), coreLogSize); err != nil && !os.IsNotExist(err) {
+	if err := fsys.Rotate(s.layout.CoreLog(), coreLogSize); err != nil && !os.IsNotExist(err) {
 		s.log.warn("core log is not rotated", "err", err.Error())
 	}
 	if s.sweep {

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
 
 // Sizes of logs in bytes: one file and one before it each, so a log never fills a disk.
@@ -107,35 +105,4 @@ func (t tee) Write(b []byte) (int, error) {
 		_, _ = w.Write(b)
 	}
 	return len(b), nil
-}
-
-// rotate keeps a log that somebody else holds open and appends to within its size: past it, the
-// content is copied to PATH.1 and the file cut. What is written between the two is lost.
-func rotate(path string, size int64) error {
-	info, err := os.Stat(path)
-	if err != nil || info.Size() <= size {
-		return err
-	}
-	from, err := fsys.OpenRegular(path)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := os.OpenFile(path+".1", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	// The last part of it, where a core wrote more than its share since we looked.
-	if _, err := from.Seek(max(0, info.Size()-size), io.SeekStart); err != nil {
-		to.Close()
-		return err
-	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{to}, struct{ io.Reader }{io.LimitReader(from, 2*size)}, make([]byte, 32<<10))
-	if e := to.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return os.Truncate(path, 0)
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
@@ -330,7 +331,7 @@ func TestLogIsCapped(t *testing.T) {
 
 func TestRotateKeepsTheWriterGoing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "core.log")
-	if err := rotate(path, 100); !os.IsNotExist(err) {
+	if err := fsys.Rotate(path, 100); !os.IsNotExist(err) {
 		t.Errorf("%v", err)
 	}
 	f, err := openLog(path)
@@ -344,14 +345,14 @@ func TestRotateKeepsTheWriterGoing(t *testing.T) {
 		}
 	}
 	write(strings.Repeat("a", 100))
-	if err := rotate(path, 100); err != nil {
+	if err := fsys.Rotate(path, 100); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(path + ".1"); err == nil {
 		t.Error("rotated within its size")
 	}
 	write(strings.Repeat("b", 50))
-	if err := rotate(path, 100); err != nil {
+	if err := fsys.Rotate(path, 100); err != nil {
 		t.Fatal(err)
 	}
 	write("c")

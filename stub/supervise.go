@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 	"github.com/limpet-monitoring/limpet/updater/store"
 )
@@ -258,7 +259,7 @@ func (s *supervisor) run(a boot.Action) error {
 		return err
 	}
 	defer image.Close()
-	if err := rotate(s.layout.CoreLog(), coreLogSize); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := fsys.Rotate(s.layout.CoreLog(), coreLogSize); err != nil && !errors.Is(err, os.ErrNotExist) {
 		s.log.warn("core log is not rotated", "err", err.Error())
 	}
 	s.number++

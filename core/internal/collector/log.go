@@ -14,32 +14,6 @@ func openLog(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 }
 
-// rotate keeps a log that the collector holds open and appends to within its size: past it, its last part is copied to PATH.1 and the file
-// cut. What is written between the two is lost.
-func rotate(path string, size int64) error {
-	info, err := os.Stat(path)
-	if err != nil || info.Size() <= size {
-		return err
-	}
-	from, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	to, err := os.OpenFile(path+".1", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(to, io.NewSectionReader(from, max(0, info.Size()-size), 2*size))
-	if e := to.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return err
-	}
-	return os.Truncate(path, 0)
-}
-
 // lastLine is the last line of a log that says something, for people.
 func lastLine(path string) string {
 	f, err := os.Open(path)

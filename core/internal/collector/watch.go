@@ -9,6 +9,7 @@ import (
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/plugin"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
 
 const (
@@ -55,7 +56,7 @@ func (m *minder) inspect() {
 	}
 	if now.Sub(m.rotated) >= lookLog {
 		m.rotated = now
-		if err := rotate(m.log, logSize); err != nil {
+		if err := fsys.Rotate(m.log, logSize); err != nil {
 			m.o.Logger.Warn("collector's log is not rotated", "collector", m.name, "err", err)
 		}
 	}
