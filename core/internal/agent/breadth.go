@@ -27,7 +27,7 @@ const (
 	// monitorLeave is how late the monitor may come at rest. A sync of the disk, which then holds the one processor, is mostly over by then.
 	monitorLeave = 5 * time.Millisecond
 	// restGC is the garbage collector's percentage at rest: it then begins at 1.6 MB instead of 4, about every minute and a half, for 0.6 ms.
-	restGC  = 20
+	restGC  = 40
 	briskGC = 100
 )
 
