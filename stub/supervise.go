@@ -126,17 +126,19 @@ func newSupervisor(l platforms.Layout, log *logger) *supervisor {
 	}
 	s := &supervisor{
 		layout: l, log: log, events: make(chan event), verdicts: make(chan verdict, 1),
-		retry: idleTimer(), deadline: idleTimer(), before: platforms.SinceBoot(),
-		state: starting, since: time.Now(), last: "none", watchdog: watchdogInterval(),
+		retry: idleTimer(), deadline: idleTimer(), state: starting, since: time.Now(), last: "none", watchdog: watchdogInterval(),
 		versions: map[uint64]string{}, soaks: map[uint64]uint16{}, bootID: id,
-		swap: swap{hand: idleTimer()},
-		looking: looking{
-			found: make(chan looked, 1), got: make(chan brought, 1),
-			due: platforms.SinceBoot() + lookFirst + time.Duration(chance()*float64(time.Minute)),
-		},
+		swap:    swap{hand: idleTimer()},
+		looking: looking{found: make(chan looked, 1), got: make(chan brought, 1)},
 	}
-	s.machine = system{s}
+	s.on(system{s})
 	return s
+}
+
+// on puts the supervisor on a machine, whose clock counts from here.
+func (s *supervisor) on(m machine) {
+	s.machine, s.before = m, m.sinceBoot()
+	s.looking.due = s.before + lookFirst + time.Duration(m.chance()*float64(time.Minute))
 }
 
 func idleTimer() *time.Timer {
@@ -168,7 +170,7 @@ func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
 		select {
 		case e := <-s.events:
 			s.heard(e)
-			if platforms.SinceBoot()-s.before >= tick/2 { // as long as we are awake
+			if s.machine.sinceBoot()-s.before >= tick/2 { // as long as we are awake
 				s.tick()
 				ticker.Reset(tick)
 			}
