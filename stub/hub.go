@@ -43,7 +43,7 @@ func (s *supervisor) hubAsks(word, rest string) {
 // keepHubs writes what the hub asked for last into the record.
 func (s *supervisor) keepHubs() {
 	w := s.looking.unkept
-	if w == nil || !s.found {
+	if w == nil {
 		return
 	}
 	if s.decide(boot.Ask{Hub: true, Wish: *w}); s.unsaved {

@@ -90,7 +90,6 @@ type supervisor struct {
 
 	core    *process // nil: none runs
 	number  int      // of the last start
-	unsound [][32]byte
 	backoff backoff
 	sweep   bool // a core died; what it left behind is being ended
 
@@ -228,7 +227,7 @@ func (s *supervisor) decide(e boot.Event) boot.Action {
 // act does what was decided. A core that is unsound leads to the next decision at once, until
 // something runs or nothing may.
 func (s *supervisor) act(a boot.Action) {
-	s.unsound = nil
+	var unsound [][32]byte
 	for a.Do == boot.Run {
 		err := s.run(a)
 		if err == nil {
@@ -241,8 +240,8 @@ func (s *supervisor) act(a boot.Action) {
 			return
 		}
 		s.log.failed("core refused: its bytes are not the ones that were verified", "release", counter(a.Core), "role", a.Role.String(), "err", err.Error())
-		s.unsound = append(s.unsound, a.Core.Hash)
-		a = s.decide(boot.Unsound{Hashes: s.unsound})
+		unsound = append(unsound, a.Core.Hash)
+		a = s.decide(boot.Unsound{Hashes: unsound})
 	}
 	if a.Do == boot.Stay {
 		if s.alarms.set("no-core", "no core on this box hashes to what the record or the signed metadata names; `limpet-fetch bootstrap` places one") {

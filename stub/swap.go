@@ -74,7 +74,7 @@ func (s *supervisor) swapTick(elapsed time.Duration) {
 		}
 	}
 	s.oustHolder(elapsed)
-	if n := s.swap.next; n != nil && n.role == boot.TrialRole && !n.said && n.watch.well >= aliveTime && n.killed == "" {
+	if n := s.swap.next; n != nil && n.role == boot.TrialRole && !n.said && n.watch.well >= aliveTime {
 		s.end(n, "hang")
 	}
 	switch {
