@@ -228,10 +228,7 @@ func (s *supervisor) stop() {
 	s.enter(stopping)
 	s.init("STOPPING=1")
 	s.retry.Stop()
-	if len(s.processes()) == 0 {
-		s.reap()
-		return
-	}
 	s.tell("stop service " + strconv.Itoa(int(stopTime/time.Second)))
 	s.deadline.Reset(stopTime)
+	s.reap() // where nothing runs this is the end
 }

@@ -715,6 +715,21 @@ func TestASignalReloads(t *testing.T) {
 	})
 }
 
+// TestNotify: no signals are none, though signal.Notify takes an empty list for all of them.
+func TestNotify(t *testing.T) {
+	none, one := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	notify(none, nil)
+	notify(one, []os.Signal{syscall.SIGWINCH})
+	defer signal.Stop(none)
+	if err := syscall.Kill(os.Getpid(), syscall.SIGWINCH); err != nil {
+		t.Fatal(err)
+	}
+	<-one
+	if signal.Stop(one); len(none) > 0 { // Stop waits until all have been told
+		t.Error("a signal that nobody asked for")
+	}
+}
+
 // TestSupervise is the service process itself: its lock, its signals, and what it tells the init system. Nothing is on the box that may run.
 func TestSupervise(t *testing.T) {
 	b := emptyBox(t)

@@ -249,7 +249,6 @@ func (s *supervisor) soakOn(elapsed time.Duration) {
 			return // the record cannot be written: it soaks on
 		}
 		p.role = boot.GoodRole
-		s.backoff.reset()
 		s.note("commit", p.core, "from="+counter(before))
 		s.log.info("release committed", "release", counter(p.core), "version", p.version)
 		s.collect()
