@@ -147,14 +147,20 @@ func (b *led) end() {
 // pass lets time pass, a tick at a time, after each of which cores that live say so.
 func (b *led) pass(d time.Duration) {
 	for ; d > 0; d -= tick {
-		time.Sleep(min(d, tick))
-		synctest.Wait()
+		b.wait(min(d, tick))
 		for _, c := range b.all() {
 			if c.lively && !c.over.Load() {
 				c.say("alive")
 			}
 		}
 	}
+}
+
+// wait lets time pass, and what happens then be over.
+func (b *led) wait(d time.Duration) {
+	b.set(func() {}) // what the test did comes before what the stub does next
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // set changes what the machine is like.

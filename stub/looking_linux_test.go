@@ -409,7 +409,7 @@ func TestARepairComesLate(t *testing.T) {
 		b.placed(2)
 		b.delivers(nil)
 		previous.hears("stop restart 10")
-		time.Sleep(9998 * time.Millisecond)
+		b.wait(9998 * time.Millisecond)
 		if previous.killed() > 0 {
 			t.Error("killed too early")
 		}

@@ -216,11 +216,9 @@ func TestNothingMayRunForNow(t *testing.T) {
 			t.Errorf("%d looks, %+v\n%s", len(b.looks), v, b.text())
 		}
 		for _, at := range []time.Duration{250, 750, 1750, 3750, 7750, 15750, 31750, 61750, 91750} {
-			time.Sleep(time.Until(b.begun.Add(at*time.Millisecond - time.Millisecond/2)))
-			synctest.Wait()
+			b.wait(time.Until(b.begun.Add(at*time.Millisecond - time.Millisecond/2)))
 			before := strings.Count(b.text(), "core refused")
-			time.Sleep(time.Millisecond)
-			synctest.Wait()
+			b.wait(time.Millisecond)
 			if n := strings.Count(b.text(), "core refused") - before; at > 2500 && n != 1 {
 				t.Errorf("after %v it is tried %d times", at*time.Millisecond, n)
 			}
@@ -272,7 +270,7 @@ func TestEveryStartHasItsNumber(t *testing.T) {
 		if v := b.view(); v.state != restarting || v.core.pid != 0 || v.last != "exit-3" || v.restarts != 1 || b.warned() != "restarting" || !first.closed.Load() {
 			t.Errorf("%+v", v)
 		}
-		time.Sleep(248 * time.Millisecond)
+		b.wait(248 * time.Millisecond)
 		b.started(1)
 		first.say("ready 1")
 		b.pass(20 * time.Millisecond) // a quarter of a second, and half of the tenth that chance may add
@@ -301,8 +299,7 @@ func TestBackoffOfGood(t *testing.T) {
 			t.Helper()
 			n := len(b.all())
 			core.exits(platforms.Exit{Code: 3})
-			time.Sleep(after - time.Millisecond)
-			synctest.Wait()
+			b.wait(after - time.Millisecond)
 			b.started(n)
 			b.pass(2 * time.Millisecond)
 			core = b.started(n + 1)
@@ -482,7 +479,7 @@ func TestTicks(t *testing.T) {
 			b.must(os.WriteFile(filepath.Join(b.Request(), "a.request"), []byte("look\n"), 0o600))
 		}
 		taken := func() bool { _, err := os.Stat(filepath.Join(b.Request(), "a.request")); return err != nil }
-		wait := func(d time.Duration) { time.Sleep(d); synctest.Wait() }
+		wait := b.wait
 		ask()
 		wait(tick/2 - 1)
 		if good.say("alive"); taken() {
@@ -532,8 +529,7 @@ func TestStop(t *testing.T) {
 		if v := b.view(); over(b) || v.last != "exit-0" || v.restarts != 0 || v.state != stopping || b.warned() != "" {
 			t.Errorf("%+v", v)
 		}
-		time.Sleep(9998 * time.Millisecond)
-		synctest.Wait()
+		b.wait(9998 * time.Millisecond)
 		if trial.killed() > 0 {
 			t.Error("killed too early")
 		}
@@ -584,7 +580,7 @@ func TestStop(t *testing.T) {
 		if !over(b) || b.view().state != stopped {
 			t.Error("it does not stop while it waits")
 		}
-		time.Sleep(time.Minute)
+		b.wait(time.Minute)
 		b.started(1)
 	})
 }

@@ -233,7 +233,7 @@ func TestNoHandover(t *testing.T) {
 	inVirtualTime(t, withTrial(), func(b *led) {
 		good, trial := b.standing()
 		trial.ready().checks(everything64, everything64)
-		time.Sleep(5*time.Second - time.Millisecond)
+		b.wait(5*time.Second - time.Millisecond)
 		if good.killed() > 0 {
 			t.Error("ended too early")
 		}
