@@ -735,7 +735,7 @@ func TestSupervise(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", socket.LocalAddr().String())
 	ours := make(chan os.Signal, 10)
 	signal.Notify(ours, syscall.SIGTERM, syscall.SIGHUP) // whatever becomes of the stub, they do not end the test
-	processors, percent, mask := runtime.GOMAXPROCS(0), debug.SetGCPercent(100), syscall.Umask(0o077)
+	processors, percent, mask := runtime.GOMAXPROCS(2), debug.SetGCPercent(100), syscall.Umask(0o077)
 	defer func() {
 		signal.Reset()
 		runtime.GOMAXPROCS(processors)
