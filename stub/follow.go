@@ -59,7 +59,11 @@ func (s *supervisor) said(p *process, text string) {
 		if p == s.core && s.swap.handing { // it never had the schedule: nothing to hand over
 			s.activate("")
 		}
-	case "look", "hold", "resume", "follow":
+	case "look":
+		if p == s.core {
+			s.lookNow()
+		}
+	case "hold", "resume", "follow":
 		if p == s.core {
 			s.hubAsks(word, rest)
 		}

@@ -59,6 +59,7 @@ func TestWhatTheHubAsksForIsNotLost(t *testing.T) {
 		{"hold|follow beta", boot.Wish{HoldSet: true, Hold: true, ChannelSet: true, Channel: "beta"}, 1},
 		{"hold|resume", boot.Wish{}, 0},
 		{"hold|follow", boot.Wish{HoldSet: true, Hold: true}, 1},
+		{"look|hold|look", boot.Wish{HoldSet: true, Hold: true}, 3},
 	} {
 		t.Run(tt.lines, func(t *testing.T) {
 			inVirtualTime(t, onOne(), func(b *led) {
@@ -68,7 +69,7 @@ func TestWhatTheHubAsksForIsNotLost(t *testing.T) {
 					good.say(line)
 				}
 				b.pass(tick)
-				if b.kept().Hub != (boot.Wish{}) || len(b.looks) > 0 {
+				if b.kept().Hub != (boot.Wish{}) || len(b.looks) != strings.Count(tt.lines, "look") {
 					t.Errorf("%s, %d looks", short(b.kept()), len(b.looks))
 				}
 				b.set(func() { b.broken = nil })

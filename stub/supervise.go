@@ -35,10 +35,7 @@ func supervise(l platforms.Layout, stderr io.Writer) error {
 	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		s.log.warn("orphans of a core will not be found", "err", err.Error())
 	}
-	stop, reload, child := make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)
-	notify(stop, platforms.StopSignals)
-	notify(reload, platforms.ReloadSignals)
-	notify(child, platforms.ChildSignals)
+	stop, reload, child := heed(platforms.StopSignals), heed(platforms.ReloadSignals), heed(platforms.ChildSignals)
 	_ = platforms.SetOOMScore(0, platforms.OOMStub) // best effort: without the right it is as any process
 	s.begin()
 	s.init("READY=1")
@@ -47,11 +44,13 @@ func supervise(l platforms.Layout, stderr io.Writer) error {
 	return nil
 }
 
-// notify is signal.Notify, which takes an empty list for all of them.
-func notify(to chan<- os.Signal, signals []os.Signal) {
+// heed is where some signals come in from now on; signal.Notify takes an empty list for all of them.
+func heed(signals []os.Signal) <-chan os.Signal {
+	to := make(chan os.Signal, 2) // being asked to stop twice means something
 	if len(signals) > 0 {
 		signal.Notify(to, signals...)
 	}
+	return to
 }
 
 // staySmall trades a little time for memory and wakes: the stub has next to nothing to do.

@@ -42,6 +42,7 @@ func (b *led) swapped() (good, trial *puppet) {
 func TestASwapStepByStep(t *testing.T) {
 	r := withTrial()
 	inVirtualTime(t, r, func(b *led) {
+		stray := b.placed(3)
 		good := b.start()
 		if good.nonce != "" || good.role != boot.GoodRole || b.view().state != starting {
 			t.Errorf("the first core: %+v, %v", good.core, b.view().state)
@@ -57,6 +58,9 @@ func TestASwapStepByStep(t *testing.T) {
 		b.pass(tick)
 		trial := b.started(2)
 		good.hears("successor " + trial.nonce)
+		if _, err := trial.image.Stat(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("its file stays open: %v", err)
+		}
 		if len(trial.nonce) != 32 || trial.role != boot.TrialRole || trial.core != r.Trial {
 			t.Errorf("in standby: %q %+v", trial.nonce, trial.core)
 		}
@@ -90,6 +94,9 @@ func TestASwapStepByStep(t *testing.T) {
 		b.pass(tick)
 		if k := b.kept(); k.Good != r.Trial || k.Previous != r.Good || !k.Trial.None() || k.Committed != time.Now().Add(-time.Millisecond).Unix() || !b.noted("commit", 2, "from=1") {
 			t.Errorf("%s\n%q", short(k), b.history())
+		}
+		if _, err := os.Stat(b.CoreFile(3, hexOf(stray.Hash))); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("a core that nobody names stays: %v", err)
 		}
 		if v := b.view(); v.phase != "" || v.core.role != "good" || trial.status("role") != "good" || trial.status("previous") != hexOf(r.Good.Hash) || v.restarts != 0 {
 			t.Errorf("committed: %+v", v)
