@@ -67,9 +67,7 @@ func (s *supervisor) lookIfDue() {
 	}
 	l.busy, l.phase = true, "look"
 	l.wish, _ = s.wishes()
-	l.due = s.machine.sinceBoot() + s.interval(lookEvery)
-	e := s.errand()
-	s.machine.look(e)
+	s.machine.look(s.errand())
 }
 
 // wishes reads the box file anew.
@@ -183,12 +181,11 @@ func (s *supervisor) bring(c choice) {
 	l.busy, l.phase = true, "fetch"
 	s.versions[c.core.Counter] = c.core.version
 	s.log.info("a release is brought", "version", c.core.version, "release", counter(c.core.Core))
-	base := s.record.Good
-	if l.damaged || !s.found {
+	base := s.record.Good // none without a record
+	if l.damaged {
 		base = boot.Core{}
 	}
-	e := s.errand()
-	s.machine.bring(e, c, base)
+	s.machine.bring(s.errand(), c, base)
 }
 
 // fetched takes what was brought: STAGE, REVERT or REPAIR.
