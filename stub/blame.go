@@ -78,8 +78,6 @@ func (s *supervisor) closed(a boot.Action, why string) {
 		s.refuse("set-aside", releaseName(s.versions[a.Core.Counter], a.Core.Counter)+" was tried often without a verdict, and is tried again within a day")
 	case boot.Leave:
 		s.note("drop", a.Core, "why="+why)
-	default:
-		return
 	}
 	s.tellAll()
 }
@@ -105,7 +103,6 @@ func (s *supervisor) nextEnded(p *process, exit platforms.Exit) {
 	s.swap.next = nil
 	handing := s.swap.handing
 	s.swap.handing = false
-	s.swap.hand.Stop()
 	s.log.warn("core in standby ended", "release", counter(p.core), "how", p.how(exit))
 	if p.role == boot.TrialRole {
 		s.blame(p, exit)
@@ -128,7 +125,6 @@ func (s *supervisor) trialEnded(p *process, exit platforms.Exit) {
 	s.blame(p, exit)
 	if n := s.swap.next; n != nil { // good is coming back anyhow
 		s.swap.handing = false
-		s.swap.hand.Stop()
 		s.nextReady()
 		return
 	}

@@ -138,6 +138,11 @@ func (s *supervisor) rollback(version string) bool {
 	return true
 }
 
+// answers reports whether the stub has looked since it said before, and is not at it any more.
+func (v view) answers(before view) bool {
+	return v.looks > before.looks && v.phase != "look" && v.phase != "fetch"
+}
+
 // askStub leaves a request and wakes the stub. wait is how long to wait until it has looked.
 func askStub(l platforms.Layout, wait time.Duration, words ...string) (view, error) {
 	before := readView(l.RunStub())
@@ -150,11 +155,9 @@ func askStub(l platforms.Layout, wait time.Duration, words ...string) (view, err
 	if !running {
 		return before, nil
 	}
-	if before.pid > 0 {
-		_ = platforms.Wake(before.pid) // it finds the request by itself within a moment
-	}
+	_ = platforms.Wake(before.pid) // best effort: it finds the request by itself within a moment
 	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if v := readView(l.RunStub()); v.looks > before.looks && v.phase != "look" && v.phase != "fetch" {
+		if v := readView(l.RunStub()); v.answers(before) {
 			return v, nil
 		}
 	}
