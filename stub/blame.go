@@ -91,8 +91,8 @@ func (s *supervisor) drop(why string) {
 	if a.Do != boot.Leave {
 		return
 	}
-	if n := s.swap.next; n != nil && n.role == boot.TrialRole && !s.swap.handing {
-		s.end(n, "dropped")
+	if n := s.swap.next; n != nil && n.role == boot.TrialRole {
+		s.end(n, "dropped") // where good was told to drain, a fresh one takes its place
 	}
 	s.log.info("trial dropped", "release", counter(a.Core), "why", why)
 	s.closed(a, why)

@@ -221,7 +221,7 @@ func outdated(s situation, c choice) string {
 		return "pinned"
 	case s.wish.Pin == "" && t.Counter < s.record.Good.Counter:
 		return "unpinned"
-	case c.pick && c.core.Hash != t.Hash:
+	case c.pick && !c.pending && c.core.Hash != t.Hash:
 		return "newer"
 	}
 	return ""
