@@ -23,10 +23,7 @@ const (
 // whether there was anything.
 func (s *supervisor) requests() bool {
 	disk := s.machine.disk()
-	names, err := disk.ReadDir(s.layout.Request())
-	if err != nil {
-		return false
-	}
+	names, _ := disk.ReadDir(s.layout.Request()) // without the folder nothing is asked
 	taken := 0
 	for _, name := range names {
 		if !strings.HasSuffix(name, ".request") || taken == maxRequests {
@@ -106,27 +103,22 @@ func (s *supervisor) request(words []string) bool {
 func (s *supervisor) rollback(version string) bool {
 	p := s.record.Previous
 	name := s.versions[p.Counter]
-	if !p.None() && name != "" && (version == "" || version == name) && p.Counter < s.record.Good.Counter {
+	if version = firstOf(version, name); version == "" {
+		s.log.warn("the version of the release before is not known: nothing is done", "release", counter(p))
+		return true
+	}
+	if version == name && p.Counter < s.record.Good.Counter {
 		s.drop("rollback")
-		soak := s.soaks[p.Counter]
-		a := s.decide(boot.Revert{Core: p, Version: name, Soak: soak, Now: s.wall()})
+		a := s.decide(boot.Revert{Core: p, Version: name, Soak: s.soaks[p.Counter], Now: s.wall()})
 		if s.unsaved {
 			return false
 		}
-		if a.Do != boot.Refuse && s.record.Trial == p {
+		if a.Do != boot.Refuse {
 			s.note("revert", p, "asked")
-			s.looking.wish, _ = s.wishes()
 			s.lookNow()
 			s.tryTrial()
 			return true
 		}
-	}
-	if version == "" && name == "" {
-		s.log.warn("the version of the release before is not known: nothing is done", "release", counter(p))
-		return true
-	}
-	if version == "" {
-		version = name
 	}
 	w := s.record.Owner
 	w.PinSet, w.Pin = true, version
