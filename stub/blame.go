@@ -136,8 +136,8 @@ func (s *supervisor) blame(p *process, exit platforms.Exit) {
 	if s.record.Trial != p.core {
 		return
 	}
-	reason, verdict := verdictOf(p.killed, exit)
-	if !verdict {
+	reason := verdictOf(p.killed, exit)
+	if reason == 0 {
 		s.note("spent", p.core, "how="+p.how(exit))
 		return
 	}
@@ -148,7 +148,7 @@ func (s *supervisor) blame(p *process, exit platforms.Exit) {
 
 // blameGood counts verdicts against good.
 func (s *supervisor) blameGood(p *process, exit platforms.Exit) {
-	if _, verdict := verdictOf(p.killed, exit); verdict && p.role == boot.GoodRole {
+	if p.role == boot.GoodRole && verdictOf(p.killed, exit) != 0 {
 		s.swap.verdicts = append(s.swap.verdicts, s.machine.sinceBoot())
 	}
 }

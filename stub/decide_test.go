@@ -195,21 +195,20 @@ func TestVerdicts(t *testing.T) {
 	for _, tt := range []struct {
 		killed string
 		exit   platforms.Exit
-		reason boot.Reason
-		held   bool
+		reason boot.Reason // 0 = none
 	}{
-		{"", platforms.Exit{Code: 2}, boot.Exited, true},
-		{"", platforms.Exit{}, boot.Exited, false},
-		{"", platforms.Exit{Code: -1, Signal: 11}, boot.Exited, true},
-		{"", platforms.Exit{Code: -1, Signal: 9}, 0, false},
-		{"", platforms.Exit{Code: -1, Signal: 15}, 0, false},
-		{"hang", platforms.Exit{Code: -1, Signal: 9}, boot.Hung, true},
-		{"not-ready", platforms.Exit{Code: -1, Signal: 9}, boot.Hung, true},
-		{"dropped", platforms.Exit{Code: -1, Signal: 9}, 0, false},
-		{"stop", platforms.Exit{Code: 1}, 0, false},
+		{"", platforms.Exit{Code: 2}, boot.Exited},
+		{"", platforms.Exit{}, 0},
+		{"", platforms.Exit{Code: -1, Signal: 11}, boot.Exited},
+		{"", platforms.Exit{Code: -1, Signal: 9}, 0},
+		{"", platforms.Exit{Code: -1, Signal: 15}, 0},
+		{"hang", platforms.Exit{Code: -1, Signal: 9}, boot.Hung},
+		{"not-ready", platforms.Exit{Code: -1, Signal: 9}, boot.Hung},
+		{"dropped", platforms.Exit{Code: -1, Signal: 9}, 0},
+		{"stop", platforms.Exit{Code: 1}, 0},
 	} {
-		if reason, held := verdictOf(tt.killed, tt.exit); held != tt.held || held && reason != tt.reason {
-			t.Errorf("%q %v: %v %v", tt.killed, tt.exit, reason, held)
+		if reason := verdictOf(tt.killed, tt.exit); reason != tt.reason {
+			t.Errorf("%q %v: %v", tt.killed, tt.exit, reason)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,6 +155,30 @@ func TestPartOfTheCore(t *testing.T) {
 	if got := corePart(b.Layout, true); got != "{\"session\":\"connected\"}\n" {
 		t.Errorf("%q", got)
 	}
+}
+
+// A status leaves no descriptor behind, and no child.
+func TestStatusLeavesNothingOpen(t *testing.T) {
+	b := emptyBox(t)
+	good := b.place(7, coreBytes(t, ""))
+	b.saved(boot.Record{Good: good, Factory: good})
+	before := descriptors(t)
+	if code, _ := codeOf(status(b.Layout, nil, io.Discard)); code != exitNotRunning {
+		t.Fatal(code)
+	}
+	if after := descriptors(t); after != before {
+		t.Errorf("%d descriptors, there were %d", after, before)
+	}
+}
+
+// descriptors is how many this process has open.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
 }
 
 // What is gathered is the box's as it was last, of the record where nobody said anything, and how the last update came.
