@@ -371,6 +371,8 @@ func TestWatchdogInterval(t *testing.T) {
 		{"30000000", "", 15 * time.Second},
 		{"30000000", fmt.Sprint(os.Getpid()), 15 * time.Second},
 		{"30000000", "1", 0},
+		{"1099511627775", "", 549755813887500},
+		{"1099511627776", "", 0},
 		{"", "", 0},
 		{"often", "", 0},
 	}
