@@ -20,9 +20,15 @@ func handOver(l platforms.Layout, c call) error {
 	}
 	defer image.Close()
 	args := append([]string{"limpet-core", c.name}, l.RootArgs()...)
-	code, err := platforms.Replace(image, image.Name(), append(args, c.args...), os.Environ())
+	return giveWay("the core", image, image.Name(), append(args, c.args...))
+}
+
+// giveWay has another program run in our place, with our rights. Where the system cannot it waits, and passes
+// the exit code on.
+func giveWay(what string, image *os.File, path string, args []string) error {
+	code, err := platforms.Replace(image, path, args, os.Environ())
 	if err != nil {
-		return plain.Wrap("run the core", err)
+		return plain.Wrap("run "+what, err)
 	}
 	if code != 0 {
 		return &fault{code: code}
