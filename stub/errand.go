@@ -298,7 +298,6 @@ func (e errand) send(limit time.Duration, s platforms.Spec) (string, error) {
 	s.Env, s.Dir = plainEnv(os.Environ()), string(os.PathSeparator)
 	s.Confined, s.User = true, e.user
 	child, err := e.family.Start(s)
-	pipes[0][0].Close()
 	pipes[1][1].Close()
 	pipes[2][1].Close()
 	if err != nil {
