@@ -59,8 +59,8 @@ func deeds(t *testing.T) map[string]func() error {
 	keep := change{name: "world.json", from: "root.json", hash: next.Hash, length: next.Length}
 	return map[string]func() error{
 		"launch": func() error {
-			lines, exit, err := lives(b, e.family, base)
-			return say(len(lines) == 2 && exit.Code == 3, err)
+			l, err := lives(b, e.family, base)
+			return say(len(l.lines) == 2 && l.exit.Code == 3, err)
 		},
 		"fetch": func() error {
 			said, err := e.fetch(getTime, "get")
