@@ -312,7 +312,7 @@ func TestForeignTextInALine(t *testing.T) {
 		"":                                     "",
 		"plain text ~":                         "plain text ~",
 		"tab\tnew\nline":                       "tab new line",
-		"\x00\x1f\x7f\u0080":                   "   \u0080",
+		"\x00\x1f\x7f\u009b grün":              "     grün", // the last of them begins an order to a terminal
 		"bad \xff byte":                        "bad ? byte",
 		full:                                   full,
 		full + "x":                             full + "…",
