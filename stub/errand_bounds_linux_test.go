@@ -78,6 +78,11 @@ func TestChildrenHaveFewRights(t *testing.T) {
 	if said, err := e.fetch(time.Minute, "look"); err != nil || said != id+" NoNewPrivs: 1 "+id {
 		t.Errorf("%q, %v", said, err)
 	}
+	b.must(os.WriteFile(b.Fetch(), []byte("#!/bin/sh\necho $(readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2)\n"), 0o755))
+	said, err := e.fetch(time.Minute, "look")
+	if pipes := strings.Fields(said); err != nil || len(pipes) != 3 || !strings.HasPrefix(pipes[0], "pipe:") || pipes[0] == pipes[1] || pipes[1] == pipes[2] || pipes[0] == pipes[2] {
+		t.Errorf("they speak by %q: %v", said, err)
+	}
 	if os.Geteuid() == 0 {
 		b.must(os.RemoveAll(b.Part()))
 		content := []byte("core")
@@ -106,6 +111,8 @@ func TestWhatIsMadeOfAPatch(t *testing.T) {
 		"delta 5 go1":   "limpet-core patch: exit-1",
 		"packed 5 zstd": "limpet-core unpack: exit-1",
 		"magic 5":       `limpet-fetch brought "magic", which this stub does not know`,
+		"delta 5":       `limpet-fetch brought "delta", which this stub does not know`, // by no codec
+		"packed 5":      `limpet-fetch brought "packed", which this stub does not know`,
 		"full 5":        "",
 	} {
 		err := e.produce(strings.Fields(way), next, base)

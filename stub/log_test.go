@@ -63,6 +63,14 @@ func TestALogThatCannotBeOpened(t *testing.T) {
 	}
 }
 
+func TestWhatIsQuoted(t *testing.T) {
+	for text, want := range map[string]string{"plain~!": "plain~!", "": `""`, "two words": `"two words"`, "a=b": `"a=b"`, `"`: `"\""`, "\x7f": `"\x7f"`, "ü": `"ü"`, "\n": `"\n"`} {
+		if got := quoted(text); got != want {
+			t.Errorf("%q becomes %s, not %s", text, got, want)
+		}
+	}
+}
+
 // What one log does not take reaches the other, and nobody waits for it.
 func TestTwoLogs(t *testing.T) {
 	var b bytes.Buffer
