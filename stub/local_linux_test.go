@@ -86,6 +86,12 @@ func TestLocalCommandsWithoutAStub(t *testing.T) {
 		{"pin", "1.2\x01", "", exitUsage},
 		{"pin", "ü", "", exitUsage},
 		{"hold", "now", "", exitUsage},
+		{"resume", "now", "", exitUsage},
+		{"follow", "beta stable", "", exitUsage},
+		{"rollback", "1.1 1.2", "", exitUsage},
+		{"look", "--wait --wait", "", exitUsage},
+		{"unbar", "", "", exitUsage},
+		{"unbar", hash + " " + hash, "", exitUsage},
 		{"look", "--soon", "", exitUsage},
 		{"unbar", "abc", "", exitUsage},
 	} {
