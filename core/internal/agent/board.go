@@ -124,7 +124,7 @@ func (b *board) statuses(entries []schedule.Entry) []CheckStatus {
 	defer b.mu.Unlock()
 	out := make([]CheckStatus, 0, len(entries))
 	for _, e := range entries {
-		s := CheckStatus{Name: e.Check.Name, Runs: wire.Name(e.Check), Running: e.Running, Skipped: e.Skipped}
+		s := CheckStatus{Name: e.Check.Name, Runs: wire.Name(e.Check), Running: e.Running, Skipped: e.Skipped, Shed: e.Shed}
 		if !e.Next.IsZero() {
 			s.Next = &e.Next
 		}
