@@ -51,13 +51,11 @@ func (a *agent) charge(ctx context.Context) {
 	a.lowApart.Store(int64(load.Low))
 	before := a.shed.level
 	kind, text := a.shed.next(time.Now(), load, may)
-	if kind != "" {
-		a.log.Warn("processor time", "what", kind, "level", load.Level, "used", load.Used, "may", may, "passed_over", load.Shed)
-		if a.lock != nil {
-			go a.event(kind, text, map[string]string{"level": strconv.Itoa(load.Level), "passed_over": strconv.FormatUint(load.Shed, 10)}) // may wait for the disk; the loop must not
-		}
+	if kind != "" && a.lock != nil { // keeping it may wait for the disk; the loop must not
+		go a.event(kind, text, map[string]string{"level": strconv.Itoa(load.Level), "passed_over": strconv.FormatUint(load.Shed, 10)})
 	}
 	if before != a.shed.level {
+		a.log.Info("processor time", "level", load.Level, "used", load.Used, "may", may, "passed_over", load.Shed)
 		a.show()
 		now := cloneFacts(a.facts.Load())
 		a.shed.note(now.More)
