@@ -44,6 +44,9 @@ stub_is() { limpet status --json 2>/dev/null | grep -q "\"stub\":{\"running\":tr
 # The cgroup that systemd delegated, and the one below it in which a check's last run took place, as the run itself saw it.
 delegated=/sys/fs/cgroup/system.slice/limpet.service
 text_of() { limpet status --json 2>/dev/null | tr '{' '\n' | sed -n "s/^\"name\":\"$1\".*\"text\":\"\([^\"]*\)\".*/\1/p"; }
+# stands: the check `bad` is hard at its third attempt, and since when it has been what it is; "" = it is not.
+stands() { limpet status --json 2>/dev/null | tr '{' '\n' | sed -n 's/^"name":"bad".*"attempt":3,"attempts":3,"hard":true,"since":"\([^"]*\)".*/\1/p'; }
+is_hard() { [ -n "$(stands)" ]; }
 # A pattern, so not quoted.
 ran_in() { [[ $(text_of where) == "in /system.slice/limpet.service/"$1 ]]; }
 # slots CORE: the runs of the core with this pid have slots, its processes a leaf each, and nobody else's slots are left.
@@ -58,8 +61,9 @@ plugins() {
 		setsid sleep 1000 >/dev/null 2>&1 &
 		echo "in $(sed -n 's/^0:://p' /proc/self/cgroup)"
 	PLUGIN
-	hub plugin add /srv/plugins/check_where >/dev/null
-	printf 'checks:\n  - {name: where, plugin: check_where, every: 1s}\n' >/srv/plugins/checks.yaml
+	printf '#!/bin/sh\necho broken; exit 2\n' >/srv/plugins/check_bad
+	hub plugin add /srv/plugins/check_where >/dev/null && hub plugin add /srv/plugins/check_bad >/dev/null
+	printf 'checks:\n  - {name: where, plugin: check_where, every: 1s}\n  - {name: bad, plugin: check_bad, every: 1h, retry: 1s, attempts: 3}\n' >/srv/plugins/checks.yaml
 	hub apply -f /srv/plugins/checks.yaml >/dev/null
 }
 another() { [ -n "$(pid_of "$1")" ] && [ "$(pid_of "$1")" != "$2" ] && runs; }
@@ -87,6 +91,8 @@ case $stage in
 	say "systemd answers the check of units: $(limpet try builtin:systemd | sed -n 's/^text *//p')"
 	[ "$(systemctl show limpet -p ControlGroup --value)" = "${delegated#/sys/fs/cgroup}" ] || give_up "the unit's cgroup is $(systemctl show limpet -p ControlGroup)"
 	systemctl show limpet -p Delegate -p KillMode -p Type -p WatchdogUSec -p Restart
+	until_true 20 "a problem is hard, two tries a second apart after it was seen" is_hard
+	stands >/srv/since
 	cat /etc/limpet/agent.finger >/srv/finger
 	release 0.2.0 --core "$platform=/srv/next/limpet-core" || give_up "0.2.0 could not be published"
 	echo 2 >/srv/stage
@@ -95,6 +101,8 @@ case $stage in
 2)
 	until_true 20 "limpet is back after a reboot" runs
 	core=$(pid_of process) stub=$(pid_of stub)
+	until_true 20 "the problem is hard after the reboot" is_hard
+	[ "$(stands)" = "$(cat /srv/since)" ] || give_up "the problem stands since $(stands), before the reboot since $(cat /srv/since)"
 	until_true 20 "plugins run in slots after a reboot" slots "$core"
 	[ "$(version_of)" = 0.1.0 ] || give_up "it runs $(version_of) already"
 	unit=$(systemctl show limpet -p NRestarts -p InvocationID)

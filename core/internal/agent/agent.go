@@ -76,6 +76,7 @@ type agent struct {
 	ended     chan struct{}                  // closed when it takes no more
 	turns     chan turn                      // the schedule's lock, for the goroutine of Run
 	changed   chan struct{}                  // holds one: state/checks is out of date
+	moved     chan struct{}                  // holds one: state/standings is
 	news      chan struct{}                  // holds one: the checks line may be
 	rejects   chan struct{}                  // holds one: look for logs of rejected cores
 	kept      chan struct{}                  // holds one: collectors are otherwise than the hub knows
@@ -119,7 +120,7 @@ type view struct {
 func Run(ctx context.Context, o Options) error {
 	a := &agent{
 		o: o, log: o.Log, requests: make(chan func(context.Context)), ended: make(chan struct{}), turns: make(chan turn), endBook: func() {},
-		changed: make(chan struct{}, 1), news: make(chan struct{}, 1), rejects: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), news: make(chan struct{}, 1), rejects: make(chan struct{}, 1),
 		kept: make(chan struct{}, 1),
 	}
 	a.collectors = a.newCollectors()
@@ -399,7 +400,10 @@ func (a *agent) deliver(_ context.Context, c check.Check, r check.Result) check.
 	if plugin.Interrupted(r) {
 		item = &wire.Item{Kind: &wire.Item_LostRun{LostRun: &wire.LostRun{Check: c.Name, StartNs: r.Start.UnixNano()}}}
 	} else {
-		r.Standing = a.board.stand(c, r)
+		var moved bool
+		if r.Standing, moved = a.board.stand(c, r); moved {
+			poke(a.moved)
+		}
 		item = &wire.Item{Kind: &wire.Item_Result{Result: a.record(c, r)}}
 		a.board.put(r)
 	}
