@@ -37,6 +37,7 @@ func (a *agent) readBox() {
 		a.log.Warn("box file", "line", p.Line, "problem", p.Text)
 	}
 	a.box = box
+	a.boxNow.Store(&box)
 	a.usePlugins()
 }
 
