@@ -72,6 +72,7 @@ type agent struct {
 
 	facts     atomic.Pointer[wire.Facts]
 	boxNow    atomic.Pointer[boxfile.Box]    // box, for other goroutines; replaced whole
+	taken     atomic.Pointer[string]         // of which hub (identity.Hub) the running document is
 	view      atomic.Pointer[view]           // what other goroutines may know of what Run owns
 	requests  chan func(context.Context)     // for the goroutine of Run
 	ended     chan struct{}                  // closed when it takes no more
@@ -137,6 +138,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	a.id = id
+	a.openTaken()
 	a.openCatalog()
 	a.readBox()
 	a.limit = a.box.Limit.BufferBytes

@@ -24,7 +24,7 @@ func (a *agent) openSession() error {
 	s, err := session.New(session.Options{
 		Way: a.wayOut, Standby: a.o.Standby, Identity: a.id, Buffer: a.buffer, Passed: a.passed, Facts: a.facts.Load, Log: a.log,
 		Hooks: session.Hooks{
-			Revision: func() uint64 { return a.view.Load().revision },
+			Revision: a.revision,
 			Desired:  a.take,
 			Run:      a.call,
 			Look:     func() { a.ask(a.o.Stub.Look()) },

@@ -166,10 +166,11 @@ func (s *Session) Run(ctx context.Context) error {
 		if s.isLeaving() || ctx.Err() != nil {
 			break
 		}
-		wait := pace.after(err, time.Now())
-		s.failed(err, wait)
-		if !s.rest(ctx, wait) {
-			break
+		if wait := pace.after(err, time.Now()); wait > 0 {
+			s.failed(err, wait)
+			if !s.rest(ctx, wait) {
+				break
+			}
 		}
 	}
 	s.update(func(st *Status) { st.State, st.Err, st.Hint, st.Retry = Stopped, "", "", time.Time{} })
