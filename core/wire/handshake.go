@@ -15,7 +15,6 @@ const (
 	Subprotocol = "limpet.v1" // of the websocket
 
 	ProtocolMin = 1 // the oldest protocol spoken here
-	ProtocolMax = 1 // the newest
 
 	NonceSize   = 32 // bytes
 	BindingSize = 32 // bytes

@@ -58,6 +58,11 @@ func (v *serving) loop(ctx context.Context, every time.Duration) error {
 	if err := v.sayOfSwap(); err != nil {
 		return err
 	}
+	for _, f := range wire.Novelties() {
+		if err := v.send(f); err != nil {
+			return err
+		}
+	}
 	begun, joined := time.Now(), false
 	for {
 		var err error
