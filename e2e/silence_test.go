@@ -118,7 +118,7 @@ func newThrottle(t *testing.T, to string) *throttle {
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
-			_ = c.(*net.TCPConn).SetReadBuffer(4 << 10) // else the kernel swallows what we do not read
+			_ = c.(*net.TCPConn).SetReadBuffer(128 << 10) // as much as the kernel swallows of what is not read
 			up, err := net.Dial("tcp", to)
 			if err != nil {
 				_ = c.Close()
