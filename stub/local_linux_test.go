@@ -18,12 +18,6 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
-// codeOf is the exit code that an error makes, and what a person reads.
-func codeOf(err error) (int, string) {
-	var b bytes.Buffer
-	return explain(&b, err), b.String()
-}
-
 func TestFaultsForAPerson(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
