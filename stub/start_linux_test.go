@@ -575,6 +575,19 @@ func TestStop(t *testing.T) {
 		b.started(1)
 	})
 	inVirtualTime(t, onOne(), func(b *led) {
+		good := b.start()
+		good.clings.Store(true)
+		b.signal(b.stop)
+		b.pass(5 * time.Second)
+		b.signal(b.stop)
+		if good.killed() != 1 {
+			t.Error("it is not killed at once")
+		}
+		if b.pass(5 * time.Second); good.killed() != 2 { // what does not end is killed again when its time is over
+			t.Errorf("killed %d times", good.killed())
+		}
+	})
+	inVirtualTime(t, onOne(), func(b *led) {
 		b.start().exits(platforms.Exit{Code: 1})
 		b.signal(b.stop)
 		if !over(b) || b.view().state != stopped {

@@ -213,7 +213,6 @@ func (s *supervisor) overdue() {
 // activate makes the core in standby the one that schedules.
 func (s *supervisor) activate(file string) {
 	old, n := s.core, s.swap.next
-	s.swap.hand.Stop()
 	s.retry.Stop()
 	s.core, s.swap.next, s.swap.handing = n, nil, false
 	if old != nil {
@@ -236,9 +235,6 @@ func (s *supervisor) activate(file string) {
 // soakOn watches the trial that runs the schedule, and commits it.
 func (s *supervisor) soakOn(elapsed time.Duration) {
 	p := s.core
-	if !p.watch.ready {
-		return
-	}
 	switch out, broken := s.swap.soak.pass(elapsed, p.watch.quiet, s.record.Baseline, p.holds, p.judged); out {
 	case idle:
 		s.log.failed("the trial was activated and does not schedule", "release", counter(p.core))

@@ -80,7 +80,7 @@ func TestASwapStepByStep(t *testing.T) {
 		}
 		good.say("handover book 12")
 		trial.hears("activate book")
-		if v := b.view(); v.phase != "soak" || v.core.pid != trial.pid || v.core.role != "trial" || v.state != running || !b.noted("activate", 2, "role=trial") {
+		if v := b.view(); v.phase != "soak" || trial.status("phase") != "soak" || v.core.pid != trial.pid || v.core.role != "trial" || v.state != running || !b.noted("activate", 2, "role=trial") {
 			t.Errorf("it soaks: %+v\n%q", v, b.history())
 		}
 		b.pass(10 * time.Second) // it does not schedule yet: that does not count
@@ -461,17 +461,19 @@ func TestAFailedStartOfATrial(t *testing.T) {
 			t.Errorf("%s", short(k))
 		}
 	})
-	inVirtualTime(t, withTrial(), func(b *led) {
+	r := withTrial()
+	r.Starts = 3 // the fourth would be 40 s after it
+	inVirtualTime(t, r, func(b *led) {
 		b.start().ready().checks(everything64, everything64)
 		b.set(func() { b.broken = os.ErrPermission })
 		b.pass(17500 * time.Millisecond)
 		b.started(1)
-		if k := b.kept(); k.Starts != 0 || b.warned() != "record" {
+		if k := b.kept(); k.Starts != 3 || b.warned() != "record" {
 			t.Errorf("%s %s", short(k), b.warned())
 		}
 		b.set(func() { b.broken = nil })
 		b.pass(tick)
-		if b.started(2).role != boot.TrialRole || b.kept().Starts != 1 || b.warned() != "" {
+		if b.started(2).role != boot.TrialRole || b.kept().Starts != 4 || b.warned() != "" {
 			t.Errorf("%s %s", short(b.kept()), b.warned())
 		}
 	})
@@ -604,6 +606,39 @@ func TestWhatBrokeUnderATrial(t *testing.T) {
 	})
 }
 
+// TestGoodCannotComeBackBesideATrial: then it comes back without it.
+func TestGoodCannotComeBackBesideATrial(t *testing.T) {
+	inVirtualTime(t, withTrial(), func(b *led) {
+		_, trial := b.swapped()
+		trial.checks(everything64&^checkTwo, everything64)
+		b.set(func() { b.launches = os.ErrPermission })
+		b.pass(5 * time.Second)
+		if v := b.view(); trial.killed() != 1 || v.last != "start-failed" || b.kept().Tries != boot.MaxTries {
+			t.Errorf("%+v %s", v, short(b.kept()))
+		}
+		b.set(func() { b.launches = nil })
+		b.pass(tick)
+		if good := b.started(3); good.role != boot.GoodRole || good.nonce != "" {
+			t.Errorf("%v", good.role)
+		}
+	})
+}
+
+// TestWhatDrainsHasItsTime, to the tick.
+func TestWhatDrainsHasItsTime(t *testing.T) {
+	inVirtualTime(t, withTrial(), func(b *led) {
+		good, trial := b.standing()
+		trial.ready().checks(everything64, everything64)
+		good.say("handover book 0")
+		if b.pass(30*time.Second - tick); good.killed() > 0 {
+			t.Error("ended too early")
+		}
+		if b.pass(tick); good.killed() != 1 {
+			t.Error("not ended in time")
+		}
+	})
+}
+
 // TestAForeignHolderOfTheLock: 10 s after good was started a core of an earlier stub that still holds state/lock is ended; what is no
 // core of this box is left alone, and said.
 func TestAForeignHolderOfTheLock(t *testing.T) {
@@ -651,8 +686,9 @@ func TestAForeignHolderOfTheLock(t *testing.T) {
 	})
 	inVirtualTime(t, onOne(), func(b *led) {
 		core := b.start().ready()
-		core.pid = os.Getpid()
 		lock := hold(b)
+		b.pass(7500 * time.Millisecond)
+		core.pid = os.Getpid()
 		b.pass(tick)
 		core.pid = 1
 		b.pass(time.Minute)
