@@ -86,7 +86,7 @@ conformance: ## SUITE=DIR, a checkout of the TUF conformance suite: run it again
 	./e2e/tufclient/suite/run.sh "$(SUITE)"
 
 # The stub's tests that need no built stub; docs/mutation.md says what the others see.
-MUTATE_STUB = stub:pure_test.go,forms_test.go,decide_test.go,golden_test.go,waves_test.go,floor_test.go,fuzz_test.go,explore_test.go,errand_linux_test.go,local_linux_test.go,status_linux_test.go:-cuts=-1
+MUTATE_STUB = stub:pure_test.go,forms_test.go,decide_test.go,golden_test.go,waves_test.go,floor_test.go,fuzz_test.go,explore_test.go,errand_linux_test.go,local_linux_test.go,status_linux_test.go,blame_test.go,requests_linux_test.go,trust_test.go,history_linux_test.go,publish_linux_test.go,shown_linux_test.go,contract_test.go:-cuts=-1
 
 mutate: ## change the code that nothing may break, one line after the other, and see which tests notice (PACKAGES=signing/tuf for some, SAMPLE=150 SEED=5 for as many drawn by chance)
 	$(GO) run ./e2e/mutate -hand e2e/mutate/weaknesses.txt -list docs/mutation.md \

@@ -61,6 +61,11 @@ func TestHistoryIsBounded(t *testing.T) {
 			t.Errorf("%v, %v", info, err)
 		}
 	}
+	mustWorld(os.WriteFile(name, []byte(strings.Repeat(line, 2*bound/128)), 0o644))
+	mustWorld(os.MkdirAll(filepath.Join(name+".new", "in the way"), 0o755))
+	if info, err := os.Stat(name); appendHistory(name, "x") == nil || err != nil || info.Size() != 2*bound {
+		t.Errorf("what cannot be cut grows: %v, %v", info, err)
+	}
 	for size, came := range map[int]string{0: "came=1", 2*bound - 8: "came=1", 2*bound - 7: ""} { // so much is read
 		mustWorld(os.WriteFile(name, append(bytes.Repeat([]byte("x"), size), " came=1\n"...), 0o644))
 		if got := lastCame(platforms.Layout{State: filepath.Dir(name)}); got != came {
