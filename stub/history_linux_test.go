@@ -50,8 +50,8 @@ func TestHistoryIsBounded(t *testing.T) {
 	const bound = 64 << 10
 	name := filepath.Join(t.TempDir(), "history")
 	line := strings.Repeat("x", 127) + "\n"
-	for size, want := range map[int]int{bound: bound + 5, bound + 128: bound/2 + 5, 2 * bound: bound - 128 + 5, 2*bound + 128: 5} {
-		mustWorld(os.WriteFile(name, []byte(strings.Repeat(line, size/128)), 0o644))
+	for size, want := range map[int]int{bound: bound + 5, bound + 128: bound/2 + 5, 2 * bound: bound - 128 + 5, 2*bound + 1: 5} {
+		mustWorld(os.WriteFile(name, []byte(strings.Repeat(line, size/128)+strings.Repeat("x", size%128)), 0o644))
 		mustWorld(appendHistory(name, "last\n"))
 		data, err := os.ReadFile(name)
 		if err != nil || len(data) != want || len(data)%128 != 5 || !bytes.HasSuffix(data, []byte("last\n")) {
@@ -77,7 +77,9 @@ func TestHistoryIsBounded(t *testing.T) {
 	if info, err := os.Stat(name); err != nil || info.Mode() != 0o644 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if err := appendHistory("/dev/full", "x"); err == nil {
+	full := filepath.Join(t.TempDir(), "full")
+	mustWorld(os.Symlink("/dev/full", full))
+	if err := appendHistory(full, "x"); err == nil {
 		t.Error("a full disk takes lines")
 	}
 	folder := filepath.Join(t.TempDir(), "gone")
