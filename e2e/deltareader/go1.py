@@ -1305,7 +1305,7 @@ class Tables:
     def take(self, o):
         _, pc, mapped, line, file = o
         self.learn(file, line, s32(self.cur - line))
-        if mapped != self.pc:
+        if mapped != self.pc and len(self.pcs_) < 4096:
             self.pcs_[pc] = self.pc
 
     def steps(self):

@@ -34,11 +34,11 @@ const (
 
 // Kinds of tables that are treated in a way of their own, and limits.
 const (
-	kindFile = 1
-	kindLine = 2
+	kindFile, kindLine = 1, 2
 
 	lineCharge = 4    // what looking for a line may cost, in decisions
 	maxReach   = 8192 // bytes of code in which an instruction is offered for a pc
+	maxMoved   = 4096 // pcs of a function that are not where they were mapped are remembered
 )
 
 // table makes a new table, which follows the others. Its partner is the old table at oldOff, if that is not 0.
@@ -80,7 +80,7 @@ func (p *progress) passed(e refs.Pair) {
 // take learns from an entry that was made beside one of the old table.
 func (t *tables) take(e *Entry) {
 	t.learnLine(e.file, e.line, t.value-e.line)
-	if e.Mapped != t.pc {
+	if e.Mapped != t.pc && len(t.pcs) < maxMoved {
 		t.pcs[e.Old.PC] = t.pc
 	}
 }
