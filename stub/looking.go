@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
@@ -55,7 +56,7 @@ func (s *supervisor) interval(base time.Duration) time.Duration {
 }
 
 func (s *supervisor) errand() errand {
-	return errand{&s.family, s.layout, s.looking.wish.Channel, s.now()}
+	return errand{&s.family, s.layout, platforms.Fetcher(s.layout), s.looking.wish.Channel, s.now()}
 }
 
 // lookIfDue sends the fetcher out. It works without a record too: a box whose cores are all lost gets
