@@ -166,7 +166,7 @@ func TestWhatMayRun(t *testing.T) {
 				if n < 3 {
 					core.ready()
 				}
-				b.pass(2 * tick)
+				b.pass(tick)
 				if want := min(1, n); len(b.brings) != want {
 					t.Fatalf("%d cores are brought", len(b.brings))
 				}
