@@ -100,7 +100,6 @@ func (s *supervisor) drop(why string) {
 
 // nextEnded is the end of a core in standby.
 func (s *supervisor) nextEnded(p *process, exit platforms.Exit) {
-	s.swap.next = nil
 	handing := s.swap.handing
 	s.swap.handing = false
 	s.log.warn("core in standby ended", "release", counter(p.core), "how", p.how(exit))

@@ -457,3 +457,9 @@ func TestLine(t *testing.T) {
 		t.Errorf("%d %q", len(got), got)
 	}
 }
+
+// codeOf is the exit code that an error makes, and what a person reads.
+func codeOf(err error) (int, string) {
+	var b bytes.Buffer
+	return explain(&b, err), b.String()
+}

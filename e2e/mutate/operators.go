@@ -12,7 +12,7 @@ import (
 //	negate      a comparison, a condition, a !, a boolean result: its opposite
 //	logic       &&  ↔  ||
 //	arithmetic  +  ↔  -    *  ↔  /    %  →  *    <<  ↔  >>    &  ↔  |    ^ and &^  →  &    ++  ↔  --
-//	constant    a whole number in an expression or a declaration: one more; a duration: doubled
+//	constant    a whole number in an expression or a declaration: one more; a duration that is not 0: doubled
 //	result      a returned error, pointer, slice, map: nil; text: ""; a number: one more
 //	remove      a call, an assignment, a send, a defer, break, continue, or a bare return: gone
 //

@@ -117,6 +117,9 @@ func run(root string) {
 	switch m {
 	case "dies":
 		os.Exit(3)
+	case "speaks-and-dies":
+		fmt.Println("first\nlast")
+		os.Exit(3)
 	case "floods":
 		for {
 			fmt.Println("noise")
