@@ -96,11 +96,11 @@ func TestTailsAreKept(t *testing.T) {
 		st.s.keepTail(&process{core: boot.Core{Counter: 9, Hash: [32]byte{byte(n)}}, logFrom: 3})
 	}
 	mustWorld(os.WriteFile(st.CoreLog(), []byte("its last words"), 0o644))
-	open := descriptorCount(t)
+	open := openFiles(t)
 	for n := 1; n <= 18; n++ {
 		keep(n)
 	}
-	if n := descriptorCount(t); n != open {
+	if n := openFiles(t); n != open {
 		t.Errorf("%d descriptors, there were %d", n, open)
 	}
 	names, err := os.ReadDir(folder)
