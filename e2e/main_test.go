@@ -55,6 +55,12 @@ type site struct {
 // newSite starts a hub; everything is stopped at the end of the test, and its logs shown when it failed.
 func newSite(t *testing.T) *site {
 	t.Helper()
+	return newSiteOf(t, bin)
+}
+
+// newSiteOf is newSite with programs of another folder.
+func newSiteOf(t *testing.T, bin string) *site {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	s := &site{Rig: &rig.Rig{Bin: bin, Dir: t.TempDir()}, ctx: ctx, t: t}

@@ -52,9 +52,12 @@ func built(name, pkg string) func() string {
 // width is how many tests run side by side.
 var width = flag.Int("width", 12, "tests side by side")
 
-// TestMain runs the tests, or, started as the stub starts its verifier, is that.
+// asItself in the environment makes a test program the program that it tests.
+const asItself = "AS_LIMPET_ITSELF"
+
+// TestMain runs the tests, or, started as the stub starts its verifier or by asLimpet, is the program.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "verify" {
+	if len(os.Args) > 1 && os.Args[1] == "verify" || os.Getenv(asItself) != "" {
 		main()
 	}
 	flag.Parse()

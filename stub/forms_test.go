@@ -188,13 +188,13 @@ func TestChecksLines(t *testing.T) {
 func TestSignalsThatAreAVerdict(t *testing.T) {
 	own := map[int]bool{4: true, 5: true, 6: true, 7: true, 8: true, 10: true, 11: true, 12: true, 31: true}
 	for signal := 1; signal < 65; signal++ {
-		if _, held := verdictOf("", platforms.Exit{Code: -1, Signal: signal}); held != own[signal] {
-			t.Errorf("signal %d: %v", signal, held)
+		if reason := verdictOf("", platforms.Exit{Code: -1, Signal: signal}); (reason == boot.Exited) != own[signal] || (reason == 0) == own[signal] {
+			t.Errorf("signal %d: %v", signal, reason)
 		}
 	}
 	for _, killed := range []string{"flood", "hang", "not-ready"} {
-		if reason, held := verdictOf(killed, platforms.Exit{}); !held || reason != boot.Hung {
-			t.Errorf("%s: %v %v", killed, reason, held)
+		if reason := verdictOf(killed, platforms.Exit{}); reason != boot.Hung {
+			t.Errorf("%s: %v", killed, reason)
 		}
 	}
 	if got := []time.Duration{tryWait(0, time.Minute), tryWait(1, time.Minute), tryWait(2, time.Minute), tryWait(3, time.Second), tryWait(40, time.Hour)}; !reflect.DeepEqual(got,

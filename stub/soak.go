@@ -93,24 +93,25 @@ func (j *judge) pass(elapsed time.Duration, holds, judged uint64) (over, guilty 
 	return guilty || j.left <= 0, guilty
 }
 
-// verdictOf says whether the end of a core is held against it. killed is why we ended it, "" when we
+// verdictOf is what the end of a core is held against it for, 0 for nothing. killed is why we ended it, "" when we
 // did not.
-func verdictOf(killed string, exit platforms.Exit) (boot.Reason, bool) {
+func verdictOf(killed string, exit platforms.Exit) boot.Reason {
 	switch killed {
 	case "hang", "not-ready", "flood":
-		return boot.Hung, true
+		return boot.Hung
 	case "":
 	default:
-		return 0, false
-	}
-	if exit.Signal == 0 {
-		return boot.Exited, exit.Code != 0 // 0: somebody asked it to end
+		return 0
 	}
 	switch exit.Signal {
+	case 0:
+		if exit.Code != 0 { // 0: somebody asked it to end
+			return boot.Exited
+		}
 	case 4, 5, 6, 7, 8, 10, 11, 12, 31: // ILL TRAP ABRT BUS FPE … SEGV SYS: its own doing
-		return boot.Exited, true
+		return boot.Exited
 	}
-	return 0, false // killed by somebody else
+	return 0 // killed by somebody else
 }
 
 // parseChecks reads the two numbers of a `checks` line.

@@ -74,7 +74,7 @@ func (s *supervisor) swapTick(elapsed time.Duration) {
 		}
 	}
 	s.oustHolder(elapsed)
-	if n := s.swap.next; n != nil && n.role == boot.TrialRole && !n.said && n.watch.well >= aliveTime && n.killed == "" {
+	if n := s.swap.next; n != nil && n.role == boot.TrialRole && !n.said && n.watch.well >= aliveTime {
 		s.end(n, "hang")
 	}
 	switch {
@@ -249,7 +249,6 @@ func (s *supervisor) soakOn(elapsed time.Duration) {
 			return // the record cannot be written: it soaks on
 		}
 		p.role = boot.GoodRole
-		s.backoff.reset()
 		s.note("commit", p.core, "from="+counter(before))
 		s.log.info("release committed", "release", counter(p.core), "version", p.version)
 		s.collect()

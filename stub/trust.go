@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/updater/boot"
-	"github.com/limpet-monitoring/limpet/updater/store"
 )
 
 // askAgain is how often stored metadata is looked at though nobody said that it changed: what expires
@@ -80,19 +79,8 @@ func (s *supervisor) adopt(v verdict) {
 
 // sound keeps those of the signed cores that lie in ver/ and hash to what was signed.
 func (s *supervisor) sound(cores []signed) []boot.Core {
-	there, err := s.store().List()
-	if err != nil {
-		return nil
-	}
-	placed := map[store.Entry]bool{}
-	for _, e := range there {
-		placed[e] = true
-	}
 	var list []boot.Core
 	for _, c := range cores {
-		if !placed[store.Entry{Counter: c.Counter, Hash: c.Hash}] {
-			continue
-		}
 		if f, err := s.machine.open(c.Core); err == nil {
 			f.Close()
 			list = append(list, c.Core)

@@ -107,6 +107,8 @@ case $stage in
 	[ "$(version_of)" = 0.1.0 ] || give_up "it runs $(version_of) already"
 	unit=$(systemctl show limpet -p NRestarts -p InvocationID)
 	until_true 20 "hub shows it online" online
+	hub events | grep -q 'left: shutdown' || give_up "the hub was not told of the reboot: $(hub events | grep left)"
+	say "the reboot was announced as the host's shutdown"
 	began=$(date -u +%FT%T)
 	until_true 120 "the newer core has replaced it, unasked" settled 0.2.0
 	until_true 10 "hub shows it online" online

@@ -39,6 +39,8 @@ bin/limpet-release init --development --dir "$root/srv/release" --keys "$root/sr
 bin/limpet-release publish --channel stable --version 0.1.0 --soak 3s --dir "$root/srv/release" --keys "$root/srv/keys" \
 	--core "$platform=bin/limpet-core" --stub "$platform=bin/limpet" --fetch "$platform=bin/limpet-fetch" >/dev/null
 cat >"$root/etc/systemd/system/hub.service" <<'UNIT'
+[Unit]
+Before=limpet.service
 [Service]
 ExecStart=/srv/bin/limpet-hub serve --data /srv/hub --release /srv/release
 UNIT

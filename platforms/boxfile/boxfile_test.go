@@ -50,7 +50,7 @@ limit.run_files = 256
 limit.run_file_size = 100M
 `))
 	want := Box{
-		Hub: "https://hub.example:8700", Mirror: []string{"https://m1.example/release", "/srv/mirror"},
+		Hubs: []string{"https://hub.example:8700"}, Mirror: []string{"https://m1.example/release", "/srv/mirror"},
 		Proxy: "http://me@proxy:3128", ProxyPasswordFile: "/etc/limpet/proxy", CA: "/etc/ssl/own.pem",
 		User: "limpet", Trust: TrustSigned, Channel: "beta", Pin: "1.2.3", Hold: &yes,
 		Tags: []string{"web", "berlin"}, PluginDirs: []string{"/usr/lib/nagios/plugins"},
@@ -98,7 +98,7 @@ func TestProblemsNameTheirLineAndTheRestHolds(t *testing.T) {
 		if len(problems) != 1 || problems[0] != (Problem{2, tt.want}) {
 			t.Errorf("%.40q: %v, want %q", tt.line, problems, tt.want)
 		}
-		if box.User != "limpet" || len(box.Tags) != 1 || box.Hub != "" {
+		if box.User != "limpet" || len(box.Tags) != 1 || box.Hub() != "" {
 			t.Errorf("%.40q: the other lines became %+v", tt.line, box)
 		}
 	}
@@ -119,7 +119,7 @@ func TestRead(t *testing.T) {
 	if err := os.WriteFile(path, []byte("hub = h"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if box, _, err := Read(path); err != nil || box.Hub != "h" {
+	if box, _, err := Read(path); err != nil || box.Hub() != "h" {
 		t.Errorf("%+v %v", box, err)
 	}
 	if err := os.WriteFile(path, make([]byte, MaxSize+1), 0o600); err != nil {

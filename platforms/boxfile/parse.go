@@ -74,7 +74,7 @@ func (p *parser) capped() []Problem {
 
 // setters is every key but those with a dot; each returns what is wrong with the value, or "".
 var setters = map[string]func(*Box, string) string{
-	"hub":                 func(b *Box, v string) string { return setText(&b.Hub, v) },
+	"hub":                 func(b *Box, v string) string { return setList(&b.Hubs, v) },
 	"mirror":              func(b *Box, v string) string { return setList(&b.Mirror, v) },
 	"proxy":               func(b *Box, v string) string { return setText(&b.Proxy, v) },
 	"proxy_password_file": func(b *Box, v string) string { return setText(&b.ProxyPasswordFile, v) },

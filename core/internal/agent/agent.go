@@ -71,6 +71,8 @@ type agent struct {
 	inputs     *input.Inputs         // as those
 
 	facts     atomic.Pointer[wire.Facts]
+	boxNow    atomic.Pointer[boxfile.Box]    // box, for other goroutines; replaced whole
+	taken     atomic.Pointer[string]         // of which hub (identity.Hub) the running document is
 	view      atomic.Pointer[view]           // what other goroutines may know of what Run owns
 	requests  chan func(context.Context)     // for the goroutine of Run
 	ended     chan struct{}                  // closed when it takes no more
@@ -124,6 +126,7 @@ func Run(ctx context.Context, o Options) error {
 		changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), news: make(chan struct{}, 1), rejects: make(chan struct{}, 1),
 		kept: make(chan struct{}, 1), asked: map[catalog.Plugin]*asked{},
 	}
+	a.boxNow.Store(&boxfile.Box{})
 	a.collectors = a.newCollectors()
 	a.inputs = input.New(input.Options{Append: func(i *wire.Item) error { return a.buffer.Append(i) }, Log: a.log})
 	a.active.Store(o.Standby == "")
@@ -140,6 +143,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	a.id = id
+	a.openTaken()
 	a.openCatalog()
 	a.readBox()
 	a.limit = a.box.Limit.BufferBytes

@@ -37,6 +37,7 @@ func (a *agent) readBox() {
 		a.log.Warn("box file", "line", p.Line, "problem", p.Text)
 	}
 	a.box = box
+	a.boxNow.Store(&box)
 	a.usePlugins()
 }
 
@@ -162,6 +163,7 @@ func (a *agent) decide(ctx context.Context, doc *wire.Desired) *wire.RevisionRep
 		a.unsaved = fmt.Sprintf("revision %d runs but could not be kept on disk: %s", doc.Revision, err)
 		a.log.Error("revision not kept", "revision", doc.Revision, "err", err)
 	}
+	a.tookFrom()
 	report.Accepted, report.Problems = true, set.Notes
 	a.log.Info("revision taken", "revision", doc.Revision, "checks", len(set.Checks))
 	a.show()

@@ -187,6 +187,7 @@ func (a *agent) endOrphans(context.Context) error {
 func (a *agent) listen(g *group) {
 	socket, err := local.Listen(a.o.Layout.Socket(), map[string]local.Answer{
 		"status": a.answerStatus, PartQuestion: a.answerPart, "deregister": a.deregister, "reload": a.answerReload,
+		EnrolQuestion: a.answerEnrol,
 	})
 	if err != nil {
 		a.log.Warn("no local socket; limpet status shows less", "err", err)
