@@ -19,7 +19,7 @@ const (
 	upgradeWithin = 5 * time.Minute // an announced upgrade that takes longer is a loss
 	staleAfter    = 3               // intervals
 	onceGone      = 10 * time.Minute
-	cronGone      = 25 * time.Hour  // a check without an interval that another revision no longer names
+	cronGone      = 25 * time.Hour // a check without an interval that another revision no longer names
 )
 
 // box is one agent. The fleet's goroutine owns all but view.
