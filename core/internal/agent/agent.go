@@ -109,6 +109,7 @@ type agent struct {
 	lowDisk   string               // what is wrong with the space on disk, "" for nothing
 	diskSeen  time.Time
 	shed      shedding
+	asked     map[catalog.Plugin]*asked // plugins that somebody runs who named them
 }
 
 // view is an immutable picture for the status.
@@ -123,7 +124,7 @@ func Run(ctx context.Context, o Options) error {
 	a := &agent{
 		o: o, log: o.Log, requests: make(chan func(context.Context)), ended: make(chan struct{}), turns: make(chan turn), endBook: func() {},
 		changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), news: make(chan struct{}, 1), rejects: make(chan struct{}, 1),
-		kept: make(chan struct{}, 1),
+		kept: make(chan struct{}, 1), asked: map[catalog.Plugin]*asked{},
 	}
 	a.boxNow.Store(&boxfile.Box{})
 	a.collectors = a.newCollectors()
@@ -403,6 +404,8 @@ func (a *agent) deliver(_ context.Context, c check.Check, r check.Result) check.
 	var item *wire.Item
 	if plugin.Interrupted(r) {
 		item = &wire.Item{Kind: &wire.Item_LostRun{LostRun: &wire.LostRun{Check: c.Name, StartNs: r.Start.UnixNano()}}}
+	} else if isOnce(c) {
+		item = &wire.Item{Kind: &wire.Item_Result{Result: a.record(c, r)}}
 	} else {
 		var moved bool
 		if r.Standing, moved = a.board.stand(c, r); moved {

@@ -65,9 +65,12 @@ func (a *agent) ask(err error) {
 func (a *agent) call(ctx context.Context, call *wire.RunNow, out func(stderr bool, data []byte)) *wire.RunEnd {
 	end := &wire.RunEnd{Call: call.Call}
 	r, joined, err := a.plan.RunNow(ctx, call.Check, out)
+	if errors.Is(err, schedule.ErrUnknownCheck) {
+		r, joined, err = a.runPlugin(ctx, call.Check, out)
+	}
 	switch {
-	case errors.Is(err, schedule.ErrUnknownCheck):
-		end.Error = fmt.Sprintf("this agent has no check %q", call.Check)
+	case errors.Is(err, errNoPlugin):
+		end.Error = fmt.Sprintf("this agent has no check %q, and the catalog no plugin of this name", call.Check)
 	case err != nil:
 		end.Error = err.Error()
 	default:
