@@ -78,7 +78,10 @@ type Limit struct {
 	BufferBytes int64         // limit.buffer = 256M on disk
 	BufferAge   time.Duration // limit.buffer_age = 168h
 	MemoryBytes int64         // limit.memory = 256M of the core itself
-	Run         Run
+	CPU         int           // limit.cpu = 50% of one processor, of core and plugins; -1 for none
+	// PluginRuns is limit.runs.check_ssh = 2 at once, by the plugin's or builtin's name
+	PluginRuns map[string]int
+	Run        Run
 }
 
 // Run is what one run of a plugin, with all it starts, may take.

@@ -33,6 +33,8 @@ limit.output = 64K
 limit.buffer = 2G
 limit.buffer_age = 168h
 limit.memory = 100M
+limit.cpu = 150%
+limit.runs.check_ssh = 2
 input.graphite = 2003
 input.statsd = off
 run_as = nagios
@@ -60,7 +62,7 @@ limit.run_file_size = 100M
 		Never:      []string{"check_by_ssh"},
 		RunAs:      map[string]string{"": "nagios", "check_smart": "root"}, AllowRunAs: []string{"nagios", "backup"}, Nice: -5, Cgroups: &yes,
 		Macros: map[string]string{"USER2": "s3cr=t"},
-		Limit: Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour, MemoryBytes: 100 << 20,
+		Limit: Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour, MemoryBytes: 100 << 20, CPU: 150, PluginRuns: map[string]int{"check_ssh": 2},
 			Run: Run{Memory: 512 << 20, Processes: -1, CPU: 30 * time.Second, Files: 256, FileBytes: 100 << 20}},
 	}
 	if len(problems) != 0 || !reflect.DeepEqual(box, want) {
@@ -80,6 +82,10 @@ func TestProblemsNameTheirLineAndTheRestHolds(t *testing.T) {
 		{"hold = perhaps", `hold: "perhaps" is neither yes nor no`},
 		{"limit.runs = 0", `limit.runs: "0" is not a number from 1 to 65535`},
 		{"limit.buffer = 9999999999G", `limit.buffer: "9999999999G" is not a size such as 65536, 256K, 64M or 2G`},
+		{"limit.runs.x = none", `limit.runs.x: "none" is not a number from 1 to 65535`},
+		{"limit.runs. = 1", `unknown key "limit.runs."; did you mean limit.runs?`},
+		{"limit.cpu = 50", `limit.cpu: "50" is not percent of one processor such as 50%`},
+		{"limit.cpu = 0%", `limit.cpu: "0%" is not percent of one processor such as 50%`},
 		{"limit.buffer_age = -1h", `limit.buffer_age: "-1h" is not a time such as 90m or 168h`},
 		{"allow_args. = x", `unknown key "allow_args."`},
 		{"nice = 20", `nice: "20" is not a number from -20 to 19`},

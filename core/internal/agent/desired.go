@@ -45,6 +45,7 @@ func (a *agent) readBox() {
 func (a *agent) usePlugins() {
 	r := RunnerOf(a.box)
 	r.Dirs, r.Slots, r.Catalog = a.dirs(), a.slots, a.catalog.Program
+	r.Spent = &a.runs.spent
 	a.runs.plugins.Store(&r)
 }
 
@@ -203,6 +204,9 @@ func (a *agent) show() {
 	}
 	if a.lowDisk != "" {
 		v.problems = append(v.problems, a.lowDisk)
+	}
+	if a.shed.level > 0 {
+		v.problems = append(v.problems, a.shed.text())
 	}
 	if a.rejected != nil {
 		for _, p := range a.rejected.Problems {

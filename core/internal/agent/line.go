@@ -65,9 +65,12 @@ func (a *agent) ask(err error) {
 func (a *agent) call(ctx context.Context, call *wire.RunNow, out func(stderr bool, data []byte)) *wire.RunEnd {
 	end := &wire.RunEnd{Call: call.Call}
 	r, joined, err := a.plan.RunNow(ctx, call.Check, out)
+	if errors.Is(err, schedule.ErrUnknownCheck) {
+		r, joined, err = a.runPlugin(ctx, call.Check, out)
+	}
 	switch {
-	case errors.Is(err, schedule.ErrUnknownCheck):
-		end.Error = fmt.Sprintf("this agent has no check %q", call.Check)
+	case errors.Is(err, errNoPlugin):
+		end.Error = fmt.Sprintf("this agent has no check %q, and the catalog no plugin of this name", call.Check)
 	case err != nil:
 		end.Error = err.Error()
 	default:
@@ -146,7 +149,7 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 		Trust: v.trust, Revision: v.revision, Problems: orEmpty(problems), Notes: orEmpty(v.notes),
 		Hub:    a.hubStatus(),
 		Buffer: BufferStatus{Pending: b.UnackedRecords, Bytes: b.Bytes, Generations: b.Generations, Foreign: b.Foreign, Error: b.LastError},
-		Schedule: Lag{Checks: plan.Checks, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped, Runs: plan.Runs,
+		Schedule: Lag{Checks: plan.Checks, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped, Shed: plan.Shed, Runs: plan.Runs,
 			P50MS: millis(plan.LagP50), P99MS: millis(plan.LagP99), MaxMS: millis(plan.LagMax)},
 		Checks: a.board.statuses(entries), Collectors: a.collectorStatus(), Inputs: a.inputStatus(),
 	}, nil

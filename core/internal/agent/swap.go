@@ -90,6 +90,7 @@ func (a *agent) begin(g *group, t turn) error {
 	}
 	a.log.Info("schedules", "slots", len(plan.Slots), "elsewhere", len(plan.Flights), "age", clock.Since-book.At)
 	a.board.inherit(book.States, a.set.Checks)
+	a.inheritStandings(clock)
 	a.inputs.Adopt(a.inputSocket(), a.wantedInputs())
 	a.keepCollectors()
 	a.session.Activated()

@@ -28,7 +28,7 @@ func (t Target) same(u Target) bool {
 // For compiles an agent's part, in the order of the text, without a revision number. Where two entries of one name are
 // meant for the agent the later one stands, in the place of the first; shadowed names those.
 func (d *Document) For(t Target) (part *wire.Desired, shadowed []string) {
-	part = &wire.Desired{NoDefaults: !d.Defaults, Disable: d.Disable, Collectors: d.collectorsFor(t)}
+	part = &wire.Desired{NoDefaults: !d.Defaults, Disable: d.Disable, CpuPercent: uint32(d.CPU), Collectors: d.collectorsFor(t)}
 	if d.Inputs.On.fits(t) {
 		part.GraphitePort, part.StatsdPort = d.Inputs.Graphite, d.Inputs.StatsD
 	}
@@ -60,6 +60,7 @@ func (e Entry) wire() *wire.Check {
 
 		AtStart: e.AtStart, Attempts: uint32(e.Judge.Attempts), TimeoutState: wire.State(e.Judge.TimeoutState),
 		NoFlap: e.Judge.Flap.Off, FlapLow: float32(e.Judge.Flap.Low), FlapHigh: float32(e.Judge.Flap.High),
+		RetryMs: uint32(e.Judge.Retry.Milliseconds()), Importance: wire.Importance(e.Importance),
 		User: e.User, Dir: e.Dir, Macros: e.Macros,
 	}
 }

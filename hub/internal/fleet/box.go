@@ -18,6 +18,7 @@ const (
 
 	upgradeWithin = 5 * time.Minute // an announced upgrade that takes longer is a loss
 	staleAfter    = 3               // intervals
+	onceGone      = 10 * time.Minute
 	cronGone      = 25 * time.Hour  // a check without an interval that another revision no longer names
 )
 
@@ -193,7 +194,8 @@ func (t *tally) gone(s presence.Entry, stale bool, quiet time.Duration) bool {
 		return false
 	}
 	if len(s.Facts.Checks) > 0 && !slices.Contains(s.Facts.Checks, t.Status.Check) {
-		return stale || t.Revision < s.Revision
+		once := t.Status.EveryMS == 0 && quiet > onceGone // a plugin that somebody ran who named it
+		return stale || once || t.Revision < s.Revision
 	}
 	if s.Revision == t.Revision {
 		return false
