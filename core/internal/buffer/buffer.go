@@ -150,6 +150,7 @@ func (b *Buffer) Ack(epoch, seq uint64) error {
 // again in the next life.
 func (k *keeper) acknowledge(g *generation, seq uint64, crc uint32, crcOK bool) {
 	g.cursor.acked, g.cursor.crc, g.cursor.crcOK = seq, crc, crcOK
+	g.lostFrom = 0
 	for r := range g.rejected {
 		if r <= seq {
 			delete(g.rejected, r)

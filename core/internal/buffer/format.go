@@ -160,9 +160,10 @@ type cursor struct {
 	crc     uint32
 	crcOK   bool // crc is known
 	settled bool // lost runs have been stated and everything was synced
+	slot    int  // in which of the two it stands
 }
 
-func (c cursor) slot() []byte {
+func (c cursor) bytes() []byte {
 	flags := uint32(0)
 	if c.crcOK {
 		flags |= flagCRC
@@ -181,7 +182,7 @@ func (c cursor) slot() []byte {
 
 // parseCursor reads a cursor file; ok is false when no slot holds.
 func parseCursor(b []byte) (best cursor, ok bool) {
-	for _, at := range []int{0, cursorSpacing} {
+	for slot, at := range []int{0, cursorSpacing} {
 		if len(b) < at+cursorSlot {
 			continue
 		}
@@ -196,6 +197,7 @@ func parseCursor(b []byte) (best cursor, ok bool) {
 			crc:     binary.LittleEndian.Uint32(s[24:]),
 			crcOK:   flags&flagCRC != 0,
 			settled: flags&flagSettled != 0,
+			slot:    slot,
 		}
 		if !ok || c.count > best.count {
 			best, ok = c, true

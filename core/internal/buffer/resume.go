@@ -133,6 +133,7 @@ func (b *Buffer) rewind(epoch uint64, w watermark) error {
 		}
 		first, last = max(w.seq, g.hubLost)+1, to
 		g.hubLost = max(g.hubLost, to)
+		g.lostFrom = 0
 		g.cursor.acked, g.cursor.crc, g.cursor.crcOK = to, w.crc, to == w.seq && to > 0
 		for i := range g.segments {
 			if g.lastOf(i) > to {
@@ -183,9 +184,11 @@ func (b *Buffer) restore(epoch uint64) error {
 		if made != nil {
 			b.k.adopt(made)
 		}
+		// Durably before the first segment goes: what a cut leaves of the others must not be sent again.
+		old.cursor.acked, old.cursor.crc, old.cursor.crcOK = old.written, 0, false
+		old.unsure = true
 		for len(old.segments) > 0 && b.k.removeFirst(old) {
 		}
-		old.cursor.acked = old.written
 		if b.k.spent(old) {
 			b.k.removeGeneration(old)
 		}
