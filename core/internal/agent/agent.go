@@ -83,6 +83,7 @@ type agent struct {
 	active    atomic.Bool                    // schedules, or has
 	notes     atomic.Pointer[handover.Notes] // of the runs that are finished here after the handover
 	site      siteState
+	turn      chan struct{} // closed when this core holds the schedule's lock
 
 	// owned
 	lock      *platforms.Lock // held from the first moment of scheduling to the handover, or the end
@@ -117,7 +118,7 @@ func Run(ctx context.Context, o Options) error {
 	a := &agent{
 		o: o, log: o.Log, requests: make(chan func(context.Context)), ended: make(chan struct{}), turns: make(chan turn), endBook: func() {},
 		changed: make(chan struct{}, 1), news: make(chan struct{}, 1), rejects: make(chan struct{}, 1),
-		kept: make(chan struct{}, 1),
+		kept: make(chan struct{}, 1), turn: make(chan struct{}),
 	}
 	a.collectors = a.newCollectors()
 	a.inputs = input.New(input.Options{Append: func(i *wire.Item) error { return a.buffer.Append(i) }, Log: a.log})
@@ -146,7 +147,7 @@ func Run(ctx context.Context, o Options) error {
 	defer a.slots.Close()
 	a.usePlugins()
 
-	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), MaxBytes: a.bufferLimit(), MaxAge: a.box.Limit.BufferAge, Log: o.Log})
+	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), Owner: buffer.Owner(id.Fingerprint()), MaxBytes: a.bufferLimit(), MaxAge: a.box.Limit.BufferAge, Log: o.Log})
 	if err != nil {
 		return err
 	}

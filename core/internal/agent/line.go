@@ -30,8 +30,13 @@ func (a *agent) openSession() error {
 		}
 		way.ExtraCA = string(pem)
 	}
+	turn := a.turn
+	if a.o.Standby != "" {
+		turn = nil // it was announced
+	}
 	s, err := session.New(session.Options{
-		Hub: a.box.Hub, Standby: a.o.Standby, Identity: a.id, Buffer: a.buffer, Dial: way, Passed: a.passed, Facts: a.facts.Load, Log: a.log,
+		Turn: turn,
+		Hub:  a.box.Hub, Standby: a.o.Standby, Identity: a.id, Buffer: a.buffer, Dial: way, Passed: a.passed, Facts: a.facts.Load, Log: a.log,
 		Hooks: session.Hooks{
 			Revision: func() uint64 { return a.view.Load().revision },
 			Desired:  a.take,

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
 )
 
@@ -91,6 +92,20 @@ var stories = []story{
 		l.serve(9, true)
 		l.stop()
 	}},
+	{name: "a copy takes a key of its own", o: Options{SegmentBytes: 190}, causes: []string{causeCopy, causeHubLost}, live: func(l *lives) {
+		l.start()
+		l.put(2)
+		l.stop()
+		l.start()
+		l.put(3)
+		l.serve(2, true)
+		l.serve(1, false)
+		l.do(func() error { return l.part(2) })
+		l.put(2)
+		l.meet()
+		l.serve(9, true)
+		l.stop()
+	}},
 	{name: "the box was restored from a copy", o: Options{SegmentBytes: 190}, causes: []string{causeRestored, causeHubLost}, live: func(l *lives) {
 		l.start()
 		l.put(4)
@@ -107,7 +122,7 @@ var stories = []story{
 func (l *lives) start() {
 	l.b = nil
 	o := l.o
-	o.Dir, o.FS = dir, l.disk
+	o.Dir, o.FS, o.Owner = dir, l.disk, l.world.owner
 	if b, err := Open(o); err == nil {
 		l.b = b
 	}
@@ -147,6 +162,21 @@ func (l *lives) putTogether(n int) {
 		all.Go(func() { l.do(func() error { return l.append(number) }) })
 	}
 	all.Wait()
+}
+
+// part changes the key as a session does.
+func (l *lives) part(owner uint64) error {
+	var marks []*wire.Watermark
+	for _, g := range l.b.Generations() {
+		seq, crc := l.world.watermark(g.GetEpoch())
+		marks = append(marks, &wire.Watermark{Epoch: g.GetEpoch(), Seq: seq, Crc: crc})
+	}
+	if err := l.b.Leave(owner, marks); err != nil {
+		return err
+	}
+	l.world.part(owner)
+	l.b.Left()
+	return nil
 }
 
 // append marks a run and appends its result.
@@ -249,7 +279,7 @@ func (c left) check(t *testing.T, s story) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := &lives{world: c.world.clone()}
-		b, err := Open(Options{Dir: dir, FS: c.disk})
+		b, err := Open(Options{Dir: dir, FS: c.disk, Owner: c.world.owner})
 		if err != nil {
 			t.Errorf("%s: %v", c.when, err)
 			return

@@ -158,9 +158,10 @@ type cursor struct {
 	count   uint64
 	acked   uint64
 	crc     uint32
-	crcOK   bool // crc is known
-	settled bool // lost runs have been stated and everything was synced
-	slot    int  // in which of the two it stands
+	crcOK   bool   // crc is known
+	settled bool   // lost runs have been stated and everything was synced
+	owner   uint64 // whose results these are, 0 = not said
+	slot    int    // in which of the two it stands
 }
 
 func (c cursor) bytes() []byte {
@@ -176,7 +177,7 @@ func (c cursor) bytes() []byte {
 	b = binary.LittleEndian.AppendUint64(b, c.count)
 	b = binary.LittleEndian.AppendUint64(b, c.acked)
 	b = binary.LittleEndian.AppendUint32(b, c.crc)
-	b = binary.LittleEndian.AppendUint64(b, 0)
+	b = binary.LittleEndian.AppendUint64(b, c.owner)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
@@ -197,6 +198,7 @@ func parseCursor(b []byte) (best cursor, ok bool) {
 			crc:     binary.LittleEndian.Uint32(s[24:]),
 			crcOK:   flags&flagCRC != 0,
 			settled: flags&flagSettled != 0,
+			owner:   binary.LittleEndian.Uint64(s[28:]),
 			slot:    slot,
 		}
 		if !ok || c.count > best.count {

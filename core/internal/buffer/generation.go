@@ -39,6 +39,7 @@ type generation struct {
 	found       bool            // the cursor is as it was found: whether it was synced nobody knows
 	rejected    map[uint64]bool // what the bus will never take
 	owed        bool            // lost runs are not stated yet
+	ours        bool            // begun in this life
 	warned      bool            // that its cursor could not be written
 	dropping    bool            // a cap's gap record is on its way
 	opened      time.Time       // monotonic

@@ -20,9 +20,13 @@ type promise struct {
 // any goroutine.
 type world struct {
 	mu       sync.Mutex
+	owner    uint64 // whose key the box has
 	promised []promise
-	bus      map[uint64][]kept // by epoch, in order
+	bus      map[stream][]kept // in order
 }
+
+// stream is one generation as the hub knows it.
+type stream struct{ owner, epoch uint64 }
 
 // kept is a record on the bus.
 type kept struct {
@@ -31,7 +35,7 @@ type kept struct {
 	item *wire.Item
 }
 
-func newWorld() *world { return &world{bus: map[uint64][]kept{}} }
+func newWorld() *world { return &world{owner: 1, bus: map[stream][]kept{}} }
 
 // clone is the world as it is at this moment.
 func (w *world) clone() *world {
@@ -41,7 +45,7 @@ func (w *world) clone() *world {
 	for epoch, records := range bus {
 		bus[epoch] = slices.Clip(records)
 	}
-	return &world{promised: slices.Clip(w.promised), bus: bus}
+	return &world{owner: w.owner, promised: slices.Clip(w.promised), bus: bus}
 }
 
 func (w *world) promise(p promise) {
@@ -53,8 +57,9 @@ func (w *world) promise(p promise) {
 func (w *world) watermark(epoch uint64) (seq uint64, crc uint32) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if n := len(w.bus[epoch]); n > 0 {
-		return w.bus[epoch][n-1].seq, w.bus[epoch][n-1].crc
+	held := w.bus[stream{w.owner, epoch}]
+	if n := len(held); n > 0 {
+		return held[n-1].seq, held[n-1].crc
 	}
 	return 0, 0
 }
@@ -76,7 +81,8 @@ func (w *world) publish(b *wire.Batch) error {
 		if err != nil {
 			return err
 		}
-		w.bus[b.GetEpoch()] = append(w.bus[b.GetEpoch()], kept{r.Seq, wire.Crc(r.Raw), item})
+		to := stream{w.owner, b.GetEpoch()}
+		w.bus[to] = append(w.bus[to], kept{r.Seq, wire.Crc(r.Raw), item})
 	}
 	return nil
 }
@@ -90,11 +96,19 @@ func (w *world) forget(n int) {
 	}
 }
 
+// part gives the box another key.
+func (w *world) part(owner uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.owner = owner
+}
+
 // occupy puts a record on the bus that another one of this box's copies sent under its numbers.
 func (w *world) occupy(epoch uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.bus[epoch] = append(slices.Clip(w.bus[epoch]), kept{99, 7, &wire.Item{Seq: 99, Kind: &wire.Item_Event{Event: &wire.Event{Kind: "strange"}}}})
+	to := stream{w.owner, epoch}
+	w.bus[to] = append(slices.Clip(w.bus[to]), kept{99, 7, &wire.Item{Seq: 99, Kind: &wire.Item_Event{Event: &wire.Event{Kind: "strange"}}}})
 }
 
 // meet is the beginning of a session: a watermark for each generation.
