@@ -40,6 +40,7 @@ const usage = `limpet-core is run by limpet; these are the commands it lends to 
   limpet try FILE [ARGS...]    run a check script just as the agent would, and show what the hub would see
   limpet import nrpe [FILE]    take over the commands of NRPE on this box as checks of its own
   limpet status [--json]       what this agent does (limpet puts its own part before it)
+  limpet enrol [--token-file FILE]   show a new token to the hub: a new one, or one made anew; this box stays who it is
   limpet doctor [--json]       examine everything between this box and its hub, and say what to do
   limpet bundle [FILE]         write a support archive, without keys, tokens and passwords
   limpet buffer [--json] [--records]   what is kept on disk until the hub has it
@@ -67,6 +68,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return status(ctx, layout, args, stdout, stderr)
 	case "deregister":
 		return deregister(ctx, layout, args, stdout, stderr)
+	case "enrol":
+		return enrol(ctx, layout, args, os.Stdin, stdout, stderr)
 	case "doctor":
 		return examine(ctx, layout, args, stdout, stderr)
 	case "bundle":

@@ -121,6 +121,56 @@ func (Trigger) EnumDescriptor() ([]byte, []int) {
 	return file_core_wire_wire_proto_rawDescGZIP(), []int{1}
 }
 
+// Importance of a check. What an agent does not know counts as normal.
+type Importance int32
+
+const (
+	Importance_IMPORTANCE_NORMAL Importance = 0
+	Importance_IMPORTANCE_LOW    Importance = 1
+	Importance_IMPORTANCE_HIGH   Importance = 2
+)
+
+// Enum value maps for Importance.
+var (
+	Importance_name = map[int32]string{
+		0: "IMPORTANCE_NORMAL",
+		1: "IMPORTANCE_LOW",
+		2: "IMPORTANCE_HIGH",
+	}
+	Importance_value = map[string]int32{
+		"IMPORTANCE_NORMAL": 0,
+		"IMPORTANCE_LOW":    1,
+		"IMPORTANCE_HIGH":   2,
+	}
+)
+
+func (x Importance) Enum() *Importance {
+	p := new(Importance)
+	*p = x
+	return p
+}
+
+func (x Importance) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Importance) Descriptor() protoreflect.EnumDescriptor {
+	return file_core_wire_wire_proto_enumTypes[2].Descriptor()
+}
+
+func (Importance) Type() protoreflect.EnumType {
+	return &file_core_wire_wire_proto_enumTypes[2]
+}
+
+func (x Importance) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Importance.Descriptor instead.
+func (Importance) EnumDescriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{2}
+}
+
 // Frame is one binary websocket message.
 type Frame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2021,6 +2071,7 @@ type Standing struct {
 	HardSinceNs   int64                  `protobuf:"varint,6,opt,name=hard_since_ns,json=hardSinceNs,proto3" json:"hard_since_ns,omitempty"`              // the same of hard_state, 0 = none yet
 	Flapping      bool                   `protobuf:"varint,7,opt,name=flapping,proto3" json:"flapping,omitempty"`
 	FlapPercent   float32                `protobuf:"fixed32,8,opt,name=flap_percent,json=flapPercent,proto3" json:"flap_percent,omitempty"`
+	RetryMs       uint32                 `protobuf:"varint,9,opt,name=retry_ms,json=retryMs,proto3" json:"retry_ms,omitempty"` // the interval while a problem is soft; 0 = no other
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2107,6 +2158,13 @@ func (x *Standing) GetFlapping() bool {
 func (x *Standing) GetFlapPercent() float32 {
 	if x != nil {
 		return x.FlapPercent
+	}
+	return 0
+}
+
+func (x *Standing) GetRetryMs() uint32 {
+	if x != nil {
+		return x.RetryMs
 	}
 	return 0
 }
@@ -2846,6 +2904,8 @@ type Check struct {
 	NoFlap        bool                   `protobuf:"varint,26,opt,name=no_flap,json=noFlap,proto3" json:"no_flap,omitempty"`                                        // flapping is not looked for
 	FlapLow       float32                `protobuf:"fixed32,27,opt,name=flap_low,json=flapLow,proto3" json:"flap_low,omitempty"`                                    // percent; 0 = 5
 	FlapHigh      float32                `protobuf:"fixed32,28,opt,name=flap_high,json=flapHigh,proto3" json:"flap_high,omitempty"`                                 // percent; 0 = 20
+	RetryMs       uint32                 `protobuf:"varint,29,opt,name=retry_ms,json=retryMs,proto3" json:"retry_ms,omitempty"`                                     // interval while a problem is soft; 0 = no other
+	Importance    Importance             `protobuf:"varint,30,opt,name=importance,proto3,enum=limpet.v1.Importance" json:"importance,omitempty"`                    // which goes last when the agent's processor time is spent
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2999,6 +3059,20 @@ func (x *Check) GetFlapHigh() float32 {
 	return 0
 }
 
+func (x *Check) GetRetryMs() uint32 {
+	if x != nil {
+		return x.RetryMs
+	}
+	return 0
+}
+
+func (x *Check) GetImportance() Importance {
+	if x != nil {
+		return x.Importance
+	}
+	return Importance_IMPORTANCE_NORMAL
+}
+
 // Desired is everything the hub wants of one agent; taken whole or rejected whole.
 type Desired struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3010,6 +3084,7 @@ type Desired struct {
 	Collectors    []*Collector           `protobuf:"bytes,20,rep,name=collectors,proto3" json:"collectors,omitempty"`
 	GraphitePort  uint32                 `protobuf:"varint,21,opt,name=graphite_port,json=graphitePort,proto3" json:"graphite_port,omitempty"` // of the loopback inputs, 0 = off
 	StatsdPort    uint32                 `protobuf:"varint,22,opt,name=statsd_port,json=statsdPort,proto3" json:"statsd_port,omitempty"`
+	CpuPercent    uint32                 `protobuf:"varint,23,opt,name=cpu_percent,json=cpuPercent,proto3" json:"cpu_percent,omitempty"` // of one processor, for the agent with its plugins; 0 = the agent's default
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3096,6 +3171,13 @@ func (x *Desired) GetGraphitePort() uint32 {
 func (x *Desired) GetStatsdPort() uint32 {
 	if x != nil {
 		return x.StatsdPort
+	}
+	return 0
+}
+
+func (x *Desired) GetCpuPercent() uint32 {
+	if x != nil {
+		return x.CpuPercent
 	}
 	return 0
 }
@@ -4271,7 +4353,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06plugin\x18\x10 \x01(\tR\x06plugin\x12\x1a\n" +
 	"\brevision\x18\x11 \x01(\x04R\brevision\x12\x19\n" +
 	"\bevery_ms\x18\x12 \x01(\rR\aeveryMs\x12/\n" +
-	"\bstanding\x18\x1e \x01(\v2\x13.limpet.v1.StandingR\bstanding\"\x83\x02\n" +
+	"\bstanding\x18\x1e \x01(\v2\x13.limpet.v1.StandingR\bstanding\"\x9e\x02\n" +
 	"\bStanding\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\rR\aattempt\x12\x1a\n" +
 	"\battempts\x18\x02 \x01(\rR\battempts\x12\x12\n" +
@@ -4281,7 +4363,8 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\bsince_ns\x18\x05 \x01(\x03R\asinceNs\x12\"\n" +
 	"\rhard_since_ns\x18\x06 \x01(\x03R\vhardSinceNs\x12\x1a\n" +
 	"\bflapping\x18\a \x01(\bR\bflapping\x12!\n" +
-	"\fflap_percent\x18\b \x01(\x02R\vflapPercent\"[\n" +
+	"\fflap_percent\x18\b \x01(\x02R\vflapPercent\x12\x19\n" +
+	"\bretry_ms\x18\t \x01(\rR\aretryMs\"[\n" +
 	"\x03Gap\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x12\n" +
@@ -4334,7 +4417,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06Reject\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x10\n" +
-	"\x03why\x18\x03 \x01(\tR\x03why\"\xa6\x04\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"\xf8\x04\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\abuiltin\x18\x02 \x01(\tR\abuiltin\x12\x16\n" +
@@ -4354,10 +4437,14 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\rtimeout_state\x18\x19 \x01(\x0e2\x10.limpet.v1.StateR\ftimeoutState\x12\x17\n" +
 	"\ano_flap\x18\x1a \x01(\bR\x06noFlap\x12\x19\n" +
 	"\bflap_low\x18\x1b \x01(\x02R\aflapLow\x12\x1b\n" +
-	"\tflap_high\x18\x1c \x01(\x02R\bflapHigh\x1a9\n" +
+	"\tflap_high\x18\x1c \x01(\x02R\bflapHigh\x12\x19\n" +
+	"\bretry_ms\x18\x1d \x01(\rR\aretryMs\x125\n" +
+	"\n" +
+	"importance\x18\x1e \x01(\x0e2\x15.limpet.v1.ImportanceR\n" +
+	"importance\x1a9\n" +
 	"\vMacrosEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9a\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbb\x02\n" +
 	"\aDesired\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12(\n" +
 	"\x06checks\x18\x02 \x03(\v2\x10.limpet.v1.CheckR\x06checks\x12\x1f\n" +
@@ -4370,7 +4457,9 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"collectors\x12#\n" +
 	"\rgraphite_port\x18\x15 \x01(\rR\fgraphitePort\x12\x1f\n" +
 	"\vstatsd_port\x18\x16 \x01(\rR\n" +
-	"statsdPort\"\x84\x02\n" +
+	"statsdPort\x12\x1f\n" +
+	"\vcpu_percent\x18\x17 \x01(\rR\n" +
+	"cpuPercent\"\x84\x02\n" +
 	"\tCollector\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -4438,7 +4527,12 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\rSTATE_UNKNOWN\x10\x03*4\n" +
 	"\aTrigger\x12\x15\n" +
 	"\x11TRIGGER_SCHEDULED\x10\x00\x12\x12\n" +
-	"\x0eTRIGGER_MANUAL\x10\x01B/Z-github.com/limpet-monitoring/limpet/core/wireb\x06proto3"
+	"\x0eTRIGGER_MANUAL\x10\x01*L\n" +
+	"\n" +
+	"Importance\x12\x15\n" +
+	"\x11IMPORTANCE_NORMAL\x10\x00\x12\x12\n" +
+	"\x0eIMPORTANCE_LOW\x10\x01\x12\x13\n" +
+	"\x0fIMPORTANCE_HIGH\x10\x02B/Z-github.com/limpet-monitoring/limpet/core/wireb\x06proto3"
 
 var (
 	file_core_wire_wire_proto_rawDescOnce sync.Once
@@ -4452,126 +4546,128 @@ func file_core_wire_wire_proto_rawDescGZIP() []byte {
 	return file_core_wire_wire_proto_rawDescData
 }
 
-var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_core_wire_wire_proto_goTypes = []any{
 	(State)(0),             // 0: limpet.v1.State
 	(Trigger)(0),           // 1: limpet.v1.Trigger
-	(*Frame)(nil),          // 2: limpet.v1.Frame
-	(*Hello)(nil),          // 3: limpet.v1.Hello
-	(*Challenge)(nil),      // 4: limpet.v1.Challenge
-	(*Succession)(nil),     // 5: limpet.v1.Succession
-	(*Proof)(nil),          // 6: limpet.v1.Proof
-	(*Enrol)(nil),          // 7: limpet.v1.Enrol
-	(*Facts)(nil),          // 8: limpet.v1.Facts
-	(*CollectorState)(nil), // 9: limpet.v1.CollectorState
-	(*Generation)(nil),     // 10: limpet.v1.Generation
-	(*Generations)(nil),    // 11: limpet.v1.Generations
-	(*Watermark)(nil),      // 12: limpet.v1.Watermark
-	(*Watermarks)(nil),     // 13: limpet.v1.Watermarks
-	(*Welcome)(nil),        // 14: limpet.v1.Welcome
-	(*Refuse)(nil),         // 15: limpet.v1.Refuse
-	(*Perfdata)(nil),       // 16: limpet.v1.Perfdata
-	(*Result)(nil),         // 17: limpet.v1.Result
-	(*Standing)(nil),       // 18: limpet.v1.Standing
-	(*Gap)(nil),            // 19: limpet.v1.Gap
-	(*LostRun)(nil),        // 20: limpet.v1.LostRun
-	(*Event)(nil),          // 21: limpet.v1.Event
-	(*Item)(nil),           // 22: limpet.v1.Item
-	(*Samples)(nil),        // 23: limpet.v1.Samples
-	(*Sample)(nil),         // 24: limpet.v1.Sample
-	(*Items)(nil),          // 25: limpet.v1.Items
-	(*Batch)(nil),          // 26: limpet.v1.Batch
-	(*Ack)(nil),            // 27: limpet.v1.Ack
-	(*Reject)(nil),         // 28: limpet.v1.Reject
-	(*Check)(nil),          // 29: limpet.v1.Check
-	(*Desired)(nil),        // 30: limpet.v1.Desired
-	(*Collector)(nil),      // 31: limpet.v1.Collector
-	(*RevisionReport)(nil), // 32: limpet.v1.RevisionReport
-	(*RunNow)(nil),         // 33: limpet.v1.RunNow
-	(*CancelRun)(nil),      // 34: limpet.v1.CancelRun
-	(*RunOutput)(nil),      // 35: limpet.v1.RunOutput
-	(*RunEnd)(nil),         // 36: limpet.v1.RunEnd
-	(*Look)(nil),           // 37: limpet.v1.Look
-	(*Follow)(nil),         // 38: limpet.v1.Follow
-	(*Hold)(nil),           // 39: limpet.v1.Hold
-	(*Resume)(nil),         // 40: limpet.v1.Resume
-	(*Successor)(nil),      // 41: limpet.v1.Successor
-	(*Active)(nil),         // 42: limpet.v1.Active
-	(*SiteGet)(nil),        // 43: limpet.v1.SiteGet
-	(*SitePiece)(nil),      // 44: limpet.v1.SitePiece
-	(*Ping)(nil),           // 45: limpet.v1.Ping
-	(*Pong)(nil),           // 46: limpet.v1.Pong
-	(*Heartbeat)(nil),      // 47: limpet.v1.Heartbeat
-	(*Bye)(nil),            // 48: limpet.v1.Bye
-	nil,                    // 49: limpet.v1.Facts.MoreEntry
-	nil,                    // 50: limpet.v1.Event.AttributesEntry
-	nil,                    // 51: limpet.v1.Check.MacrosEntry
+	(Importance)(0),        // 2: limpet.v1.Importance
+	(*Frame)(nil),          // 3: limpet.v1.Frame
+	(*Hello)(nil),          // 4: limpet.v1.Hello
+	(*Challenge)(nil),      // 5: limpet.v1.Challenge
+	(*Succession)(nil),     // 6: limpet.v1.Succession
+	(*Proof)(nil),          // 7: limpet.v1.Proof
+	(*Enrol)(nil),          // 8: limpet.v1.Enrol
+	(*Facts)(nil),          // 9: limpet.v1.Facts
+	(*CollectorState)(nil), // 10: limpet.v1.CollectorState
+	(*Generation)(nil),     // 11: limpet.v1.Generation
+	(*Generations)(nil),    // 12: limpet.v1.Generations
+	(*Watermark)(nil),      // 13: limpet.v1.Watermark
+	(*Watermarks)(nil),     // 14: limpet.v1.Watermarks
+	(*Welcome)(nil),        // 15: limpet.v1.Welcome
+	(*Refuse)(nil),         // 16: limpet.v1.Refuse
+	(*Perfdata)(nil),       // 17: limpet.v1.Perfdata
+	(*Result)(nil),         // 18: limpet.v1.Result
+	(*Standing)(nil),       // 19: limpet.v1.Standing
+	(*Gap)(nil),            // 20: limpet.v1.Gap
+	(*LostRun)(nil),        // 21: limpet.v1.LostRun
+	(*Event)(nil),          // 22: limpet.v1.Event
+	(*Item)(nil),           // 23: limpet.v1.Item
+	(*Samples)(nil),        // 24: limpet.v1.Samples
+	(*Sample)(nil),         // 25: limpet.v1.Sample
+	(*Items)(nil),          // 26: limpet.v1.Items
+	(*Batch)(nil),          // 27: limpet.v1.Batch
+	(*Ack)(nil),            // 28: limpet.v1.Ack
+	(*Reject)(nil),         // 29: limpet.v1.Reject
+	(*Check)(nil),          // 30: limpet.v1.Check
+	(*Desired)(nil),        // 31: limpet.v1.Desired
+	(*Collector)(nil),      // 32: limpet.v1.Collector
+	(*RevisionReport)(nil), // 33: limpet.v1.RevisionReport
+	(*RunNow)(nil),         // 34: limpet.v1.RunNow
+	(*CancelRun)(nil),      // 35: limpet.v1.CancelRun
+	(*RunOutput)(nil),      // 36: limpet.v1.RunOutput
+	(*RunEnd)(nil),         // 37: limpet.v1.RunEnd
+	(*Look)(nil),           // 38: limpet.v1.Look
+	(*Follow)(nil),         // 39: limpet.v1.Follow
+	(*Hold)(nil),           // 40: limpet.v1.Hold
+	(*Resume)(nil),         // 41: limpet.v1.Resume
+	(*Successor)(nil),      // 42: limpet.v1.Successor
+	(*Active)(nil),         // 43: limpet.v1.Active
+	(*SiteGet)(nil),        // 44: limpet.v1.SiteGet
+	(*SitePiece)(nil),      // 45: limpet.v1.SitePiece
+	(*Ping)(nil),           // 46: limpet.v1.Ping
+	(*Pong)(nil),           // 47: limpet.v1.Pong
+	(*Heartbeat)(nil),      // 48: limpet.v1.Heartbeat
+	(*Bye)(nil),            // 49: limpet.v1.Bye
+	nil,                    // 50: limpet.v1.Facts.MoreEntry
+	nil,                    // 51: limpet.v1.Event.AttributesEntry
+	nil,                    // 52: limpet.v1.Check.MacrosEntry
 }
 var file_core_wire_wire_proto_depIdxs = []int32{
-	3,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
-	4,  // 1: limpet.v1.Frame.challenge:type_name -> limpet.v1.Challenge
-	6,  // 2: limpet.v1.Frame.proof:type_name -> limpet.v1.Proof
-	14, // 3: limpet.v1.Frame.welcome:type_name -> limpet.v1.Welcome
-	15, // 4: limpet.v1.Frame.refuse:type_name -> limpet.v1.Refuse
-	26, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
-	35, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
-	36, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
-	32, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
-	11, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
-	8,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
-	41, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
-	42, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
-	43, // 13: limpet.v1.Frame.site_get:type_name -> limpet.v1.SiteGet
-	46, // 14: limpet.v1.Frame.pong:type_name -> limpet.v1.Pong
-	27, // 15: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
-	28, // 16: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
-	30, // 17: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
-	33, // 18: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
-	34, // 19: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
-	37, // 20: limpet.v1.Frame.look:type_name -> limpet.v1.Look
-	13, // 21: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
-	38, // 22: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
-	39, // 23: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
-	40, // 24: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
-	44, // 25: limpet.v1.Frame.site_piece:type_name -> limpet.v1.SitePiece
-	45, // 26: limpet.v1.Frame.ping:type_name -> limpet.v1.Ping
-	47, // 27: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
-	48, // 28: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
-	5,  // 29: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
-	7,  // 30: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
-	8,  // 31: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
-	10, // 32: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
-	49, // 33: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
-	9,  // 34: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
-	10, // 35: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
-	12, // 36: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
-	12, // 37: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
-	7,  // 38: limpet.v1.Refuse.own:type_name -> limpet.v1.Enrol
-	12, // 39: limpet.v1.Refuse.watermarks:type_name -> limpet.v1.Watermark
+	4,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
+	5,  // 1: limpet.v1.Frame.challenge:type_name -> limpet.v1.Challenge
+	7,  // 2: limpet.v1.Frame.proof:type_name -> limpet.v1.Proof
+	15, // 3: limpet.v1.Frame.welcome:type_name -> limpet.v1.Welcome
+	16, // 4: limpet.v1.Frame.refuse:type_name -> limpet.v1.Refuse
+	27, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
+	36, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
+	37, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
+	33, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
+	12, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
+	9,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
+	42, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
+	43, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
+	44, // 13: limpet.v1.Frame.site_get:type_name -> limpet.v1.SiteGet
+	47, // 14: limpet.v1.Frame.pong:type_name -> limpet.v1.Pong
+	28, // 15: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
+	29, // 16: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
+	31, // 17: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
+	34, // 18: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
+	35, // 19: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
+	38, // 20: limpet.v1.Frame.look:type_name -> limpet.v1.Look
+	14, // 21: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
+	39, // 22: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
+	40, // 23: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
+	41, // 24: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
+	45, // 25: limpet.v1.Frame.site_piece:type_name -> limpet.v1.SitePiece
+	46, // 26: limpet.v1.Frame.ping:type_name -> limpet.v1.Ping
+	48, // 27: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
+	49, // 28: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
+	6,  // 29: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
+	8,  // 30: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
+	9,  // 31: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
+	11, // 32: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
+	50, // 33: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
+	10, // 34: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
+	11, // 35: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
+	13, // 36: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
+	13, // 37: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
+	8,  // 38: limpet.v1.Refuse.own:type_name -> limpet.v1.Enrol
+	13, // 39: limpet.v1.Refuse.watermarks:type_name -> limpet.v1.Watermark
 	0,  // 40: limpet.v1.Result.state:type_name -> limpet.v1.State
-	16, // 41: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
+	17, // 41: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
 	1,  // 42: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
-	18, // 43: limpet.v1.Result.standing:type_name -> limpet.v1.Standing
+	19, // 43: limpet.v1.Result.standing:type_name -> limpet.v1.Standing
 	0,  // 44: limpet.v1.Standing.hard_state:type_name -> limpet.v1.State
-	50, // 45: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
-	17, // 46: limpet.v1.Item.result:type_name -> limpet.v1.Result
-	19, // 47: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
-	20, // 48: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
-	21, // 49: limpet.v1.Item.event:type_name -> limpet.v1.Event
-	23, // 50: limpet.v1.Item.samples:type_name -> limpet.v1.Samples
-	24, // 51: limpet.v1.Samples.samples:type_name -> limpet.v1.Sample
-	22, // 52: limpet.v1.Items.items:type_name -> limpet.v1.Item
-	51, // 53: limpet.v1.Check.macros:type_name -> limpet.v1.Check.MacrosEntry
+	51, // 45: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
+	18, // 46: limpet.v1.Item.result:type_name -> limpet.v1.Result
+	20, // 47: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
+	21, // 48: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
+	22, // 49: limpet.v1.Item.event:type_name -> limpet.v1.Event
+	24, // 50: limpet.v1.Item.samples:type_name -> limpet.v1.Samples
+	25, // 51: limpet.v1.Samples.samples:type_name -> limpet.v1.Sample
+	23, // 52: limpet.v1.Items.items:type_name -> limpet.v1.Item
+	52, // 53: limpet.v1.Check.macros:type_name -> limpet.v1.Check.MacrosEntry
 	0,  // 54: limpet.v1.Check.timeout_state:type_name -> limpet.v1.State
-	29, // 55: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
-	31, // 56: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
-	17, // 57: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
-	58, // [58:58] is the sub-list for method output_type
-	58, // [58:58] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	2,  // 55: limpet.v1.Check.importance:type_name -> limpet.v1.Importance
+	30, // 56: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
+	32, // 57: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
+	18, // 58: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_core_wire_wire_proto_init() }
@@ -4623,7 +4719,7 @@ func file_core_wire_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_wire_wire_proto_rawDesc), len(file_core_wire_wire_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   0,

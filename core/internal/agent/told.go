@@ -44,6 +44,7 @@ func (a *agent) refreshFacts() {
 func (a *agent) noteStub(values []control.Value) {
 	now := cloneFacts(a.facts.Load())
 	now.More, now.Development = stubFacts(values)
+	a.shed.note(now.More)
 	a.tellOOM(now.More["last"])
 	seconds, _ := strconv.ParseInt(now.More["time_floor"], 10, 64)
 	a.timeFloor.Store(seconds)

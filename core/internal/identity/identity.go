@@ -103,6 +103,16 @@ func (i *Identity) CA() string {
 	return i.trusted.CA
 }
 
+// Hub names the hub that the trust document is of, whatever successions its key has had since: the fingerprint of the key that the document names. "" before the first one.
+func (i *Identity) Hub() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.trusted == nil {
+		return ""
+	}
+	return Fingerprint(i.trusted.HubKey)
+}
+
 // SiteRoot is the fleet owner's root as the trust document has it; nil before the first one.
 func (i *Identity) SiteRoot() []byte {
 	i.mu.Lock()

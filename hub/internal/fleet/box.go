@@ -18,6 +18,7 @@ const (
 
 	upgradeWithin = 5 * time.Minute // an announced upgrade that takes longer is a loss
 	staleAfter    = 3               // intervals
+	onceGone      = 10 * time.Minute
 	cronGone      = 25 * time.Hour  // a check without an interval that another revision no longer names
 )
 
@@ -31,6 +32,10 @@ type box struct {
 	through  uint64         // stream sequence up to which this box has taken everything
 	dirty    bool           // since it was saved
 	news     []*CheckStatus // what subscribers are to be told when the view has it
+
+	samples      map[sampleKey]Sample // not saved: the next ones come within seconds
+	shownSamples []Sample             // sampleList's, nil = to be made
+	moreSamples  bool                 // some names are left out
 
 	view atomic.Pointer[view] // replaced whole
 }
@@ -47,6 +52,9 @@ type view struct {
 	agent  Agent
 	facts  Facts
 	checks []*tally // worst first, then by name
+
+	samples     []Sample // by input and name
+	moreSamples bool
 }
 
 // show makes the box's view anew, and then tells subscribers what is different: who hears of a change finds it in the view. Owner.
@@ -64,7 +72,8 @@ func (f *Fleet) show(b *box) {
 
 // render is the box as readers shall see it. Owner.
 func (f *Fleet) render(b *box) *view {
-	v := &view{agent: b.describe(time.Now()), facts: b.session.Facts, checks: make([]*tally, 0, len(b.checks))}
+	v := &view{agent: b.describe(time.Now()), facts: b.session.Facts, checks: make([]*tally, 0, len(b.checks)),
+		samples: b.sampleList(), moreSamples: b.moreSamples}
 	for _, t := range b.checks {
 		v.checks = append(v.checks, t)
 		v.agent.count(t.Status.State)
@@ -159,7 +168,7 @@ func list(in []string) []string {
 
 // age goes over the box's checks: which are stale, which are no longer meant to run. Owner.
 func (f *Fleet) age(b *box, now time.Time) {
-	changed := b.view.Load().agent.Presence == Upgrading
+	changed := b.forgetSamples(now) || b.view.Load().agent.Presence == Upgrading
 	for name, t := range b.checks {
 		quiet := now.Sub(t.Status.Last.Received.Time)
 		every := time.Duration(t.Status.EveryMS) * time.Millisecond
@@ -189,7 +198,8 @@ func (t *tally) gone(s presence.Entry, stale bool, quiet time.Duration) bool {
 		return false
 	}
 	if len(s.Facts.Checks) > 0 && !slices.Contains(s.Facts.Checks, t.Status.Check) {
-		return stale || t.Revision < s.Revision
+		once := t.Status.EveryMS == 0 && quiet > onceGone // a plugin that somebody ran who named it
+		return stale || once || t.Revision < s.Revision
 	}
 	if s.Revision == t.Revision {
 		return false

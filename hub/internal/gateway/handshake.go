@@ -85,9 +85,10 @@ func (g *Gateway) challenge(ln *line, hello *wire.Hello) (wire.Transcript, error
 			fmt.Sprintf("the hub speaks protocols %d to %d, the agent %d to %d", wire.ProtocolMin, wire.ProtocolMax, hello.GetProtocolMin(), hello.GetProtocolMax()),
 			"update whichever is older", nil)
 	}
+	key, chain := g.o.Key()
 	t := wire.Transcript{
 		AgentNonce: hello.GetNonce(), HubNonce: wire.NewNonce(),
-		AgentKey: hello.GetPublicKey(), HubKey: g.o.Key.Public().(ed25519.PublicKey),
+		AgentKey: hello.GetPublicKey(), HubKey: key.Public().(ed25519.PublicKey),
 	}
 	if ln.tls != nil {
 		binding, err := wire.Binding(*ln.tls)
@@ -96,12 +97,13 @@ func (g *Gateway) challenge(ln *line, hello *wire.Hello) (wire.Transcript, error
 		}
 		t.Binding = binding
 	}
-	signature, err := t.SignHub(g.o.Key)
+	signature, err := t.SignHub(key)
 	if err != nil {
 		return wire.Transcript{}, fmt.Errorf("read hello: %w: %w", errFrame, err)
 	}
 	return t, ln.write(&wire.Frame{Body: &wire.Frame_Challenge{Challenge: &wire.Challenge{
 		Protocol: protocol, Nonce: t.HubNonce, HubKey: t.HubKey, Signature: signature, TlsBound: ln.tls != nil, HubTimeNs: time.Now().UnixNano(),
+		Succession: chain,
 	}}})
 }
 
@@ -118,7 +120,7 @@ func (g *Gateway) admit(ctx context.Context, key ed25519.PublicKey, token *wire.
 
 // refusalFor gives an error of the register the words an agent is told.
 func refusalFor(err error) error {
-	const ask = "create a new one on the hub (limpet-hub token create) and give it to the agent (limpet enrol TOKEN)"
+	const ask = "create a new one on the hub (limpet-hub token create) and give it to the agent (limpet enrol)"
 	switch {
 	case err == nil:
 		return nil
@@ -131,7 +133,7 @@ func refusalFor(err error) error {
 	case errors.Is(err, enrol.ErrRevoked):
 		return refuse(wire.RefuseRevoked, "the hub has forgotten this agent", "enrol it again with a new token if that was a mistake", err)
 	case errors.Is(err, enrol.ErrUnknownAgent):
-		return refuse(wire.RefuseUnknownAgent, "the hub does not know this agent", "give it a token: limpet enrol TOKEN", err)
+		return refuse(wire.RefuseUnknownAgent, "the hub does not know this agent", "give it a token: limpet enrol", err)
 	default:
 		return refuse(wire.RefuseNotReady, "the hub cannot look the agent up now", "the agent tries again by itself", err)
 	}

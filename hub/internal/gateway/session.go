@@ -139,6 +139,9 @@ func (s *session) loop(ctx context.Context) string {
 	tick := time.NewTicker(s.gateway.o.Heartbeat)
 	defer tick.Stop()
 	err := errors.Join(s.beat(), s.push())
+	for _, f := range wire.Novelties() {
+		err = errors.Join(err, s.line.write(f))
+	}
 	for err == nil {
 		select {
 		case f := <-s.frames:
