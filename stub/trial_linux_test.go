@@ -164,7 +164,10 @@ func TestATrialEnds(t *testing.T) {
 				b.pass(7500 * time.Millisecond) // the first 10 s are over: it starts again, and then after 20, 40 s
 				b.started(2)
 				b.pass(tick)
-				b.started(3).exits(tt.exit)
+				if again := b.started(3); again.nonce == trial.nonce {
+					t.Error("the hub cannot tell one start from another")
+				}
+				b.last().exits(tt.exit)
 				b.pass(17500 * time.Millisecond)
 				b.started(3)
 				b.pass(tick)
