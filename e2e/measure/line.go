@@ -99,7 +99,7 @@ func lineCuts(ctx context.Context, t *table, bin, dir string, quick bool) error 
 		return err
 	}
 	defer c.agent.Stop()
-	n, outages, deaths := 1000, 20, 30
+	n, outages, deaths := 1000, 12, 12
 	if quick {
 		n, outages, deaths = 60, 4, 5
 	}
@@ -122,7 +122,7 @@ func (c *cutting) storm(ctx context.Context, n int) error {
 	fmt.Fprintln(os.Stderr, "seed", seed)
 	rnd := rand.New(rand.NewPCG(seed, 3))
 	for i := range n {
-		if err := sleep(ctx, time.Duration(rnd.IntN(1500))*time.Millisecond); err != nil {
+		if err := sleep(ctx, time.Duration(rnd.IntN(1200))*time.Millisecond); err != nil {
 			return err
 		}
 		if err := c.strike(ctx, rnd); err != nil {
@@ -215,15 +215,15 @@ func (c *cutting) outages(ctx context.Context, t *table, n int) error {
 		}
 		short = append(short, took)
 	}
-	for range max(2, n/2) {
-		took, err := out(11*time.Second + time.Duration(rnd.IntN(60))*time.Second)
+	for range max(2, n/3) {
+		took, err := out(11*time.Second + time.Duration(rnd.IntN(40))*time.Second)
 		if err != nil {
 			return err
 		}
 		long = append(long, took)
 	}
 	t.add(fmt.Sprintf("session after %d outages of 0.5 to 10 s", len(short)), spread(short), "max < 2 s", quantile(short, 1) < backWithin)
-	t.add(fmt.Sprintf("session after %d outages of 11 to 71 s", len(long)), spread(long), "max < 15 s", quantile(long, 1) < backLong)
+	t.add(fmt.Sprintf("session after %d outages of 11 to 51 s", len(long)), spread(long), "max < 15 s", quantile(long, 1) < backLong)
 	met, refused := 0, 0
 	for range max(1, n/7) {
 		crowd := newCrowd(ctx, c.hub.Address, strangers)
