@@ -3,9 +3,12 @@
 package e2e
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,13 +105,13 @@ func TestOneVersionApart(t *testing.T) {
 	}
 }
 
-// throttle passes bytes on, at most so many a second from the agent to the hub; 0 = as they come, negative = not at all: nothing is closed, nothing answers.
+// throttle is a proxy, so that an agent knows no address behind it by which it could go round. It passes bytes on, at most so many a second from the agent to the hub; 0 = as they come, negative = not at all: nothing is closed, nothing answers.
 type throttle struct {
 	net.Listener
 	rate atomic.Int64
 }
 
-func newThrottle(t *testing.T, to string) *throttle {
+func newThrottle(t *testing.T) *throttle {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -119,16 +122,26 @@ func newThrottle(t *testing.T, to string) *throttle {
 	go func() {
 		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
 			_ = c.(*net.TCPConn).SetReadBuffer(128 << 10) // as much as the kernel swallows of what is not read
-			up, err := net.Dial("tcp", to)
-			if err != nil {
-				_ = c.Close()
-				continue
-			}
-			go h.pass(c, up, true)
-			go h.pass(up, c, false)
+			go h.connect(c)
 		}
 	}()
 	return h
+}
+
+func (h *throttle) connect(c net.Conn) {
+	ask, err := http.ReadRequest(bufio.NewReader(c)) // nothing follows it before it is answered
+	if err != nil {
+		_ = c.Close()
+		return
+	}
+	up, err := net.Dial("tcp", ask.Host)
+	if err != nil {
+		_ = c.Close()
+		return
+	}
+	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+	go h.pass(c, up, true)
+	h.pass(up, c, false)
 }
 
 func (h *throttle) pass(from, to net.Conn, slow bool) {
@@ -165,10 +178,10 @@ func TestASlowHubFillsTheDisk(t *testing.T) {
 	script, err := os.ReadFile(fat)
 	s.must(err)
 	s.must(os.WriteFile(fat, append(script, []byte("head -c 3000 /dev/urandom | base64 -w 0\n")...), 0o755))
-	line := newThrottle(t, s.hub.Address)
+	line := newThrottle(t)
 	a := s.NewAgent("box")
 	s.must(a.Bootstrap(s.ctx, s.hub))
-	s.must(a.Box("hub = https://"+line.Addr().String(), "plugin_dirs = "+book.Plugins()))
+	s.must(a.Box("hub = "+s.hub.URL(), "proxy = http://"+line.Addr().String(), "plugin_dirs = "+book.Plugins()))
 	began := time.Now()
 	s.must(a.Start())
 	t.Cleanup(func() { _ = a.Stop() })
@@ -228,10 +241,10 @@ func anonymous(t *testing.T, pid int) int {
 func TestSilenceIsADeadLine(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	line := newThrottle(t, s.hub.Address)
+	line := newThrottle(t)
 	a := s.NewAgent("box")
 	s.must(a.Bootstrap(s.ctx, s.hub))
-	s.must(a.Box("hub = https://" + line.Addr().String()))
+	s.must(a.Box("hub = "+s.hub.URL(), "proxy = http://"+line.Addr().String()))
 	s.must(a.Start())
 	t.Cleanup(func() { _ = a.Stop() })
 	s.online(a, "at first")

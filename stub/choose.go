@@ -151,7 +151,6 @@ func (c *choice) follow(s situation, cores []*signed) {
 		switch {
 		case s.wish.Hold && s.found:
 			c.no("held", "updates of this box are held")
-			return
 		case l.held:
 			c.no("held-by-mirror", "the mirror holds "+l.version+" back")
 		case why != "":

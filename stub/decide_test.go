@@ -68,6 +68,17 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// What is the newest of the channel is known whatever becomes of it.
+func TestNewest(t *testing.T) {
+	one, two := listed(1, "1"), listed(2, "2")
+	r := boot.Record{Good: one.Core}
+	for want, cores := range map[string][]signed{"": nil, "1": {one}, "2": {one, two}} {
+		if c := choose(situation{record: r, found: true, wish: boot.Wish{Channel: "stable", Hold: true}, cores: cores}); c.newest.version != want {
+			t.Errorf("of %d releases %q is the newest, want %q", len(cores), c.newest.version, want)
+		}
+	}
+}
+
 func TestOutdatedTrials(t *testing.T) {
 	two, three := listed(2, "2"), listed(3, "3")
 	held := two

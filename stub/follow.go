@@ -231,7 +231,6 @@ func (s *supervisor) stop() {
 	s.stopping = true
 	s.enter(stopping)
 	s.init("STOPPING=1")
-	s.retry.Stop()
 	s.tell("stop service " + strconv.Itoa(int(stopTime/time.Second)))
 	s.deadline.Reset(stopTime)
 	s.reap() // where nothing runs this is the end

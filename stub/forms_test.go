@@ -223,6 +223,13 @@ func TestSoakAtItsBounds(t *testing.T) {
 	if out, broken := s.pass(1, 0, all, noSession, all); out != broke || broken != sessionBit {
 		t.Errorf("too long: %d, %x", out, broken)
 	}
+	s = &soak{need: time.Hour, begun: true}
+	if out, _ := s.pass(time.Hour-1, 0, all, noSession, all); out != soaking {
+		t.Errorf("without a session until just before the end: %d", out)
+	}
+	if out, _ := s.pass(sessionTime-1, 0, all, noSession, all); out != soaking {
+		t.Errorf("that time is not counted: %d", out)
+	}
 	s = &soak{need: time.Minute, begun: true}
 	for range 3 { // both missing before it is over: the check alone counts
 		if out, _ := s.pass(time.Second, 0, all, noCheck&noSession, all); out != soaking {
@@ -313,6 +320,7 @@ func TestOutdatedAtItsBounds(t *testing.T) {
 		"went back to what nobody lists":      {situation{record: back, found: true, wish: pin2}, ""},
 		"went back, and the pin is gone":      {situation{record: back, found: true, wish: stable}, "withdrawn"},
 		"another than before, and nobody's":   {situation{record: r, found: true, wish: pin2}, "withdrawn"},
+		"went back, and is pinned elsewhere":  {situation{record: back, found: true, wish: boot.Wish{Channel: "stable", PinSet: true, Pin: "9"}, cores: []signed{two}}, "pinned"},
 		"pinned to what it is":                {situation{record: r, found: true, wish: pin2, cores: []signed{three, two}}, ""},
 		"as new as good":                      {situation{record: boot.Record{Good: boot.Core{Counter: 2, Length: 1, Hash: [32]byte{8}}, Trial: two.Core}, found: true, wish: stable, cores: []signed{two}}, ""},
 		"pinned, and older than what is good": {situation{record: back, found: true, wish: pin2, cores: []signed{three, two}}, ""},

@@ -103,18 +103,12 @@ func tail(path string, from int64) ([]byte, error) {
 	if from > size {
 		from = 0 // it was cut meanwhile
 	}
-	if _, err := f.Seek(max(from, size-maxTail), io.SeekStart); err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(f, maxTail))
+	return io.ReadAll(io.NewSectionReader(f, max(from, size-maxTail), maxTail))
 }
 
 // thin keeps no more tails than there are bars; the newest stays.
 func thin(dir, newest string) {
-	names, err := fsys.Disk{}.ReadDir(dir)
-	if err != nil {
-		return
-	}
+	names, _ := fsys.Disk{}.ReadDir(dir) // without it there are none
 	for _, name := range names[:max(0, len(names)-maxTails)] {
 		if path := filepath.Join(dir, name); path != newest {
 			_ = os.Remove(path)

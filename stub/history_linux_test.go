@@ -50,8 +50,8 @@ func TestHistoryIsBounded(t *testing.T) {
 	const bound = 64 << 10
 	name := filepath.Join(t.TempDir(), "history")
 	line := strings.Repeat("x", 127) + "\n"
-	for size, want := range map[int]int{bound: bound + 5, bound + 128: bound/2 + 5, 2 * bound: bound - 128 + 5, 2*bound + 128: 5} {
-		mustWorld(os.WriteFile(name, []byte(strings.Repeat(line, size/128)), 0o644))
+	for size, want := range map[int]int{bound: bound + 5, bound + 128: bound/2 + 5, 2 * bound: bound - 128 + 5, 2*bound + 1: 5} {
+		mustWorld(os.WriteFile(name, []byte(strings.Repeat(line, size/128)+strings.Repeat("x", size%128)), 0o644))
 		mustWorld(appendHistory(name, "last\n"))
 		data, err := os.ReadFile(name)
 		if err != nil || len(data) != want || len(data)%128 != 5 || !bytes.HasSuffix(data, []byte("last\n")) {
@@ -60,6 +60,11 @@ func TestHistoryIsBounded(t *testing.T) {
 		if info, err := os.Stat(name); err != nil || info.Mode() != 0o644 {
 			t.Errorf("%v, %v", info, err)
 		}
+	}
+	mustWorld(os.WriteFile(name, []byte(strings.Repeat(line, 2*bound/128)), 0o644))
+	mustWorld(os.MkdirAll(filepath.Join(name+".new", "in the way"), 0o755))
+	if info, err := os.Stat(name); appendHistory(name, "x") == nil || err != nil || info.Size() != 2*bound {
+		t.Errorf("what cannot be cut grows: %v, %v", info, err)
 	}
 	for size, came := range map[int]string{0: "came=1", 2*bound - 8: "came=1", 2*bound - 7: ""} { // so much is read
 		mustWorld(os.WriteFile(name, append(bytes.Repeat([]byte("x"), size), " came=1\n"...), 0o644))
@@ -72,7 +77,9 @@ func TestHistoryIsBounded(t *testing.T) {
 	if info, err := os.Stat(name); err != nil || info.Mode() != 0o644 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if err := appendHistory("/dev/full", "x"); err == nil {
+	full := filepath.Join(t.TempDir(), "full")
+	mustWorld(os.Symlink("/dev/full", full))
+	if err := appendHistory(full, "x"); err == nil {
 		t.Error("a full disk takes lines")
 	}
 	folder := filepath.Join(t.TempDir(), "gone")
@@ -89,11 +96,11 @@ func TestTailsAreKept(t *testing.T) {
 		st.s.keepTail(&process{core: boot.Core{Counter: 9, Hash: [32]byte{byte(n)}}, logFrom: 3})
 	}
 	mustWorld(os.WriteFile(st.CoreLog(), []byte("its last words"), 0o644))
-	open := descriptorCount(t)
+	open := openFiles(t)
 	for n := 1; n <= 18; n++ {
 		keep(n)
 	}
-	if n := descriptorCount(t); n != open {
+	if n := openFiles(t); n != open {
 		t.Errorf("%d descriptors, there were %d", n, open)
 	}
 	names, err := os.ReadDir(folder)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -133,6 +134,23 @@ func TestAStatusIsOneLine(t *testing.T) {
 	var b strings.Builder
 	if putPair(&b, "key", ""); b.Len() > 0 {
 		t.Errorf("%q", b.String())
+	}
+}
+
+// TestWhatACoreMaySay: docs/stub-contract.md §2, lines of 4,096 bytes with their end, a hundred a second.
+func TestWhatACoreMaySay(t *testing.T) {
+	for text, want := range map[string]error{
+		strings.Repeat("x", 4095) + "\n": io.EOF, strings.Repeat("x", 4096) + "\n": errFlood,
+		strings.Repeat("x\n", 100): io.EOF, strings.Repeat("x\n", 101): errFlood,
+	} {
+		lines := newReader(strings.NewReader(text), func() time.Time { return time.Unix(1000, 0) })
+		var err error
+		for err == nil {
+			_, err = lines.next()
+		}
+		if err != want {
+			t.Errorf("%d bytes: %v", len(text), err)
+		}
 	}
 }
 

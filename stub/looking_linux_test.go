@@ -93,12 +93,17 @@ func TestALookOnItsWay(t *testing.T) {
 		if b.answers(verdict{cores: []signed{release(1, 10)}}); len(b.looks) != 2 || b.view().looks != 1 || b.view().phase != "look" {
 			t.Errorf("%d looks, %+v", len(b.looks), b.view())
 		}
+		b.must(os.WriteFile(b.BoxFile(), []byte("pin = 9.9.1\n"), 0o644))
+		if b.answers(verdict{cores: []signed{release(1, 10)}}); b.view().pin != "9.9.1" || b.view().word != "" || len(b.looks) != 2 {
+			t.Errorf("%d looks, %+v", len(b.looks), b.view())
+		}
+		good.say("look")
 		b.must(os.WriteFile(b.BoxFile(), []byte("channel = beta\npin = 3\nhold = yes\n"), 0o644))
 		b.answers(verdict{cores: []signed{release(1, 10), release(2, 10)}})
-		if v := b.view(); len(b.looks) != 3 || b.looks[2].channel != "beta" || len(b.brings) > 0 || v.pin != "3" || v.channel != "beta" || v.newest != "" || v.word != "pin-not-listed" {
+		if v := b.view(); len(b.looks) != 4 || b.looks[3].channel != "beta" || len(b.brings) > 0 || v.pin != "3" || v.channel != "beta" || v.newest != "" || v.word != "pin-not-listed" {
 			t.Errorf("%+v, %+v", b.looks, v)
 		}
-		if b.answers(verdict{}); len(b.looks) != 3 || b.view().phase != "" || good.status("pin") != "3" {
+		if b.answers(verdict{}); len(b.looks) != 4 || b.view().phase != "" || good.status("pin") != "3" {
 			t.Errorf("%d looks, %+v", len(b.looks), b.view())
 		}
 	})
@@ -359,6 +364,7 @@ func TestTheUserOfTheBoxFile(t *testing.T) {
 	inVirtualTime(t, onOne(), func(b *led) {
 		b.must(os.WriteFile(b.BoxFile(), []byte("user = watcher\n"), 0o644))
 		good := b.start().ready()
+		good.say("look")
 		good.say("look")
 		if w := b.view().warnings; len(w) != 1 || w[0].word != "user" || !strings.HasPrefix(w[0].text, "the box file says user = watcher") || strings.Count(b.text(), "the box file says") != 1 {
 			t.Errorf("%+v\n%s", w, b.text())

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -64,6 +65,29 @@ func TestTheRealMachine(t *testing.T) {
 	}
 	if err := m.launch(image, &process{core: core, nonce: "\x00"}); err == nil {
 		t.Error("what cannot be started is")
+	}
+}
+
+// The memory that the last bit of work needed is given back, that of the program's own text too.
+func TestTheRealMachineShrinks(t *testing.T) {
+	m := realOne(emptyBox(t)).machine
+	work := make([]byte, 64<<20)
+	for i := 0; i < len(work); i += os.Getpagesize() {
+		work[i] = 1
+	}
+	var before, after runtime.MemStats
+	text := residentOf(t, "self", "RssFile")
+	runtime.ReadMemStats(&before)
+	runtime.KeepAlive(work)
+	m.shrink()
+	now := residentOf(t, "self", "RssFile")
+	runtime.ReadMemStats(&after)
+	if back := int64(after.HeapReleased) - int64(before.HeapReleased); back < 48<<20 {
+		t.Errorf("%d bytes of memory are given back", back)
+	}
+	t.Logf("of its files %d kB were resident, and are %d", text, now)
+	if now > text-1024 {
+		t.Errorf("of its files %d kB are resident, before it were %d", now, text)
 	}
 }
 

@@ -162,17 +162,17 @@ func TestStatusLeavesNothingOpen(t *testing.T) {
 	b := emptyBox(t)
 	good := b.place(7, coreBytes(t, ""))
 	b.saved(boot.Record{Good: good, Factory: good})
-	before := descriptorCount(t)
+	before := openFiles(t)
 	if code, _ := codeOf(status(b.Layout, nil, io.Discard)); code != exitNotRunning {
 		t.Fatal(code)
 	}
-	if after := descriptorCount(t); after != before {
+	if after := openFiles(t); after != before {
 		t.Errorf("%d descriptors, there were %d", after, before)
 	}
 }
 
-// descriptorCount is how many this process has open.
-func descriptorCount(t *testing.T) int {
+// openFiles is how many descriptors this process has.
+func openFiles(t *testing.T) int {
 	t.Helper()
 	list, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

@@ -67,11 +67,12 @@ func (s *soak) pass(elapsed, quiet time.Duration, baseline, holds, judged uint64
 		return broke, broken
 	}
 	switch {
-	case !over || broken&^sessionBit != 0:
+	case !over:
 		return soaking, 0
-	case broken == 0 && quiet <= s.done-s.need:
-		return soaked, 0
 	case broken == 0:
+		if quiet <= s.done-s.need {
+			return soaked, 0
+		}
 		return soaking, 0
 	}
 	if s.alone += elapsed; s.alone >= sessionTime {
@@ -118,7 +119,7 @@ func verdictOf(killed string, exit platforms.Exit) boot.Reason {
 func parseChecks(rest string) (holds, judged uint64, ok bool) {
 	f := strings.Fields(rest)
 	if len(f) < 2 {
-		return 0, 0, false
+		return
 	}
 	holds, err1 := strconv.ParseUint(f[0], 16, 64)
 	judged, err2 := strconv.ParseUint(f[1], 16, 64)
@@ -128,8 +129,8 @@ func parseChecks(rest string) (holds, judged uint64, ok bool) {
 // tryWait is the time between two starts of a trial, the first of which was the n-th.
 func tryWait(n uint8, soak time.Duration) time.Duration {
 	wait := min(firstTryWait, soak)
-	for ; n > 1 && wait < mostTryWait; n-- {
-		wait *= 2
+	for ; n > 1; n-- {
+		wait = min(2*wait, mostTryWait)
 	}
-	return min(wait, mostTryWait)
+	return wait
 }

@@ -166,7 +166,7 @@ func TestWhatMayRun(t *testing.T) {
 				if n < 3 {
 					core.ready()
 				}
-				b.pass(2 * tick)
+				b.pass(tick)
 				if want := min(1, n); len(b.brings) != want {
 					t.Fatalf("%d cores are brought", len(b.brings))
 				}
@@ -575,6 +575,19 @@ func TestStop(t *testing.T) {
 		b.started(1)
 	})
 	inVirtualTime(t, onOne(), func(b *led) {
+		good := b.start()
+		good.clings.Store(true)
+		b.signal(b.stop)
+		b.pass(5 * time.Second)
+		b.signal(b.stop)
+		if good.killed() != 1 {
+			t.Error("it is not killed at once")
+		}
+		if b.pass(5 * time.Second); good.killed() != 2 { // what does not end is killed again when its time is over
+			t.Errorf("killed %d times", good.killed())
+		}
+	})
+	inVirtualTime(t, onOne(), func(b *led) {
 		b.start().exits(platforms.Exit{Code: 1})
 		b.signal(b.stop)
 		if !over(b) || b.view().state != stopped {
@@ -724,9 +737,43 @@ func TestNoSignalsAreNone(t *testing.T) {
 	}
 }
 
-// TestSupervise is the service process itself: its lock, its signals, and what it tells the init system. Nothing is on the box that may run.
+// TestTheWatchdogIsPatted in time: a tick before half of what the init system allows is over.
+func TestTheWatchdogIsPatted(t *testing.T) {
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(t.TempDir(), "init"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	t.Setenv("NOTIFY_SOCKET", socket.LocalAddr().String())
+	t.Setenv("WATCHDOG_USEC", "20000000")
+	inVirtualTime(t, onOne(), func(b *led) {
+		b.start().ready()
+		b.pass(20 * time.Second) // after one, four and seven ticks
+	})
+	var got []string
+	for len(got) == 0 || got[len(got)-1] != "STATUS=stopped" {
+		said := make([]byte, 100)
+		if err := socket.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := socket.Read(said)
+		if err != nil {
+			t.Fatalf("%q, then %v", got, err)
+		}
+		got = append(got, string(said[:n]))
+	}
+	if n := strings.Count(strings.Join(got, "\n"), "WATCHDOG=1"); n != 3 {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestSupervise is the service process itself: its lock, its signals, its core, and what it tells the init system.
 func TestSupervise(t *testing.T) {
 	b := emptyBox(t)
+	sectors, _, _ := boot.Load(fsys.Disk{}, records(b.Layout))
+	core := b.place(1, coreBytes(t, ""))
+	_, err := sectors.Save(boot.Record{Good: core, Factory: core})
+	b.must(err)
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(b.Run(), "init"), Net: "unixgram"})
 	b.must(err)
 	defer socket.Close()
@@ -741,6 +788,7 @@ func TestSupervise(t *testing.T) {
 		syscall.Umask(mask)
 		b.must(unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0))
 	}()
+	defer func() { _ = platforms.SetOOMScore(0, 0) }()
 	var log bytes.Buffer
 	ended := make(chan error, 1)
 	go func() { ended <- supervise(b.Layout, &log) }()
@@ -759,7 +807,7 @@ func TestSupervise(t *testing.T) {
 	}
 	tell := func(s syscall.Signal) { b.must(syscall.Kill(os.Getpid(), s)) }
 	heard("READY=1")
-	heard("STATUS=no-core")
+	heard("STATUS=running")
 	if code, text := codeOf(supervise(b.Layout, io.Discard)); code != exitSecondStub {
 		t.Errorf("a second one: %d %s", code, text)
 	}

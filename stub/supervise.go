@@ -163,7 +163,6 @@ func records(l platforms.Layout) [2]string { return [2]string{l.Record(0), l.Rec
 
 func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
 	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
 	for s.state != stopped {
 		select {
 		case e := <-s.events:

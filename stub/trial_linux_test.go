@@ -61,7 +61,7 @@ func TestASwapStepByStep(t *testing.T) {
 		if _, err := trial.image.Stat(); !errors.Is(err, os.ErrClosed) {
 			t.Errorf("its file stays open: %v", err)
 		}
-		if len(trial.nonce) != 32 || trial.role != boot.TrialRole || trial.core != r.Trial {
+		if len(trial.nonce) != 32 || good.number != 1 || trial.number != 2 || trial.role != boot.TrialRole || trial.core != r.Trial {
 			t.Errorf("in standby: %q %+v", trial.nonce, trial.core)
 		}
 		if k := b.kept(); k.Starts != 1 || k.Tries != boot.MaxTries || k.Baseline != everything64 || !slices.Contains(b.history(), "start release=2 version=- hash="+hexOf(r.Trial.Hash)+" starts=1 tries=3") {
@@ -80,7 +80,7 @@ func TestASwapStepByStep(t *testing.T) {
 		}
 		good.say("handover book 12")
 		trial.hears("activate book")
-		if v := b.view(); v.phase != "soak" || v.core.pid != trial.pid || v.core.role != "trial" || v.state != running || !b.noted("activate", 2, "role=trial") {
+		if v := b.view(); v.phase != "soak" || trial.status("phase") != "soak" || v.core.pid != trial.pid || v.core.role != "trial" || v.state != running || !b.noted("activate", 2, "role=trial") {
 			t.Errorf("it soaks: %+v\n%q", v, b.history())
 		}
 		b.pass(10 * time.Second) // it does not schedule yet: that does not count
@@ -212,7 +212,7 @@ func TestGoodDiesBesideATrial(t *testing.T) {
 		b.pass(tick)
 		b.started(3).exits(platforms.Exit{Code: 1})
 		trial.hears("activate")
-		if v := b.view(); v.core.pid != trial.pid || v.phase != "soak" || strings.Contains(b.warned(), "restarting") || v.restarts != 2 {
+		if v := b.view(); v.core.pid != trial.pid || v.phase != "soak" || v.state != running || strings.Contains(b.warned(), "restarting") || v.restarts != 2 {
 			t.Errorf("%+v", v)
 		}
 		b.pass(time.Minute)
@@ -265,6 +265,7 @@ func TestHandovers(t *testing.T) {
 	}{
 		{"handover book 12", "activate book", 42 * time.Second},
 		{"handover  book  0 more", "activate book", 30 * time.Second},
+		{"handover book 100", "activate book", 130 * time.Second},
 		{"handover book", "activate book", 630 * time.Second},
 		{"handover book 10m", "activate book", 630 * time.Second},
 		{"handover book 601", "activate book", 630 * time.Second},
@@ -383,8 +384,16 @@ func TestATrialEnds(t *testing.T) {
 		what := map[uint8]string{2: "fail", 3: "spent"}[tt.tries]
 		t.Run(tt.exit.String(), func(t *testing.T) {
 			inVirtualTime(t, withTrial(), func(b *led) {
+				b.must(os.WriteFile(b.CoreLog(), []byte("before\n"), 0o640))
 				good, trial := b.standing()
+				b.must(os.WriteFile(b.CoreLog(), []byte("before\nafter\n"), 0o640))
 				trial.exits(tt.exit)
+				if kept, _ := os.ReadFile(b.Rejected(hexOf(trial.core.Hash))); string(kept) != map[string]string{"fail": "after\n"}[what] {
+					t.Errorf("of its log is kept: %q", kept)
+				}
+				if good.status("tries") != fmt.Sprint(tt.tries) || good.status("phase") != "staged" {
+					t.Errorf("good is told %q", good.told)
+				}
 				if k := b.kept(); k.Tries != tt.tries || b.view().core.pid != good.pid || !slices.Contains(b.history(), what+" release=2 version=- hash="+hexOf(trial.core.Hash)+" "+tt.noted) {
 					t.Errorf("%s\n%q", short(k), b.history())
 				}
@@ -461,17 +470,20 @@ func TestAFailedStartOfATrial(t *testing.T) {
 			t.Errorf("%s", short(k))
 		}
 	})
-	inVirtualTime(t, withTrial(), func(b *led) {
+	r := withTrial()
+	r.Starts = 3 // the fourth would be 40 s after it
+	inVirtualTime(t, r, func(b *led) {
 		b.start().ready().checks(everything64, everything64)
 		b.set(func() { b.broken = os.ErrPermission })
-		b.pass(17500 * time.Millisecond)
+		b.pass(12500 * time.Millisecond)
+		b.set(func() { b.broken = nil })
+		b.pass(5 * time.Second)
 		b.started(1)
-		if k := b.kept(); k.Starts != 0 || b.warned() != "record" {
+		if k := b.kept(); k.Starts != 3 || b.warned() != "record" {
 			t.Errorf("%s %s", short(k), b.warned())
 		}
-		b.set(func() { b.broken = nil })
 		b.pass(tick)
-		if b.started(2).role != boot.TrialRole || b.kept().Starts != 1 || b.warned() != "" {
+		if b.started(2).role != boot.TrialRole || b.kept().Starts != 4 || b.warned() != "" {
 			t.Errorf("%s %s", short(b.kept()), b.warned())
 		}
 	})
@@ -604,6 +616,71 @@ func TestWhatBrokeUnderATrial(t *testing.T) {
 	})
 }
 
+// TestGoodCannotComeBackBesideATrial: then it comes back without it.
+func TestGoodCannotComeBackBesideATrial(t *testing.T) {
+	inVirtualTime(t, withTrial(), func(b *led) {
+		_, trial := b.swapped()
+		trial.checks(everything64&^checkTwo, everything64)
+		b.set(func() { b.launches = os.ErrPermission })
+		b.pass(5 * time.Second)
+		if v := b.view(); trial.killed() != 1 || v.last != "start-failed" || b.kept().Tries != boot.MaxTries {
+			t.Errorf("%+v %s", v, short(b.kept()))
+		}
+		b.set(func() { b.launches = nil })
+		b.pass(tick)
+		if good := b.started(3); good.role != boot.GoodRole || good.nonce != "" {
+			t.Errorf("%v", good.role)
+		}
+	})
+}
+
+// TestATrialThatWasStartedTooOften is set aside for a day, though no verdict fell.
+func TestATrialThatWasStartedTooOften(t *testing.T) {
+	r := withTrial()
+	r.Starts = boot.MaxStarts
+	inVirtualTime(t, r, func(b *led) {
+		b.start().ready()
+		b.pass(15 * time.Second)
+		b.started(1)
+		if k := b.kept(); !k.Trial.None() || k.Aside[0].Hash != r.Trial.Hash || k.Barred[0].Reason != 0 || b.view().word != "set-aside" || len(b.history()) != 1 {
+			t.Errorf("%s %q", short(k), b.history())
+		}
+	})
+}
+
+// TestACommitThatCannotBeWritten: the trial soaks on.
+func TestACommitThatCannotBeWritten(t *testing.T) {
+	inVirtualTime(t, withTrial(), func(b *led) {
+		good, trial := b.swapped()
+		good.exits(platforms.Exit{})
+		b.set(func() { b.broken = os.ErrPermission })
+		b.pass(time.Minute)
+		if v := b.view(); v.core.role != "trial" || v.phase != "soak" || b.warned() != "record" || slices.ContainsFunc(b.history(), func(l string) bool { return strings.HasPrefix(l, "commit") }) {
+			t.Errorf("%+v %q", v, b.history())
+		}
+		b.set(func() { b.broken = nil })
+		b.pass(tick)
+		if b.kept().Good != trial.core || b.warned() != "" || trial.killed() > 0 {
+			t.Errorf("%s %s", short(b.kept()), b.warned())
+		}
+	})
+}
+
+// TestWhatDrainsHasItsTime, to the tick.
+func TestWhatDrainsHasItsTime(t *testing.T) {
+	inVirtualTime(t, withTrial(), func(b *led) {
+		good, trial := b.standing()
+		trial.ready().checks(everything64, everything64)
+		good.say("handover book 0")
+		if b.pass(30*time.Second - tick); good.killed() > 0 {
+			t.Error("ended too early")
+		}
+		if b.pass(tick); good.killed() != 1 {
+			t.Error("not ended in time")
+		}
+	})
+}
+
 // TestAForeignHolderOfTheLock: 10 s after good was started a core of an earlier stub that still holds state/lock is ended; what is no
 // core of this box is left alone, and said.
 func TestAForeignHolderOfTheLock(t *testing.T) {
@@ -644,15 +721,16 @@ func TestAForeignHolderOfTheLock(t *testing.T) {
 			t.Errorf("said again too early:\n%s", b.text())
 		}
 		b.pass(tick)
-		if strings.Count(b.text(), said) != 2 {
+		if strings.Count(b.text(), said) != 2 || strings.Contains(b.text(), "was ended") {
 			t.Errorf("not said again:\n%s", b.text())
 		}
 		b.must(lock.Release())
 	})
 	inVirtualTime(t, onOne(), func(b *led) {
 		core := b.start().ready()
-		core.pid = os.Getpid()
 		lock := hold(b)
+		b.pass(7500 * time.Millisecond)
+		core.pid = os.Getpid()
 		b.pass(tick)
 		core.pid = 1
 		b.pass(time.Minute)

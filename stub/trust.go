@@ -69,10 +69,10 @@ func (s *supervisor) adopt(v verdict) {
 	a := s.decide(boot.Adopt{Cores: s.sound(v.cores), Floor: v.floor, Issued: v.issued})
 	if s.found {
 		s.log.info("fresh record written", "release", counter(s.record.Good))
-	}
-	if s.found && !blank {
-		s.log.warn("the former record was damaged: pins and bars are lost")
-		s.alarms.set("pins-lost", "the record was damaged and made anew: pins and bars are lost")
+		if !blank {
+			s.log.warn("the former record was damaged: pins and bars are lost")
+			s.alarms.set("pins-lost", "the record was damaged and made anew: pins and bars are lost")
+		}
 	}
 	s.act(a)
 }

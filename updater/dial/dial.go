@@ -62,7 +62,8 @@ type Options struct {
 	// Memory names the file in which addresses are remembered; "" remembers in memory alone. A file
 	// that cannot be read or written costs only its rungs.
 	Memory string
-	// Connect is how long one address has to answer; 0 = 8 s. Less finds a way again sooner after a short outage, and shuts out what is farther away than half of it.
+	// Connect is how long one address has to answer, and a resolver where that is less than its own 5 s; 0 = 8 s. Less finds a way again sooner after a short outage, and
+	// shuts out what is farther away than half of it.
 	Connect time.Duration
 	// Unverified accepts any certificate: only for what is checked by its hash.
 	Unverified bool
@@ -257,7 +258,7 @@ func (d *Dialer) resolved(ctx context.Context, host, port string) ([]string, err
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []string{net.JoinHostPort(ip.String(), port)}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, min(resolveTimeout, d.o.Connect))
 	defer cancel()
 	addrs, err := d.o.Resolve(ctx, host)
 	if err != nil {

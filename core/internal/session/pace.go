@@ -16,8 +16,8 @@ const (
 	hurryMin = 200 * time.Millisecond
 	hurryMax = 700 * time.Millisecond
 
-	// hurryConnect is how long an address has to answer meanwhile: what is silent longer is asked anew, since a system's own second and third try are one and three seconds apart.
-	hurryConnect = 1500 * time.Millisecond
+	// hurryConnect is how long an address and a resolver have to answer meanwhile: what is silent longer is asked anew, since a system's own second and third try are seconds apart.
+	hurryConnect = time.Second
 
 	slowest   = 30 * time.Second // of the usual backoff
 	unreached = 10 * time.Second // of it while nothing answers: no hub has work of that
@@ -41,6 +41,12 @@ var (
 type refusal struct {
 	code, message, hint string
 	retry               time.Duration
+	own                 *wire.Enrol // this box is a copy: by this it is taken in under a key of its own
+	marks               []*wire.Watermark
+}
+
+func refusalOf(r *wire.Refuse) *refusal {
+	return &refusal{r.GetCode(), r.GetMessage(), r.GetHint(), time.Duration(r.GetRetryAfterMs()) * time.Millisecond, r.GetOwn(), r.GetWatermarks()}
 }
 
 func (r *refusal) Error() string {
