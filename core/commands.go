@@ -20,6 +20,7 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/control"
 	"github.com/limpet-monitoring/limpet/core/internal/local"
 	"github.com/limpet-monitoring/limpet/core/internal/nrpe"
+	"github.com/limpet-monitoring/limpet/core/internal/syslog"
 	"github.com/limpet-monitoring/limpet/core/internal/try"
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
@@ -127,7 +128,11 @@ func serve(ctx context.Context, layout platforms.Layout, args []string, stderr i
 	if err := platforms.DumpNothing(); err != nil {
 		fmt.Fprintln(stderr, "warning:", err)
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	var handler slog.Handler = slog.NewTextHandler(stderr, nil)
+	if layout.Root == "" { // an installed box, not one below a folder of its own
+		handler = syslog.Handler(handler, platforms.CoreName)
+	}
+	log := slog.New(handler)
 	log.Info("core starts", "version", version, "pid", os.Getpid(), "standby", standby != "")
 	err = agent.Run(ctx, agent.Options{Layout: layout, Version: version, Built: builtTime(), Stub: stub, Token: token, Standby: standby, Log: log})
 	if err != nil {

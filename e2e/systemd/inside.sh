@@ -130,6 +130,7 @@ case $stage in
 	kill -9 "$stub"
 	until_true 30 "another stub after kill -9 of the stub" another stub "$stub"
 	until_true 30 "another core, too" another process "$core"
+	journalctl -u limpet -t limpet-core --no-pager -n 50 | grep 'level=WARN msg="the stub is gone, ending"' || give_up "the journal does not have what the core warned of"
 	until_true 30 "plugins run in slots after kill -9 of the stub, and those of the core before are gone" slots "$(pid_of process)"
 	[ "$(pgrep -cx sleep)" -le 2 ] || give_up "what plugins left behind is still there: $(pgrep -ax sleep)"
 	until_true 20 "hub shows it online" online

@@ -88,6 +88,7 @@ type agent struct {
 
 	normalApart, lowApart atomic.Int64 // ns that runs of checks are apart at least for want of processor time, see charge
 	site                  siteState
+	turn                  chan struct{} // closed when this core holds the schedule's lock
 
 	// owned
 	lock      *platforms.Lock // held from the first moment of scheduling to the handover, or the end
@@ -124,7 +125,7 @@ func Run(ctx context.Context, o Options) error {
 	a := &agent{
 		o: o, log: o.Log, requests: make(chan func(context.Context)), ended: make(chan struct{}), turns: make(chan turn), endBook: func() {},
 		changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), news: make(chan struct{}, 1), rejects: make(chan struct{}, 1),
-		kept: make(chan struct{}, 1), asked: map[catalog.Plugin]*asked{},
+		kept: make(chan struct{}, 1), asked: map[catalog.Plugin]*asked{}, turn: make(chan struct{}),
 	}
 	a.boxNow.Store(&boxfile.Box{})
 	a.collectors = a.newCollectors()
@@ -155,7 +156,7 @@ func Run(ctx context.Context, o Options) error {
 	defer a.slots.Close()
 	a.usePlugins()
 
-	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), MaxBytes: a.bufferLimit(), MaxAge: a.box.Limit.BufferAge, Log: o.Log})
+	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), Owner: buffer.Owner(id.Fingerprint()), MaxBytes: a.bufferLimit(), MaxAge: a.box.Limit.BufferAge, Log: o.Log})
 	if err != nil {
 		return err
 	}

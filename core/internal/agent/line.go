@@ -21,8 +21,12 @@ func (a *agent) openSession() error {
 	if len(a.box.Hubs) == 0 {
 		return fmt.Errorf("no hub: write hub = https://HOST:8700 into %s", a.o.Layout.BoxFile())
 	}
+	turn := a.turn
+	if a.o.Standby != "" {
+		turn = nil // it was announced
+	}
 	s, err := session.New(session.Options{
-		Way: a.wayOut, Standby: a.o.Standby, Identity: a.id, Buffer: a.buffer, Passed: a.passed, Facts: a.facts.Load, Log: a.log,
+		Turn: turn, Way: a.wayOut, Standby: a.o.Standby, Identity: a.id, Buffer: a.buffer, Passed: a.passed, Facts: a.facts.Load, Log: a.log,
 		Hooks: session.Hooks{
 			Revision: a.revision,
 			Desired:  a.take,

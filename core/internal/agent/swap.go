@@ -74,6 +74,7 @@ func takeLock(ctx context.Context, path string) (*platforms.Lock, error) {
 // begin schedules from now on: this is the one core that holds the lock. It goes on where the core before it ended, as far as that is known.
 func (a *agent) begin(g *group, t turn) error {
 	a.lock = t.lock
+	close(a.turn)
 	a.active.Store(true)
 	if err := a.catchUp(g.ctx); err != nil {
 		return err

@@ -318,8 +318,7 @@ func (l *line) step() (*wire.Frame, error) {
 		switch body := f.GetBody().(type) {
 		case nil: // a kind we do not know: ignored
 		case *wire.Frame_Refuse:
-			r := body.Refuse
-			return nil, &refusal{r.GetCode(), r.GetMessage(), r.GetHint(), time.Duration(r.GetRetryAfterMs()) * time.Millisecond}
+			return nil, refusalOf(body.Refuse)
 		default:
 			return f, nil
 		}

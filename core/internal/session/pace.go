@@ -41,6 +41,12 @@ var (
 type refusal struct {
 	code, message, hint string
 	retry               time.Duration
+	own                 *wire.Enrol // this box is a copy: by this it is taken in under a key of its own
+	marks               []*wire.Watermark
+}
+
+func refusalOf(r *wire.Refuse) *refusal {
+	return &refusal{r.GetCode(), r.GetMessage(), r.GetHint(), time.Duration(r.GetRetryAfterMs()) * time.Millisecond, r.GetOwn(), r.GetWatermarks()}
 }
 
 func (r *refusal) Error() string {

@@ -174,11 +174,12 @@ func (v *serving) take(ctx context.Context, f *wire.Frame) error {
 		if v.o.Hooks.Resume != nil {
 			v.o.Hooks.Resume()
 		}
+	case *wire.Frame_Ping:
+		return v.send(&wire.Frame{Body: &wire.Frame_Pong{Pong: &wire.Pong{Word: b.Ping.GetWord()}}})
 	case *wire.Frame_SitePiece:
 		v.questions.answered(b.SitePiece)
 	case *wire.Frame_Refuse:
-		r := b.Refuse
-		return &refusal{r.GetCode(), r.GetMessage(), r.GetHint(), time.Duration(r.GetRetryAfterMs()) * time.Millisecond}
+		return refusalOf(b.Refuse)
 	case *wire.Frame_Bye:
 		if b.Bye.GetCause() == "replaced" {
 			return errReplaced

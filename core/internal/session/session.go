@@ -29,8 +29,10 @@ type Options struct {
 	Passed   func() time.Time   // a time that is surely past, whatever the clock says: no certificate is judged as of before; nil = none known
 	Facts    func() *wire.Facts // called for each handshake; quick
 	Hooks    Hooks
-	Standby  string // the nonce under which this core was announced as a successor, "" for one that was not
-	Log      *slog.Logger
+	// Turn is closed when the core may connect: one that was not announced waits for the core before it, lest the hub take it for a copy. nil = at once.
+	Turn    <-chan struct{}
+	Standby string // the nonce under which this core was announced as a successor, "" for one that was not
+	Log     *slog.Logger
 }
 
 // Way is the box file's word.
@@ -161,11 +163,22 @@ func (s *Session) Run(ctx context.Context) error {
 	defer func() { <-done }()
 	pace := newPace(time.Now())
 	pace.standby = s.o.Standby != ""
+	if !s.mayCome(ctx) {
+		return nil
+	}
 	for {
 		err := s.attempt(ctx, pace)
 		if s.isLeaving() || ctx.Err() != nil {
 			break
 		}
+		parted, failed := s.part(err)
+		if errors.Is(failed, errHalf) {
+			return failed
+		}
+		if parted {
+			continue
+		}
+		err = errors.Join(err, failed)
 		if wait := pace.after(err, time.Now()); wait > 0 {
 			s.failed(err, wait)
 			if !s.rest(ctx, wait) {
@@ -177,6 +190,23 @@ func (s *Session) Run(ctx context.Context) error {
 	close(s.left)
 	<-ctx.Done()
 	return nil
+}
+
+// mayCome waits until the core may connect, and says whether it ever may.
+func (s *Session) mayCome(ctx context.Context) bool {
+	if s.o.Turn == nil {
+		return true
+	}
+	select {
+	case <-s.o.Turn:
+		return true
+	case <-s.leaving:
+	case <-ctx.Done():
+		return false
+	}
+	close(s.left)
+	<-ctx.Done()
+	return false
 }
 
 // rest waits for the next attempt and says whether there is to be one.

@@ -19,7 +19,7 @@ const (
 	upgradeWithin = 5 * time.Minute // an announced upgrade that takes longer is a loss
 	staleAfter    = 3               // intervals
 	onceGone      = 10 * time.Minute
-	cronGone      = 25 * time.Hour  // a check without an interval that another revision no longer names
+	cronGone      = 25 * time.Hour // a check without an interval that another revision no longer names
 )
 
 // box is one agent. The fleet's goroutine owns all but view.
@@ -139,7 +139,7 @@ func AgentOf(known enrol.Agent, e presence.Entry) Agent {
 
 // WithSession is the agent as its last session has it.
 func WithSession(a Agent, e presence.Entry) Agent {
-	a.Name = NameOf(a.Fingerprint, e.Facts.Hostname)
+	a.Name = NameOf(a.Fingerprint, e.Facts.Hostname, a.ClonedFrom)
 	a.Hostname, a.Addresses, a.OS, a.Arch = e.Facts.Hostname, list(e.Facts.Addresses), e.Facts.OS, e.Facts.Arch
 	a.Trust = e.Facts.Trust
 	a.Platform, a.Kernel, a.Tags = e.Facts.Platform, e.Facts.Kernel, list(e.Facts.Tags)
@@ -150,8 +150,12 @@ func WithSession(a Agent, e presence.Entry) Agent {
 	return a
 }
 
-// NameOf is what to call an agent: its hostname, or the beginning of its fingerprint where it has said none.
-func NameOf(fingerprint, hostname string) string {
+// NameOf is what to call an agent: its hostname, or the beginning of its fingerprint where it has said none. A copy has the hostname of what it
+// was copied from as a rule: it is called by both.
+func NameOf(fingerprint, hostname, clonedFrom string) string {
+	if hostname != "" && clonedFrom != "" {
+		return hostname + "~" + fingerprint[:min(6, len(fingerprint))]
+	}
 	return cmp.Or(hostname, fingerprint[:min(12, len(fingerprint))])
 }
 

@@ -150,7 +150,7 @@ func (g *Gateway) begin(ctx context.Context, ln *line, known enrol.Agent, enroll
 		return nil, refuse(wire.RefuseNotReady, "the hub cannot take calls for this agent", "the agent tries again by itself", err)
 	}
 	g.add(s)
-	before, replaced, err := s.enter(ctx)
+	before, replaced, err := s.enter(ctx, proof)
 	if err != nil {
 		g.remove(s)
 		s.unlisten()
@@ -164,22 +164,25 @@ func (g *Gateway) begin(ctx context.Context, ln *line, known enrol.Agent, enroll
 	if replaced != "" {
 		s.tellReplaced(replaced)
 	}
-	s.announce(ctx, before, enrolled)
+	s.announce(ctx, before, enrolled, known)
 	return s, nil
 }
 
 // enter writes the session's beginning on the board. From add on the session hears when its agent is forgotten; that it was not
 // forgotten just before is asked here.
-func (s *session) enter(ctx context.Context) (before presence.Entry, replaced string, err error) {
+func (s *session) enter(ctx context.Context, proof *wire.Proof) (before presence.Entry, replaced string, err error) {
 	if _, err := s.gateway.o.Register.Agent(ctx, s.fingerprint); err != nil {
 		return presence.Entry{}, "", refusalFor(err)
 	}
-	before, after, replaced, err := s.gateway.o.Presence.Begin(ctx, s.fingerprint, s.entry)
-	if errors.Is(err, presence.ErrOlder) {
+	before, after, replaced, err := s.takePlace(ctx)
+	switch {
+	case err == nil:
+	case errors.Is(err, errCopy):
+		return presence.Entry{}, "", s.ownName(ctx, proof)
+	case errors.Is(err, presence.ErrOlder), errors.Is(err, presence.ErrAsk):
 		return presence.Entry{}, "", refuse(wire.RefuseClone, "a later session of this identity is alive",
 			"if this box is a copy or was restored from a snapshot, enrol it anew; else it gets in as soon as the old line is dead", err)
-	}
-	if err != nil {
+	default:
 		return presence.Entry{}, "", refuse(wire.RefuseNotReady, "the hub cannot write the session down", "the agent tries again by itself", err)
 	}
 	s.settle(after.Session, after.Turn)
@@ -193,7 +196,7 @@ func (s *session) welcome(ctx context.Context, enrolled bool, generations []*wir
 	if err != nil {
 		return nil, err
 	}
-	s.agent.Name = fleet.NameOf(s.fingerprint, s.entry.Facts.Hostname)
+	s.agent.Name = fleet.NameOf(s.fingerprint, s.entry.Facts.Hostname, s.agent.ClonedFrom)
 	return &wire.Welcome{
 		SessionId: s.entry.Session, Name: s.agent.Name, HeartbeatMs: uint32(s.gateway.o.Heartbeat.Milliseconds()), Watermarks: marks,
 		HubAddresses: s.gateway.o.Addresses, Revision: s.wanted().GetRevision(), EnrolledNow: enrolled, ConsoleUrl: s.gateway.o.ConsoleURL,

@@ -78,7 +78,7 @@ func (f *finder) tree(addr, table, entry, size uint32) {
 		value += p.DV
 		most = max(most, value)
 	}
-	s, ok := f.Image.Span(addr, uint32(min(most+1, maxInline))*inlineSize)
+	s, ok := f.Image.Span(addr, min(uint32(most+1), maxInline)*inlineSize)
 	if f.pairs = pairs; !ok {
 		return
 	}
