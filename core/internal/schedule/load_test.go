@@ -205,9 +205,9 @@ func TestAResultBeingKeptHoldsNoPlace(t *testing.T) {
 		r := newRuns()
 		s := started(t, r, func(o *Options) {
 			o.Concurrency = 1
-			o.Deliver = func(ctx context.Context, c check.Check, x check.Result) {
+			o.Deliver = func(ctx context.Context, c check.Check, x check.Result) check.Standing {
 				time.Sleep(50 * time.Millisecond)
-				r.deliver(ctx, c, x)
+				return r.deliver(ctx, c, x)
 			}
 		})
 		var checks []check.Check
