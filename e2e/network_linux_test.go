@@ -307,8 +307,8 @@ func (n *network) strangerAtTheBox(t *testing.T) {
 	}
 }
 
-// TestAFlappingLine: for a minute the line is swallowed for a while, again and again, under load. Nothing is lost or doubled; after a short outage the agent is back within two
-// seconds, and after one that was longer than the silence both sides bear, within fifteen.
+// TestAFlappingLine: the line is swallowed for a while, again and again, under load. Nothing is lost or doubled, and after a short outage the agent is back within two seconds; what is
+// longer is make bench's.
 func TestAFlappingLine(t *testing.T) {
 	if !inNetwork(t) {
 		return
@@ -324,7 +324,7 @@ func TestAFlappingLine(t *testing.T) {
 	n.await(40*time.Second, "every check's first run", func() bool { return book.Began() == checks })
 	began := time.Now()
 	rnd := rand.New(rand.NewPCG(uint64(began.UnixNano()), 7))
-	for time.Since(began) < 40*time.Second {
+	for time.Since(began) < 20*time.Second {
 		n.swallow(true)
 		n.pass(time.Duration(100+rnd.IntN(3000)) * time.Millisecond)
 		n.swallow(false)
@@ -332,19 +332,8 @@ func TestAFlappingLine(t *testing.T) {
 	}
 	n.await(15*time.Second, "nothing waits after the flapping", func() bool { return n.waiting(n.box) < 2*checks && n.line(n.box).State == "connected" })
 
-	n.swallow(true)
-	n.await(50*time.Second, "the agent knows that the line is dead", func() bool { return n.line(n.box).State != "connected" })
-	n.pass(20 * time.Second)
-	n.swallow(false)
-	began = time.Now()
-	n.await(30*time.Second, "a session after the long outage", func() bool { return n.line(n.box).State == "connected" })
-	took := time.Since(began)
-	t.Logf("in session %s after an outage of a minute", took.Round(time.Millisecond))
-	if took > 15*time.Second {
-		t.Errorf("in session only %s after a long outage", took)
-	}
 	// A hub that is gone for less than ten seconds, behind a network that drops: the agent has to be quick.
-	for range 3 {
+	for range 2 {
 		n.must(n.hub.Stop())
 		n.swallow(true)
 		n.must(n.hub.Start(n.ctx))
@@ -364,7 +353,7 @@ func TestAFlappingLine(t *testing.T) {
 	tally, err := book.Count(n.ctx, n.hub, n.box.Fingerprint(), 10*time.Minute)
 	n.must(err)
 	t.Logf("%d ran, %d arrived", tally.Ran, tally.Arrived)
-	if len(tally.Lost)+len(tally.Doubled)+len(tally.Strange) > 0 || tally.Ran < 60*checks {
+	if len(tally.Lost)+len(tally.Doubled)+len(tally.Strange) > 0 || tally.Ran < 30*checks {
 		t.Errorf("%d ran, %d arrived: lost %v, doubled %v, strange %v", tally.Ran, tally.Arrived, tally.Lost, tally.Doubled, tally.Strange)
 	}
 }
