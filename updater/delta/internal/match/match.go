@@ -52,7 +52,7 @@ func Find(old, new *refs.Source) (walk.Plan, walk.Wish, error) {
 
 // enough returns the number of the last pass over the files, of which each but the first knows from the one before where addresses
 // went. Where nothing refers to an address the first one finds all, and where files have little in common, as programs of two
-// toolchains, a pass takes ten seconds and a third one gains nothing to speak of.
+// toolchains, a pass takes ten seconds and the third one gains half a per cent.
 func enough(new *refs.Source, copies []walk.Copy) int {
 	covered := 0
 	for _, c := range copies {
