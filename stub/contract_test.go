@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"math/bits"
 	"os"
 	"strconv"
 	"strings"
@@ -24,8 +26,8 @@ func spelled(d time.Duration) string {
 	return strconv.FormatFloat(n, 'f', -1, 64) + " " + unit
 }
 
-// TestTimesOfTheContract: the page is append-only, and cores rely on the times that it names.
-func TestTimesOfTheContract(t *testing.T) {
+// TestNumbersOfTheContract: the page is append-only, and cores rely on the times, bounds and bits that it names.
+func TestNumbersOfTheContract(t *testing.T) {
 	data, err := os.ReadFile(contractPage)
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +54,7 @@ func TestTimesOfTheContract(t *testing.T) {
 		"| what broke holds again under good | within " + spelled(judgeTime) + ": a verdict",
 		"| `state/lock` held by a core of an earlier stub | " + spelled(holderTime) + ",",
 		"| demotion | three verdicts in " + spelled(verdictAge) + ",",
+		fmt.Sprintf("bit 0 is the lowest: %d config, %d schedule, 2 buffer, %d session", bits.TrailingZeros(basicBits), bits.TrailingZeros(scheduleBit), bits.TrailingZeros(sessionBit)),
 		"At the start, every " + strings.Replace(spelled(lookEvery), " min", " min (development roots: every "+strconv.Itoa(int(lookEveryDev.Minutes()))+")", 1),
 		"on `reload`, and every " + spelled(askAgain),
 		"or is not done after " + spelled(partTime) + ",",

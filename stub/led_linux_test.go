@@ -31,7 +31,7 @@ type led struct {
 	over                chan struct{} // closed once the loop has ended
 	begun               time.Time
 
-	mu       sync.Mutex // guards all below: the stub's goroutine looks at it too
+	mu       sync.Mutex // guards all below, which the stub's goroutine looks at too; a test reads it while that one waits
 	said     bytes.Buffer
 	cores    []*puppet // in the order in which they were started
 	slept    time.Duration

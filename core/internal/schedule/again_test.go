@@ -107,7 +107,7 @@ func TestRetriesAmongOtherRuns(t *testing.T) {
 		set(t, s, c)
 		time.Sleep(time.Minute)
 		at := j.times("web", origin)
-		time.Sleep(origin.Add(at[len(at)-1]+20*time.Second+time.Second).Sub(time.Now()) % (20 * time.Second)) // a second behind a slot
+		time.Sleep(time.Until(origin.Add(at[len(at)-1]+21*time.Second)) % (20 * time.Second)) // a second behind a slot
 		j.mu.Lock()
 		j.states["web"] = []check.State{bad, ok}
 		j.mu.Unlock()

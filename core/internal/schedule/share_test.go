@@ -138,7 +138,7 @@ func TestRunOnceTakesACheckThatIsNone(t *testing.T) {
 			})
 		}
 		wait.Wait()
-		if <-joins == <-joins || time.Since(began) != 2*time.Second {
+		if first, second := <-joins, <-joins; first == second || time.Since(began) != 2*time.Second {
 			t.Errorf("two at once: not one run, joined, after %s", time.Since(began))
 		}
 		time.Sleep(2 * time.Hour)
