@@ -20,6 +20,7 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/control"
 	"github.com/limpet-monitoring/limpet/core/internal/local"
 	"github.com/limpet-monitoring/limpet/core/internal/nrpe"
+	"github.com/limpet-monitoring/limpet/core/internal/plugin"
 	"github.com/limpet-monitoring/limpet/core/internal/try"
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
@@ -121,6 +122,7 @@ func serve(ctx context.Context, layout platforms.Layout, args []string, stderr i
 	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		fmt.Fprintln(stderr, "warning:", err)
 	}
+	plugin.WatchOrphans()
 	if err := platforms.DumpNothing(); err != nil {
 		fmt.Fprintln(stderr, "warning:", err)
 	}

@@ -28,6 +28,9 @@ const (
 	Grace = 1500 * time.Millisecond
 	// Linger is how long a plugin's output is waited for after its own exit, while a child of it keeps the pipe open.
 	Linger = 200 * time.Millisecond
+	// settled is when a plugin is one that takes its time: what most of them print until then fits into a pipe, so nobody reads it before they end.
+	// One that prints more, or whose output somebody watches, waits as long.
+	settled = 10 * time.Millisecond
 	// killWait is how long a killed plugin is waited for: one that hangs in the kernel ends when that lets it.
 	killWait = 300 * time.Millisecond
 	// crowdEvery is how often the processes of a run are counted where the kernel does not; what forks without end makes some thousand meanwhile.
@@ -94,12 +97,15 @@ func Run(ctx context.Context, s Spec, out Output) check.Result {
 		o.startErr = err
 		return o.result()
 	}
-	o.cause = watch(ctx, p, s.Timeout)
+	if !p.endsSoon(min(settled, s.Timeout)) {
+		streams.follow()
+		o.cause = watch(ctx, p, s.Timeout-time.Since(o.start))
+	}
 	o.duration = time.Since(o.start)
 	o.heldOpen = streams.wait(Linger)
 	o.left, o.survivors = p.killRest()
 	o.stdout, o.stderr = streams.take()
-	o.state, o.gone = p.reap(killWait)
+	o.end, o.gone = p.reap(killWait)
 	p.reapAdopted()
 	if p.slot != nil {
 		o.strike = p.slot.strike()
@@ -163,28 +169,28 @@ func watch(ctx context.Context, p *process, timeout time.Duration) cause {
 
 // launch opens the pipes and starts the program. Its parent ends of the write sides are closed when it returns.
 func launch(ctx context.Context, s Spec, mark string, out Output) (*process, *streams, error) {
-	outR, outW, err := os.Pipe()
+	outR, outW, err := newPipe()
 	if err != nil {
 		return nil, nil, fmt.Errorf("make pipe: %w", err)
 	}
-	defer outW.Close()
-	errR, errW, err := os.Pipe()
+	defer outW.close()
+	errR, errW, err := newPipe()
 	if err != nil {
-		outR.Close()
+		outR.close()
 		return nil, nil, fmt.Errorf("make pipe: %w", err)
 	}
-	defer errW.Close()
+	defer errW.close()
 	p, err := startInSlot(ctx, s, mark, outW, errW)
 	if err != nil {
-		outR.Close()
-		errR.Close()
+		outR.close()
+		errR.close()
 		return nil, nil, err
 	}
-	return p, readBoth(outR, errR, s.limit(), out), nil
+	return p, newStreams(outR, errR, s.limit(), out), nil
 }
 
 // startInSlot starts the program in a slot where there is one, and where that does not work without.
-func startInSlot(ctx context.Context, s Spec, mark string, stdout, stderr *os.File) (*process, error) {
+func startInSlot(ctx context.Context, s Spec, mark string, stdout, stderr writeEnd) (*process, error) {
 	x := s.Slots.take()
 	p, err := startRetrying(ctx, s, mark, x, stdout, stderr)
 	if err == nil || x == nil {
@@ -204,17 +210,14 @@ const (
 	busyPause = 25 * time.Millisecond
 )
 
-func startRetrying(ctx context.Context, s Spec, mark string, x *slot, stdout, stderr *os.File) (*process, error) {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
+func startRetrying(ctx context.Context, s Spec, mark string, x *slot, stdout, stderr writeEnd) (*process, error) {
 	for try := 1; ; try++ {
 		p, err := start(s, mark, x, stdout, stderr)
 		if err == nil || !isBusy(err) || try == busyTries {
 			return p, err
 		}
-		pause.Reset(busyPause)
 		select {
-		case <-pause.C:
+		case <-time.After(busyPause):
 		case <-ctx.Done():
 			return nil, err
 		}

@@ -13,29 +13,77 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// await waits for the plugin's exit without reaping it: as long as it is a zombie neither its pid nor its group's can be anybody else's.
+// process is a plugin that was started, leader of a session and process group of its own. It is not reaped before collect, so that neither its
+// number nor its group's can be anybody else's.
+type process struct {
+	pid     int
+	began   time.Time // before its start
+	watched *os.File  // its pidfd, nil on kernels before Linux 5.3
+	mark    string
+	slot    *slot         // nil = none
+	ended   chan struct{} // closed at its own exit
+	killed  []int         // those of its processes that were killed by their numbers
+	unheld  error         // why a limit does not hold
+}
+
+// over is the channel of those that have ended.
+var over = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+
+// endsSoon waits at most d, and says whether the plugin has ended. Where it has not, ended is closed once it has.
+func (p *process) endsSoon(d time.Duration) bool {
+	if p.watched != nil && p.watched.SetReadDeadline(time.Now().Add(d)) == nil && p.awaitEvent() {
+		p.ended = over
+		return true
+	}
+	p.ended = make(chan struct{})
+	go p.await()
+	return false
+}
+
+// awaitEvent waits for the exit, or the deadline. A pidfd that is waited for costs no thread.
+func (p *process) awaitEvent() (ended bool) {
+	c, err := p.watched.SyscallConn()
+	if err != nil {
+		return false
+	}
+	c.Read(func(uintptr) bool {
+		ended = p.hasEnded(unix.WNOHANG)
+		return ended
+	})
+	return ended
+}
+
+// await waits for the plugin's exit without reaping it.
 func (p *process) await() {
 	defer close(p.ended)
+	if p.watched != nil && p.watched.SetReadDeadline(time.Time{}) == nil && p.awaitEvent() {
+		return
+	}
+	p.hasEnded(0)
+}
+
+func (p *process) hasEnded(options int) bool {
 	for {
-		err := unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOWAIT|options, nil)
 		if err != unix.EINTR {
-			return
+			return err != nil || info.Signo != 0
 		}
 	}
 }
 
-func (p *process) collect() {
-	if p.state == nil {
-		p.state, _ = p.os.Wait()
+// collect reaps a plugin that has ended.
+func (p *process) collect() (ending, bool) {
+	if p.watched != nil {
+		p.watched.Close()
 	}
-}
-
-// attributes starts a process right in its slot, so that nothing it starts is ever outside.
-func attributes(x *slot) *syscall.SysProcAttr {
-	if x == nil {
-		return &syscall.SysProcAttr{}
+	for {
+		var w unix.WaitStatus
+		pid, err := unix.Wait4(p.pid, &w, 0, nil)
+		if err != unix.EINTR {
+			return endingOf(syscall.WaitStatus(w)), err == nil && pid == p.pid
+		}
 	}
-	return &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: x.dir}
 }
 
 // kill ends the plugin, its group and what left it.
@@ -80,6 +128,9 @@ func (p *process) killMarkedRest() (left, survivors []string) {
 	case <-p.ended:
 	default:
 		return nil, nil // watch has done what can be done
+	}
+	if noneSince(p.began) {
+		return nil, nil
 	}
 	all := p.marked()
 	if len(all) == 0 {

@@ -3,7 +3,6 @@ package plugin
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -24,8 +23,14 @@ type outcome struct {
 	survivors []string // those of them that could not be ended
 	strike    strike
 	unheld    error // why a limit of the spec does not hold
-	state     *os.ProcessState
-	gone      bool // the plugin itself has ended
+	end       ending
+	gone      bool // the plugin itself has ended, as end says
+}
+
+// ending is how a process ended.
+type ending struct {
+	exit   int    // -1 where a signal ended it
+	signal string // its name
 }
 
 // maxStderr is what a problem line quotes of stderr.
@@ -47,8 +52,8 @@ func (o *outcome) result() check.Result {
 
 // judge fills in state, exit, signal and, where the plugin did not end by itself, the text.
 func (o *outcome) judge(r *check.Result) {
-	if o.state != nil {
-		r.Exit, r.Signal = ending(o.state)
+	if o.gone {
+		r.Exit, r.Signal = o.end.exit, o.end.signal
 	}
 	switch {
 	case o.cause == timedOut:
