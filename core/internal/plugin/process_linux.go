@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,66 +17,48 @@ import (
 // process is a plugin that was started, leader of a session and process group of its own. It is not reaped before collect, so that neither its
 // number nor its group's can be anybody else's.
 type process struct {
-	pid     int
-	began   time.Time // before its start
-	watched *os.File  // its pidfd, nil on kernels before Linux 5.3
-	mark    string
-	slot    *slot         // nil = none
-	ended   chan struct{} // closed at its own exit
-	killed  []int         // those of its processes that were killed by their numbers
-	unheld  error         // why a limit does not hold
+	pid    int
+	began  time.Time // before its start
+	pidfd  int       // -1 on kernels before Linux 5.3
+	mark   string
+	slot   *slot         // nil = none
+	ended  chan struct{} // closed at its own exit
+	killed []int         // those of its processes that were killed by their numbers
+	unheld error         // why a limit does not hold
 }
 
-// over is the channel of those that have ended.
-var over = func() chan struct{} { c := make(chan struct{}); close(c); return c }()
+// timers are for waits that are mostly over before their time.
+var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
 
-// endsSoon waits at most d, and says whether the plugin has ended. Where it has not, ended is closed once it has.
+// endsSoon waits at most d, and says whether the plugin has ended.
 func (p *process) endsSoon(d time.Duration) bool {
-	if p.watched != nil && p.watched.SetReadDeadline(time.Now().Add(d)) == nil && p.awaitEvent() {
-		p.ended = over
+	timer := timers.Get().(*time.Timer)
+	defer timers.Put(timer)
+	timer.Reset(d)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
 		return true
-	}
-	p.ended = make(chan struct{})
-	go p.await()
-	return false
-}
-
-// awaitEvent waits for the exit, or the deadline. A pidfd that is waited for costs no thread.
-func (p *process) awaitEvent() (ended bool) {
-	c, err := p.watched.SyscallConn()
-	if err != nil {
+	case <-timer.C:
+		p.preferToAgent()
 		return false
 	}
-	c.Read(func(uintptr) bool {
-		ended = p.hasEnded(unix.WNOHANG)
-		return ended
-	})
-	return ended
 }
 
-// await waits for the plugin's exit without reaping it.
+// await waits for the plugin's exit without reaping it, where the kernel knows no pidfd.
 func (p *process) await() {
 	defer close(p.ended)
-	if p.watched != nil && p.watched.SetReadDeadline(time.Time{}) == nil && p.awaitEvent() {
-		return
-	}
-	p.hasEnded(0)
-}
-
-func (p *process) hasEnded(options int) bool {
 	for {
-		var info unix.Siginfo
-		err := unix.Waitid(unix.P_PID, p.pid, &info, unix.WEXITED|unix.WNOWAIT|options, nil)
-		if err != unix.EINTR {
-			return err != nil || info.Signo != 0
+		if err := unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != unix.EINTR {
+			return
 		}
 	}
 }
 
 // collect reaps a plugin that has ended.
 func (p *process) collect() (ending, bool) {
-	if p.watched != nil {
-		p.watched.Close()
+	if p.pidfd >= 0 {
+		unix.Close(p.pidfd)
 	}
 	for {
 		var w unix.WaitStatus

@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/spawn"
 )
 
@@ -46,11 +45,10 @@ func start(s Spec, mark string, x *slot, stdout, stderr writeEnd) (*process, err
 	if err != nil {
 		return nil, err
 	}
-	_ = platforms.SetOOMScore(c.PID, platforms.OOMPlugin) // best effort: it goes before the agent
-	p := &process{pid: c.PID, began: began, mark: mark, slot: x}
+	p := &process{pid: c.PID, pidfd: c.PidFD, began: began, mark: mark, slot: x, ended: make(chan struct{})}
 	p.unheld = s.restrain(p.pid)
-	if c.PidFD >= 0 && unix.SetNonblock(c.PidFD, true) == nil {
-		p.watched = os.NewFile(uintptr(c.PidFD), "pidfd")
+	if c.PidFD < 0 || !exits.add(c.PidFD, p.ended) {
+		go p.await()
 	}
 	return p, nil
 }
