@@ -73,31 +73,48 @@ type Buffer struct {
 // after the call. It sets item.Seq. An error says that the item is not accepted (disk full,
 // ErrTooLarge, ErrClosed); the buffer tells the hub of it itself once it can write again.
 func (b *Buffer) Append(item *wire.Item) error {
-	it, err := encode(item)
-	if err != nil {
-		return err
-	}
 	type outcome struct {
 		seq uint64
 		err error
 	}
 	done := make(chan outcome, 1)
-	if !b.k.do(func() { b.k.append(it, func(seq uint64, err error) { done <- outcome{seq, err} }) }) {
-		return fmt.Errorf("append: %w", ErrClosed)
-	}
+	b.appendThen(item, func(seq uint64, err error) { done <- outcome{seq, err} })
 	o := <-done
-	if o.err != nil {
-		return fmt.Errorf("append: %w", o.err)
+	if o.err == nil {
+		item.Seq = o.seq
 	}
-	item.Seq = o.seq
-	return nil
+	return o.err
+}
+
+// AppendThen is Append for who does not wait: then is called once, with what Append would return, in a goroutine of the buffer's. It must not
+// wait for anybody. The item is not touched after AppendThen has returned.
+func (b *Buffer) AppendThen(item *wire.Item, then func(error)) {
+	b.appendThen(item, func(_ uint64, err error) { then(err) })
+}
+
+func (b *Buffer) appendThen(item *wire.Item, then func(uint64, error)) {
+	it, err := encode(item)
+	if err != nil {
+		then(0, err)
+		return
+	}
+	done := func(seq uint64, err error) {
+		if err != nil {
+			err = fmt.Errorf("append: %w", err)
+		}
+		then(seq, err)
+	}
+	if !b.k.intake.put(handed{item: it, done: done}) {
+		done(0, ErrClosed)
+	}
 }
 
 // encode marshals an item without its seq, which the keeper puts behind it: a protobuf message may
 // have its fields in any order.
 func encode(i *wire.Item) (item, error) {
 	bare := &wire.Item{Kind: i.GetKind()}
-	payload, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 0, proto.Size(bare)+12), bare)
+	size := proto.Size(bare)
+	payload, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(make([]byte, 0, size+12), bare)
 	if err != nil {
 		return item{}, fmt.Errorf("append: %w", err)
 	}

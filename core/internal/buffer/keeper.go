@@ -11,7 +11,6 @@ import (
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 const (
@@ -45,6 +44,8 @@ type keeper struct {
 	log  *slog.Logger
 
 	ops    chan func()
+	intake intake
+	spare  []handed // for intake
 	synced chan error
 	quit   chan struct{} // closed by Close
 	gone   chan struct{} // closed when the loop has ended
@@ -91,6 +92,11 @@ func (k *keeper) loop() {
 	defer close(k.gone)
 	for {
 		select {
+		case <-k.intake.came:
+			list := k.intake.take(k.spare)
+			k.takeIn(list)
+			clear(list)
+			k.spare = list
 		case op := <-k.ops:
 			op()
 		case err := <-k.synced:
@@ -127,39 +133,27 @@ type item struct {
 
 // append writes one item; done is called once, when it is synced or has failed.
 func (k *keeper) append(it item, done func(seq uint64, err error)) {
-	seq, err := k.write(it)
-	if err != nil {
+	if err := k.write(it); err != nil {
 		k.refuse(err)
 		done(0, err)
 		return
 	}
-	if len(k.waiting) == 0 {
-		k.waitingSince = time.Now()
-	}
-	k.waiting = append(k.waiting, waiter{k.live.g, seq, done})
+	k.accept(it, done)
 	k.scheduleSync()
 	k.tellLost()
 }
 
-func (k *keeper) write(it item) (uint64, error) {
+func (k *keeper) write(it item) error {
 	if len(it.payload)+20 > maxPayload {
-		return 0, ErrTooLarge
+		return ErrTooLarge
 	}
 	if len(k.waiting) >= maxWaiting {
-		return 0, errBusy
+		return errBusy
 	}
 	if err := k.rested(); err != nil {
-		return 0, err
+		return err
 	}
-	seq := k.live.next
-	payload := protowire.AppendVarint(protowire.AppendTag(it.payload, 1, protowire.VarintType), seq)
-	if err := k.writeRecord(kindItem, seq, payload); err != nil {
-		return 0, err
-	}
-	k.live.next++
-	k.live.g.unsynced++
-	k.runs.end(it.check, it.start)
-	return seq, nil
+	return k.writeRecord(kindItem, k.live.next, numbered(it.payload, k.live.next))
 }
 
 func (k *keeper) writeRecord(kind byte, seq uint64, payload []byte) error {
@@ -414,6 +408,7 @@ func (k *keeper) find(epoch uint64) (*generation, error) {
 
 // shut finishes what waits and gives everything back.
 func (k *keeper) shut() {
+	k.takeIn(k.intake.end())
 	for k.busy || len(k.waiting) > 0 {
 		if !k.busy {
 			k.startSync()

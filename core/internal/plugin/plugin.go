@@ -30,7 +30,7 @@ const (
 	Linger = 200 * time.Millisecond
 	// settled is when a plugin is one that takes its time: what most of them print until then fits into a pipe, so nobody reads it before they end.
 	// One that prints more, or whose output somebody watches, waits as long.
-	settled = 10 * time.Millisecond
+	settled = 20 * time.Millisecond
 	// killWait is how long a killed plugin is waited for: one that hangs in the kernel ends when that lets it.
 	killWait = 300 * time.Millisecond
 	// crowdEvery is how often the processes of a run are counted where the kernel does not; what forks without end makes some thousand meanwhile.

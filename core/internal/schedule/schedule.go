@@ -36,12 +36,13 @@ type Options struct {
 	Fingerprint string // of the agent: spreads the phases of one check over the fleet
 	Concurrency int    // of each lane but the slow one, which has slowTimes as much; 0 = DefaultConcurrency
 	Runner      Runner
-	// Deliver takes every result, scheduled or manual, once, in the run's own goroutine; the check counts as running until it
-	// returns. Its context never ends: a result that is there is to be kept even while the agent stops.
-	Deliver func(ctx context.Context, c check.Check, r check.Result)
+	// Deliver takes every result, scheduled or manual, once, in the run's own goroutine, and calls kept once it is kept, or lost for good; from
+	// any goroutine, also after it has returned. The check counts as running until then. A result that is there is to be kept even while
+	// the agent stops.
+	Deliver func(c check.Check, r check.Result, kept func())
 	// Begin is called in the run's goroutine just before each run, for the start mark; nil = none.
 	Begin func(c check.Check, start time.Time)
-	// End is called in the run's goroutine after Deliver, with what Begin was called with; nil = none.
+	// End is called once a result is kept, in the goroutine that says so, with what Begin was called with. It must not wait for anybody. nil = none.
 	End func(c check.Check, start time.Time)
 	// Standby makes Loop start nothing until Activate or Resume.
 	Standby bool
@@ -58,10 +59,11 @@ var (
 // Schedule is the owner of all due times. Make it with New, run Loop once.
 type Schedule struct {
 	requests chan func(*state)
-	ran      chan *flight  // the run is over, and its result is being delivered
-	finished chan *flight  // delivered
+	news     news
+	crew     crew
 	stopped  chan struct{} // closed when Loop has returned
 	state    *state        // Loop's alone
+	spare    []report      // Loop's, for news
 }
 
 // New makes a schedule with no checks.
@@ -72,7 +74,7 @@ func New(o Options) *Schedule {
 	if o.Wall == nil {
 		o.Wall = time.Now
 	}
-	s := &Schedule{requests: make(chan func(*state)), ran: make(chan *flight), finished: make(chan *flight), stopped: make(chan struct{})}
+	s := &Schedule{requests: make(chan func(*state)), news: news{came: make(chan struct{}, 1)}, stopped: make(chan struct{})}
 	s.state = newState(o)
 	return s
 }
@@ -81,7 +83,8 @@ func New(o Options) *Schedule {
 func (s *Schedule) Loop(ctx context.Context) error {
 	defer close(s.stopped)
 	st := s.state
-	st.launch = func(f *flight, c check.Check) { go s.fly(ctx, f, c) }
+	defer s.crew.end()
+	st.launch = func(f *flight, c check.Check) { s.crew.do(func() { s.fly(ctx, f, c) }) }
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -90,10 +93,8 @@ func (s *Schedule) Loop(ctx context.Context) error {
 			return s.end()
 		case request := <-s.requests:
 			request(st)
-		case f := <-s.ran:
-			st.over(f)
-		case f := <-s.finished:
-			st.land(f)
+		case <-s.news.came:
+			s.hear()
 		case <-timer.C:
 		}
 		if wait, some := st.advance(time.Now()); some {
@@ -110,10 +111,8 @@ func (s *Schedule) end() error {
 	st.drain()
 	for st.running > 0 {
 		select {
-		case f := <-s.ran:
-			st.over(f)
-		case f := <-s.finished:
-			st.land(f)
+		case <-s.news.came:
+			s.hear()
 		case request := <-s.requests:
 			request(st)
 		}
@@ -121,19 +120,34 @@ func (s *Schedule) end() error {
 	return nil
 }
 
-// fly makes one run, in a goroutine of its own.
+// hear takes in what runs have told.
+func (s *Schedule) hear() {
+	list := s.news.take(s.spare)
+	for _, r := range list {
+		if r.kept {
+			s.state.land(r.flight)
+		} else {
+			s.state.over(r.flight)
+		}
+	}
+	clear(list)
+	s.spare = list
+}
+
+// fly makes one run, in a goroutine of the crew.
 func (s *Schedule) fly(ctx context.Context, f *flight, c check.Check) {
-	o := s.state.options // never changed
+	o := &s.state.options // never changed
 	if o.Begin != nil {
 		o.Begin(c, f.start)
 	}
 	f.result = o.Runner.Run(ctx, c, f.trigger, f.dueWall, f.tee.write)
-	s.ran <- f
-	o.Deliver(context.WithoutCancel(ctx), c, f.result)
-	if o.End != nil {
-		o.End(c, f.start)
-	}
-	s.finished <- f
+	s.news.tell(report{f, false})
+	o.Deliver(c, f.result, func() {
+		if o.End != nil {
+			o.End(c, f.start)
+		}
+		s.news.tell(report{f, true})
+	})
 }
 
 // do has the owner do f, and returns when it has.

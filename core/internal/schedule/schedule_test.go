@@ -56,10 +56,11 @@ func (r *runs) Run(ctx context.Context, c check.Check, t check.Trigger, due time
 	return x
 }
 
-func (r *runs) deliver(ctx context.Context, c check.Check, x check.Result) {
+func (r *runs) deliver(c check.Check, x check.Result, kept func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.results = append(r.results, x)
+	kept()
 }
 
 // times are the starts of a check's runs after origin.
