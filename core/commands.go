@@ -122,6 +122,7 @@ func serve(ctx context.Context, layout platforms.Layout, args []string, stderr i
 	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		fmt.Fprintln(stderr, "warning:", err)
 	}
+	platforms.MuteChildren()
 	plugin.WatchOrphans()
 	if err := platforms.DumpNothing(); err != nil {
 		fmt.Fprintln(stderr, "warning:", err)
