@@ -8,14 +8,17 @@
 package buffer
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -112,6 +115,9 @@ func (b *Buffer) appendThen(item *wire.Item, then func(uint64, error)) {
 // encode marshals an item without its seq, which the keeper puts behind it: a protobuf message may
 // have its fields in any order.
 func encode(i *wire.Item) (item, error) {
+	if len(i.GetResult().GetText()) >= largeText || len(i.GetResult().GetLong()) >= largeText {
+		return encodeLarge(i.GetResult())
+	}
 	bare := &wire.Item{Kind: i.GetKind()}
 	size := proto.Size(bare)
 	payload, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(make([]byte, 0, size+12), bare)
@@ -119,8 +125,45 @@ func encode(i *wire.Item) (item, error) {
 		return item{}, fmt.Errorf("append: %w", err)
 	}
 	x, _ := runOf(i)
-	return item{payload, x.check, x.start}, nil
+	return item{payload, "", x.check, x.start}, nil
 }
+
+// largeText is a text, in bytes, that is written from where it lies.
+const largeText = 128 << 10
+
+// encodeLarge is encode for a result with a large text, which stands at the end of its message.
+func encodeLarge(r *wire.Result) (item, error) {
+	large := &r.Text
+	if len(r.Long) > len(r.Text) {
+		large = &r.Long
+	}
+	text := *large
+	*large = ""
+	rest, err := proto.Marshal(r)
+	*large = text
+	if err != nil {
+		return item{}, fmt.Errorf("append: %w", err)
+	}
+	if !utf8.ValidString(text) {
+		return item{}, errors.New("append: text that is no UTF-8")
+	}
+	field := protowire.Number(textField)
+	if large == &r.Long {
+		field = longField
+	}
+	end := protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.BytesType), uint64(len(text)))
+	payload := protowire.AppendTag(nil, resultField, protowire.BytesType)
+	payload = protowire.AppendVarint(payload, uint64(len(rest)+len(end)+len(text)))
+	payload = append(append(payload, rest...), end...)
+	return item{payload, text, r.GetCheck(), r.GetStartNs()}, nil
+}
+
+// Numbers of fields, as wire.proto has them.
+const (
+	resultField = 2 // of Item
+	textField   = 3 // of Result
+	longField   = 4
+)
 
 // Generations lists every generation kept, oldest first; the one that is not closed is live.
 func (b *Buffer) Generations() []*wire.Generation {

@@ -87,7 +87,7 @@ func (k *keeper) together(list []handed) int {
 	frames, n, seq := w.scratch[:0], 0, w.next
 	runs, items := len(k.runs.list), len(k.waiting)
 	for _, h := range list {
-		size := len(h.item.payload) + len(h.mark) + 2*recordHeader
+		size := len(h.item.payload) + len(h.item.large) + len(h.mark) + 2*recordHeader
 		if len(frames)+size > maxTogether || w.offset+int64(len(frames)) >= w.limit || runs >= maxRuns || items >= maxWaiting {
 			break
 		}

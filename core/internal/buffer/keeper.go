@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms"
@@ -127,6 +128,7 @@ func (k *keeper) do(op func()) bool {
 // item is an append's content: an Item message without its seq, and what it says of runs.
 type item struct {
 	payload []byte
+	large   string // stands behind payload, in the caller's memory; "" of most
 	check   string // of a result or a lost run, "" for others
 	start   int64
 }
@@ -144,7 +146,7 @@ func (k *keeper) append(it item, done func(seq uint64, err error)) {
 }
 
 func (k *keeper) write(it item) error {
-	if len(it.payload)+20 > maxPayload {
+	if len(it.payload)+len(it.large)+20 > maxPayload {
 		return ErrTooLarge
 	}
 	if len(k.waiting) >= maxWaiting {
@@ -153,14 +155,17 @@ func (k *keeper) write(it item) error {
 	if err := k.rested(); err != nil {
 		return err
 	}
+	if it.large != "" {
+		return k.writeRecord(kindItem, k.live.next, it.payload, unsafe.Slice(unsafe.StringData(it.large), len(it.large)), numbered(nil, k.live.next))
+	}
 	return k.writeRecord(kindItem, k.live.next, numbered(it.payload, k.live.next))
 }
 
-func (k *keeper) writeRecord(kind byte, seq uint64, payload []byte) error {
+func (k *keeper) writeRecord(kind byte, seq uint64, payload ...[]byte) error {
 	if err := k.hold(); err != nil {
 		return err
 	}
-	return k.live.write(kind, seq, payload, k.runs.payloads, k.o.Now())
+	return k.live.write(kind, seq, k.runs.payloads, k.o.Now(), payload...)
 }
 
 // hold takes the live generation's lock before the first thing is written to it. Where another core

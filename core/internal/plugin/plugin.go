@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -24,6 +25,8 @@ import (
 const (
 	// MaxOutput bounds what is kept of stdout, and of stderr: large enough for every plugin known, small enough for many at once.
 	MaxOutput = 1 << 20
+	// largeOutput is kept output that memory is tidied up for, in bytes: few plugins print as much.
+	largeOutput = 256 << 10
 	// Grace is the time between the request to end (SIGTERM) and the end (SIGKILL).
 	Grace = 1500 * time.Millisecond
 	// Linger is how long a plugin's output is waited for after its own exit, while a child of it keeps the pipe open.
@@ -105,6 +108,9 @@ func Run(ctx context.Context, s Spec, out Output) check.Result {
 	o.heldOpen = streams.wait(Linger)
 	o.left, o.survivors = p.killRest()
 	o.stdout, o.stderr = streams.take()
+	if len(o.stdout.data) >= largeOutput {
+		runtime.GC() // what was passed on to who listens is free by now: the result's way to the disk and to the hub takes it again
+	}
 	o.end, o.gone = p.reap(killWait)
 	p.reapAdopted()
 	if p.slot != nil {

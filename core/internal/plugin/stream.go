@@ -37,6 +37,8 @@ type stream struct {
 const (
 	// firstRead is the first buffer: most plugins print a line or two.
 	firstRead = 2 << 10
+	// secondRead is the second one, and the last but for one as large as all that is kept: so what is given up on the way is little.
+	secondRead = 32 << 10
 	// keptStderr is kept of stderr: a result quotes its beginning. All up to the limit goes to who listens.
 	keptStderr = 4 << 10
 )
@@ -49,7 +51,11 @@ func (s *stream) read() {
 	copy(buf, s.got.data)
 	for full < s.kept {
 		if full == len(buf) {
-			bigger := make([]byte, min(4*len(buf), s.kept))
+			size := 16 * len(buf)
+			if size > secondRead {
+				size = s.kept // memory that is not written to is none
+			}
+			bigger := make([]byte, min(size, s.kept))
 			copy(bigger, buf)
 			buf = bigger
 		}

@@ -1,7 +1,7 @@
 // Package schedule decides when each check runs: a heap of due times, a phase of its own for every check, one run of a check
 // at a time, lanes with a cap and a fair queue each, and run-now.
 //
-// One goroutine (Loop) owns all of it; every method sends to that goroutine. Each run has a goroutine of its own, which also
+// One goroutine (Loop) owns all of it; every method sends to that goroutine. Each run has a goroutine to itself (crew), which also
 // delivers the result. The package starts no program (that is Runner's) and keeps no result. It sleeps on one timer and
 // wakes only when something is due.
 //
