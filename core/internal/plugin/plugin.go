@@ -25,7 +25,8 @@ import (
 const (
 	// MaxOutput bounds what is kept of stdout, and of stderr: large enough for every plugin known, small enough for many at once.
 	MaxOutput = 1 << 20
-	// largeOutput is kept output that memory is tidied up for, in bytes: few plugins print as much.
+	// largeOutput is kept output in bytes for which the garbage collector runs, before room is made for all that is kept and once it is there: so
+	// it fits into what the agent has at hand. Few plugins print as much.
 	largeOutput = 256 << 10
 	// Grace is the time between the request to end (SIGTERM) and the end (SIGKILL).
 	Grace = 1500 * time.Millisecond
@@ -41,7 +42,7 @@ const (
 )
 
 // Output takes what a plugin prints as it comes, at most MaxOutput of each stream. It is called from two goroutines, one a
-// stream, never after the run has returned; the data is good until it returns. It must not block.
+// stream, never after the run has returned; the data is never written to again, and may be kept. It must not block.
 type Output = func(stderr bool, data []byte)
 
 // Spec is one run.
@@ -109,7 +110,7 @@ func Run(ctx context.Context, s Spec, out Output) check.Result {
 	o.left, o.survivors = p.killRest()
 	o.stdout, o.stderr = streams.take()
 	if len(o.stdout.data) >= largeOutput {
-		runtime.GC() // what was passed on to who listens is free by now: the result's way to the disk and to the hub takes it again
+		runtime.GC() // what was passed on to who listens is free by now: the result's way to the hub takes it again
 	}
 	o.end, o.gone = p.reap(killWait)
 	p.reapAdopted()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -36,9 +37,7 @@ type stream struct {
 
 const (
 	// firstRead is the first buffer: most plugins print a line or two.
-	firstRead = 2 << 10
-	// secondRead is the second one, and the last but for one as large as all that is kept: so what is given up on the way is little.
-	secondRead = 32 << 10
+	firstRead = 4 << 10
 	// keptStderr is kept of stderr: a result quotes its beginning. All up to the limit goes to who listens.
 	keptStderr = 4 << 10
 )
@@ -51,9 +50,10 @@ func (s *stream) read() {
 	copy(buf, s.got.data)
 	for full < s.kept {
 		if full == len(buf) {
-			size := 16 * len(buf)
-			if size > secondRead {
+			size := 8 * len(buf)
+			if size >= largeOutput {
 				size = s.kept // memory that is not written to is none
+				runtime.GC()
 			}
 			bigger := make([]byte, min(size, s.kept))
 			copy(bigger, buf)
@@ -94,7 +94,7 @@ func (s *stream) pass() {
 		if on := min(n, left); on > 0 {
 			left -= on
 			if s.out != nil {
-				s.out(s.stderr, scratch[:on])
+				s.out(s.stderr, bytes.Clone(scratch[:on]))
 			}
 			s.got.passed += int64(on)
 			s.got.dropped += int64(n - on)

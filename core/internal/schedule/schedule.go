@@ -26,7 +26,7 @@ import (
 const DefaultConcurrency = 32
 
 // Runner makes one run and returns its result. It must end soon after its context has. out is never nil, may be called from several
-// goroutines, does not block, and keeps nothing of the data.
+// goroutines, does not block, and may keep the data: it is not to be written to again.
 type Runner interface {
 	Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(stderr bool, data []byte)) check.Result
 }
@@ -176,7 +176,7 @@ func (s *Schedule) Set(ctx context.Context, checks []check.Check) error {
 }
 
 // RunNow runs the check of this name at once, or joins its run in flight, and returns its result. Output comes to out from this moment
-// on, in the caller's goroutine, in order within a stream. When ctx ends, RunNow returns its error and the run goes on. Errors
+// on, in the caller's goroutine, in order within a stream; the data is out's to keep. When ctx ends, RunNow returns its error and the run goes on. Errors
 // that wrap ErrUnknownCheck or ErrStopped: nothing ran.
 func (s *Schedule) RunNow(ctx context.Context, name string, out func(stderr bool, data []byte)) (r check.Result, joined bool, err error) {
 	for {

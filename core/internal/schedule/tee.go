@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"bytes"
 	"context"
 	"sync"
 
@@ -31,7 +30,7 @@ func (t *tee) write(stderr bool, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.listeners > 0 && !t.done {
-		t.chunks = append(t.chunks, chunk{stderr, bytes.Clone(data)})
+		t.chunks = append(t.chunks, chunk{stderr, data})
 		t.tell()
 	}
 }
