@@ -234,7 +234,11 @@ func compress(b *Batch) {
 		}
 	}
 	defer encoders.Put(enc)
-	packed := enc.EncodeAll(b.Items, make([]byte, 0, min(len(b.Items)/2, packedRoom)))
+	room := min(len(b.Items)/2, packedRoom)
+	if len(b.Items) > MaxBatch {
+		room = len(b.Items) / 2 // one large record may be anything
+	}
+	packed := enc.EncodeAll(b.Items, make([]byte, 0, room))
 	if len(packed) < len(b.Items) {
 		b.Items, b.Zstd = packed, true
 	}

@@ -390,7 +390,7 @@ func (a *agent) note(c check.Check, start time.Time) {
 }
 
 // deliver keeps a result on disk before anybody hears of it. What cannot be kept is counted by the buffer and shown in the status.
-func (a *agent) deliver(c check.Check, r check.Result, kept func()) {
+func (a *agent) deliver(c check.Check, r check.Result, kept func(check.Result)) {
 	var item *wire.Item
 	if plugin.Interrupted(r) {
 		item = &wire.Item{Kind: &wire.Item_LostRun{LostRun: &wire.LostRun{Check: c.Name, StartNs: r.Start.UnixNano()}}}
@@ -399,11 +399,12 @@ func (a *agent) deliver(c check.Check, r check.Result, kept func()) {
 		item = &wire.Item{Kind: &wire.Item_Result{Result: a.record(c, r)}}
 		a.board.put(r)
 	}
+	told := shown(r)
 	a.buffer.AppendThen(item, func(err error) {
 		if err != nil {
 			a.log.Error("result not kept", "check", c.Name, "err", err)
 		}
-		kept()
+		kept(told)
 	})
 }
 

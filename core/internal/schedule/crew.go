@@ -71,7 +71,8 @@ type news struct {
 // report is one step of a run.
 type report struct {
 	*flight
-	kept bool // its result is, else the run itself is over
+	kept  bool // its result is, else the run itself is over
+	light bool // of one that is over: its result holds little memory
 }
 
 func (n *news) tell(r report) {

@@ -204,7 +204,7 @@ func TestAResultBeingKeptHoldsNoPlace(t *testing.T) {
 		r := newRuns()
 		s := started(t, r, func(o *Options) {
 			o.Concurrency = 1
-			o.Deliver = func(c check.Check, x check.Result, kept func()) {
+			o.Deliver = func(c check.Check, x check.Result, kept func(check.Result)) {
 				time.AfterFunc(50*time.Millisecond, func() { r.deliver(c, x, kept) })
 			}
 		})

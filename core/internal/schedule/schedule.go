@@ -37,9 +37,9 @@ type Options struct {
 	Concurrency int    // of each lane but the slow one, which has slowTimes as much; 0 = DefaultConcurrency
 	Runner      Runner
 	// Deliver takes every result, scheduled or manual, once, in the run's own goroutine, and calls kept once it is kept, or lost for good; from
-	// any goroutine, also after it has returned. The check counts as running until then. A result that is there is to be kept even while
-	// the agent stops.
-	Deliver func(c check.Check, r check.Result, kept func())
+	// any goroutine, also after it has returned, with what RunNow returns of the result. The check counts as running until then. A result that
+	// is there is to be kept even while the agent stops.
+	Deliver func(c check.Check, r check.Result, kept func(told check.Result))
 	// Begin is called in the run's goroutine just before each run, for the start mark; nil = none.
 	Begin func(c check.Check, start time.Time)
 	// End is called once a result is kept, in the goroutine that says so, with what Begin was called with. It must not wait for anybody. nil = none.
@@ -127,7 +127,7 @@ func (s *Schedule) hear() {
 		if r.kept {
 			s.state.land(r.flight)
 		} else {
-			s.state.over(r.flight)
+			s.state.over(r.flight, r.light)
 		}
 	}
 	clear(list)
@@ -140,13 +140,14 @@ func (s *Schedule) fly(ctx context.Context, f *flight, c check.Check) {
 	if o.Begin != nil {
 		o.Begin(c, f.start)
 	}
-	f.result = o.Runner.Run(ctx, c, f.trigger, f.dueWall, f.tee.write)
-	s.news.tell(report{f, false})
-	o.Deliver(c, f.result, func() {
+	r := o.Runner.Run(ctx, c, f.trigger, f.dueWall, f.tee.write)
+	s.news.tell(report{flight: f, light: len(r.Text)+len(r.Long) <= maxKeptText})
+	o.Deliver(c, r, func(told check.Result) {
+		f.result = told
 		if o.End != nil {
 			o.End(c, f.start)
 		}
-		s.news.tell(report{f, true})
+		s.news.tell(report{flight: f, kept: true})
 	})
 }
 
