@@ -21,6 +21,7 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/local"
 	"github.com/limpet-monitoring/limpet/core/internal/nrpe"
 	"github.com/limpet-monitoring/limpet/core/internal/plugin"
+	"github.com/limpet-monitoring/limpet/core/internal/syslog"
 	"github.com/limpet-monitoring/limpet/core/internal/try"
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
@@ -41,6 +42,7 @@ const usage = `limpet-core is run by limpet; these are the commands it lends to 
   limpet try FILE [ARGS...]    run a check script just as the agent would, and show what the hub would see
   limpet import nrpe [FILE]    take over the commands of NRPE on this box as checks of its own
   limpet status [--json]       what this agent does (limpet puts its own part before it)
+  limpet enrol [--token-file FILE]   show a new token to the hub: a new one, or one made anew; this box stays who it is
   limpet doctor [--json]       examine everything between this box and its hub, and say what to do
   limpet bundle [FILE]         write a support archive, without keys, tokens and passwords
   limpet buffer [--json] [--records]   what is kept on disk until the hub has it
@@ -68,6 +70,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return status(ctx, layout, args, stdout, stderr)
 	case "deregister":
 		return deregister(ctx, layout, args, stdout, stderr)
+	case "enrol":
+		return enrol(ctx, layout, args, os.Stdin, stdout, stderr)
 	case "doctor":
 		return examine(ctx, layout, args, stdout, stderr)
 	case "bundle":
@@ -127,7 +131,11 @@ func serve(ctx context.Context, layout platforms.Layout, args []string, stderr i
 	if err := platforms.DumpNothing(); err != nil {
 		fmt.Fprintln(stderr, "warning:", err)
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	var handler slog.Handler = slog.NewTextHandler(stderr, nil)
+	if layout.Root == "" { // an installed box, not one below a folder of its own
+		handler = syslog.Handler(handler, platforms.CoreName)
+	}
+	log := slog.New(handler)
 	log.Info("core starts", "version", version, "pid", os.Getpid(), "standby", standby != "")
 	err = agent.Run(ctx, agent.Options{Layout: layout, Version: version, Built: builtTime(), Stub: stub, Token: token, Standby: standby, Log: log})
 	if err != nil {

@@ -5,6 +5,9 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/e2e/browser"
+	"github.com/limpet-monitoring/limpet/e2e/rig"
 )
 
 // shots is where screenshots go: $LIMPET_SHOTS keeps them.
@@ -73,6 +77,8 @@ func TestConsole(t *testing.T) {
 	})
 	s.must(page.Screenshot(s.ctx, filepath.Join(dir, "one-wide-light.png")))
 
+	// Samples of other programs on the box.
+	port := s.sendSamples(a)
 	agent := "/agents/" + a.Fingerprint()
 	for _, look := range []struct {
 		name          string
@@ -105,6 +111,13 @@ func TestConsole(t *testing.T) {
 	s.must(p.Await(s.ctx, `[...document.querySelectorAll("details.check[open] pre")].map(e => e.innerText).join().includes("second line")`))
 	s.must(p.Screenshot(s.ctx, filepath.Join(dir, "run-wide-light.png")))
 
+	// The newest sample of each name, and a newer one without anybody pressing anything.
+	s.must(p.Await(s.ctx, `!document.getElementById("samples").hidden && document.getElementById("samples").innerText.includes("shop.orders;country=de") && document.getElementById("samples").innerText.includes("12.5")`))
+	s.send(port, "shop.orders;country=de 99.25\n")
+	s.must(p.Await(s.ctx, `document.getElementById("samples").innerText.includes("99.25")`))
+	s.must(p.Eval(s.ctx, `document.getElementById("samples").scrollIntoView()`, nil))
+	s.must(p.Screenshot(s.ctx, filepath.Join(dir, "samples-wide-light.png")))
+
 	// It leaves, and the page says why, by itself.
 	s.must(p.Go(s.ctx, s.hub.URL()+"/"))
 	s.must(a.Stop())
@@ -112,4 +125,40 @@ func TestConsole(t *testing.T) {
 	defer cancel()
 	s.must(p.Await(ctx, `document.body.innerText.toLowerCase().includes("stopped")`))
 	s.must(p.Screenshot(s.ctx, filepath.Join(dir, "left-wide-light.png")))
+}
+
+// sendSamples switches an input on, sends two samples and waits until the hub has them.
+func (s *site) sendSamples(a *rig.Agent) (port string) {
+	s.t.Helper()
+	address, err := rig.FreeAddress()
+	s.must(err)
+	_, port, _ = net.SplitHostPort(address)
+	s.must(s.hub.Apply(s.ctx, "checks:\n  - {name: slow, plugin: check_slow, every: 30s}\ninputs: {graphite: "+port+"}\n"))
+	s.await(20*time.Second, "the input listens", func() bool {
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+	s.send(port, "shop.orders;country=de 12.5\nshop.a.name.that.is.much.longer.than.any.column.of.a.narrow.page.could.ever.be.wide.enough.to.hold 1e-7\n")
+	s.await(20*time.Second, "the samples at the hub", func() bool {
+		v, ok := get[struct {
+			Samples []struct {
+				Name  string
+				Value float64
+			}
+		}](s, "/api/v1/agents/"+a.Fingerprint()+"/samples")
+		return ok && len(v.Samples) == 2 && v.Samples[1].Value == 12.5
+	})
+	return port
+}
+
+// send sends Graphite lines.
+func (s *site) send(port, lines string) {
+	s.t.Helper()
+	c, err := net.Dial("tcp", "127.0.0.1:"+port)
+	s.must(err)
+	_, err = io.WriteString(c, lines)
+	s.must(errors.Join(err, c.Close()))
 }

@@ -71,8 +71,8 @@ func (a *allowance) read(c *call) error {
 	for _, line := range a.allow {
 		kind, rest, ok := strings.Cut(line, " ")
 		kind, _, _ = strings.Cut(kind, "[")
-		if !ok || rest == "" || !slices.Contains([]string{"plugin", "catalog", "builtin"}, kind) || strings.ContainsFunc(line, unicode.IsControl) {
-			return &misuse{fmt.Sprintf("%q is no line", line), "a line is `plugin NAME ARGUMENTS`, `catalog NAME ARGUMENTS` or `builtin NAME ARGUMENTS`, as a rejected check names it"}
+		if !ok || rest == "" || !slices.Contains([]string{"plugin", "catalog", "builtin", "collector"}, kind) || strings.ContainsFunc(line, unicode.IsControl) {
+			return &misuse{fmt.Sprintf("%q is no line", line), "a line is `plugin NAME ARGUMENTS`, `catalog NAME ARGUMENTS`, `builtin NAME ARGUMENTS` or `collector[…] KIND ARGUMENTS`, as a rejected check or collector names it"}
 		}
 	}
 	if a.checks == "" {

@@ -69,6 +69,7 @@ func commands() []command {
 		{"plugin add", "FILE [--name NAME] [--platform GOOS-GOARCH]", "put a plugin into the catalog: every check that names it runs it", pluginAdd},
 		{"plugin list", "", "list the catalog", pluginList},
 		{"plugin remove", "NAME [--platform GOOS-GOARCH]", "take a plugin out of the catalog", pluginRemove},
+		{"key rotate", "--data DIR", "give the hub a new key; the old one vouches for it, and agents follow", keyRotate},
 		{"site key", "--out NAME.key", "make an owner's key, on its keyholder's machine", siteKey},
 		{"site init", "--data DIR --owner FILE.pub… | --role ROLE=N:FILE.pub,…", "take the site's root and targets offline", siteInit},
 		{"site rotate", "--data DIR --role ROLE=N:FILE.pub,… | --online", "change who signs", siteRotate},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
@@ -80,7 +81,42 @@ func (r *releases) run(ctx context.Context, view *fleet.Fleet, look func(context
 	go r.places.Run(ctx)
 	r.holds.OnChange(changed)
 	go r.fares.Run(ctx, rollout.Watched{Agents: view.Each, Versions: r.shelf.Version, Look: look, Changed: changed})
-	r.shelf.Run(ctx, changed)
+	news := make(chan struct{}, 1)
+	go tellReleases(ctx, news, view, look)
+	r.shelf.Run(ctx, changed, func() {
+		select {
+		case news <- struct{}{}:
+		default: // told already, and not heard yet
+		}
+	})
+}
+
+// tellEvery is the time between two agents that are told of a new release: ten thousand come for it over less than a minute.
+const tellEvery = 5 * time.Millisecond
+
+// tellReleases has every agent that is connected look for a newer release whenever there is news, until ctx ends. One that cannot be told, or whose word is lost, looks by itself
+// within a quarter of an hour.
+func tellReleases(ctx context.Context, news <-chan struct{}, view *fleet.Fleet, look func(context.Context, string) error) {
+	pace := time.NewTicker(tellEvery)
+	defer pace.Stop()
+	for {
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return
+		}
+		for _, a := range view.Agents() {
+			if a.Presence == fleet.Offline {
+				continue
+			}
+			select {
+			case <-pace.C:
+			case <-ctx.Done():
+				return
+			}
+			go func() { _ = look(ctx, a.Fingerprint) }() // it ends within seconds
+		}
+	}
 }
 
 // installer answers with the script that puts Limpet on a box.

@@ -100,6 +100,37 @@ func TestLookHoldAndOffer(t *testing.T) {
 	}
 }
 
+// A release that is published into the folder a hub serves is told to every agent that is connected, once.
+func TestAgentsAreToldOfANewRelease(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "hub")
+	release := filepath.Join(filepath.Dir(data), "release")
+	if err := os.Mkdir(release, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	publishedIn(t, release, "0.2.0")
+	h := startHub(t, data)
+	agents := []*scripted{h.enrolled(t, h.token(t, 1), facts("web1")), h.enrolled(t, h.token(t, 1), facts("web2"))}
+	publishedIn(t, filepath.Join(t.TempDir(), "other"), "0.3.0") // elsewhere: no news here
+	for _, a := range agents {
+		select {
+		case <-a.looks:
+			t.Error("told of nothing")
+		default:
+		}
+	}
+	if err := os.RemoveAll(release); err != nil {
+		t.Fatal(err)
+	}
+	publishedIn(t, release, "0.3.0")
+	for _, a := range agents {
+		select {
+		case <-a.looks:
+		case <-time.After(20 * time.Second):
+			t.Error("not told")
+		}
+	}
+}
+
 // A hub that was given no repository copies one, and only then has something to make tokens and installers of.
 func TestHubThatMirrors(t *testing.T) {
 	publisher := t.TempDir()

@@ -32,6 +32,7 @@ type scripted struct {
 	runs    chan *wire.RunNow
 	acks    chan *wire.Ack
 	bye     chan *wire.Bye
+	looks   chan struct{}
 	write   sync.Mutex // guards writes to conn
 }
 
@@ -43,7 +44,7 @@ func (h *testHub) enrolled(t *testing.T, token string, facts *wire.Facts) *scrip
 		t.Fatal(err)
 	}
 	a := &scripted{t: t, key: key, facts: facts, epoch: uint64(time.Now().UnixNano()),
-		desired: make(chan *wire.Desired, 16), runs: make(chan *wire.RunNow, 16), acks: make(chan *wire.Ack, 1024), bye: make(chan *wire.Bye, 1)}
+		desired: make(chan *wire.Desired, 16), runs: make(chan *wire.RunNow, 16), acks: make(chan *wire.Ack, 1024), bye: make(chan *wire.Bye, 1), looks: make(chan struct{}, 16)}
 	a.connect(h, token)
 	fingerprint := sha256.Sum256(key.Public().(ed25519.PublicKey))
 	await(t, "the hub shows the agent", func() bool { // a welcome comes before the fleet has heard of it
@@ -138,6 +139,11 @@ func (a *scripted) listen() {
 			a.desired <- body.Desired
 		case *wire.Frame_RunNow:
 			a.runs <- body.RunNow
+		case *wire.Frame_Look:
+			select {
+			case a.looks <- struct{}{}:
+			default: // a test that does not count them
+			}
 		case *wire.Frame_Ack:
 			a.acks <- body.Ack
 		case *wire.Frame_Heartbeat:

@@ -187,7 +187,7 @@ func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authori
 		return err
 	}
 	h.closing("fleet", view.Close)
-	h.gateway, err = gateway.New(gateway.Options{Bus: b, Register: register, Presence: board, Key: who.HubKey(),
+	h.gateway, err = gateway.New(gateway.Options{Bus: b, Register: register, Presence: board, Key: who.Voice,
 		Desired: func(a fleet.Agent) *wire.Desired { return h.part(life, wanted, a) }, Site: who.Place().Piece,
 		ConsoleURL: h.site.url, Addresses: h.site.addresses, Log: h.log})
 	if err != nil {

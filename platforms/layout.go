@@ -108,6 +108,9 @@ func (l Layout) StubLock() string { return filepath.Join(l.State, "run", "stub.l
 // Checks holds check states and due times, at most a second old.
 func (l Layout) Checks() string { return filepath.Join(l.State, "checks") }
 
+// Standings holds where checks stand with their attempts, for the time after a reboot.
+func (l Layout) Standings() string { return filepath.Join(l.State, "standings") }
+
 // Handover is the folder of what one core leaves for the next.
 func (l Layout) Handover() string { return filepath.Join(l.State, "handover") }
 

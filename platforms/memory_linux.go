@@ -9,25 +9,47 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// piece is how much of the code comes back at once when a part of it is needed again. Linux maps what else is in the page cache within the
+// 64 KiB around, but not across the border of a mapping; so every other piece is marked as one that no core dump takes, which such memory
+// is anyway, and makes pieces mappings of their own (docs/decisions/120).
+const piece = 16 << 10
+
 // ForgetCode gives back the memory that holds this program's code and constants. What is needed again
-// is read again from the file, as after any shortage of memory; a process that from now on mostly
-// waits becomes as small as what it still does. Best effort.
+// is read again from the file, as after any shortage of memory, and little around it; a process that from now on mostly
+// waits becomes as small as what it still does. May be called again. Best effort.
 func ForgetCode() {
+	for _, r := range code() {
+		for at := r.from &^ (piece - 1); at < r.to; at += piece {
+			if at/piece%2 == 1 {
+				from := max(at, r.from)
+				_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, min(at+piece, r.to)-from, unix.MADV_DONTDUMP)
+			}
+		}
+		_, _, _ = unix.Syscall(unix.SYS_MADVISE, r.from, r.to-r.from, unix.MADV_DONTNEED)
+	}
+}
+
+type addresses struct{ from, to uintptr }
+
+// code is where this program's code and constants are.
+func code() []addresses {
 	self, err := os.Readlink("/proc/self/exe")
 	if err != nil {
-		return
+		return nil
 	}
 	maps, err := os.Open("/proc/self/maps")
 	if err != nil {
-		return
+		return nil
 	}
 	defer maps.Close()
+	var all []addresses
 	lines := bufio.NewScanner(maps)
 	for lines.Scan() {
 		if from, to, ok := codeRange(lines.Text(), self); ok {
-			_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, to-from, unix.MADV_DONTNEED)
+			all = append(all, addresses{from, to})
 		}
 	}
+	return all
 }
 
 // codeRange reads one line of /proc/self/maps: a range of the program's own file that nobody can write

@@ -1,6 +1,9 @@
 package platforms
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
 func TestCodeRange(t *testing.T) {
 	const self = "/opt/limpet/bin/limpet (deleted)"
@@ -26,5 +29,13 @@ func TestForgottenCodeStillRuns(t *testing.T) {
 	for range 3 {
 		ForgetCode()
 		TestCodeRange(t)
+	}
+	if os.Getpagesize() > piece {
+		return
+	}
+	for _, r := range code() {
+		if r.to-r.from > piece {
+			t.Errorf("%d bytes of code come back at once, want at most %d", r.to-r.from, piece)
+		}
 	}
 }

@@ -45,9 +45,9 @@ func exitOf(state *os.ProcessState) Exit {
 
 // Replace makes this process the given program, by its descriptor where ByImage; it returns only
 // when that failed.
-func Replace(image *os.File, path string, args, env []string) (exit int, err error) {
+func Replace(image *os.File, path string, args, env []string) error {
 	if image != nil && ByImage() {
 		path = imagePath(image)
 	}
-	return 1, unix.Exec(path, args, env)
+	return unix.Exec(path, args, env)
 }

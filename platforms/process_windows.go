@@ -73,15 +73,17 @@ func AdoptOrphans() error { return errors.ErrUnsupported }
 // Sweep has nothing to do: a job holds what its processes start.
 func (f *Family) Sweep(bool, func(int) bool) int { return 0 }
 
-// Replace runs the given program in our place: it has our files, and its exit code is returned.
-func Replace(_ *os.File, path string, args, env []string) (exit int, err error) {
+// Replace runs the given program in our place: it has our files, and this process ends with its exit code. It
+// returns only when that failed.
+func Replace(_ *os.File, path string, args, env []string) error {
 	p, err := os.StartProcess(path, args, &os.ProcAttr{Env: env, Files: []*os.File{os.Stdin, os.Stdout, os.Stderr}})
 	if err != nil {
-		return 1, err
+		return err
 	}
 	state, err := p.Wait()
 	if err != nil {
-		return 1, err
+		return err
 	}
-	return state.ExitCode(), nil
+	os.Exit(state.ExitCode())
+	return nil
 }

@@ -12,6 +12,7 @@ need=""
 { command -v gcc >/dev/null 2>&1 && [ -e /usr/include/stdlib.h ]; } || [ -x "$root/usr/bin/gcc" ] || need="$need gcc libc6-dev"
 [ -x $plugins/check_disk ] || [ -x "$root$plugins/check_disk" ] || need="$need monitoring-plugins-basic"
 command -v curl >/dev/null 2>&1 || [ -x "$root/usr/bin/curl" ] || need="$need curl ca-certificates"
+command -v ip >/dev/null 2>&1 || [ -x "$root/sbin/ip" ] || need="$need iproute2"
 command -v chromium >/dev/null 2>&1 || [ -x "$root/usr/lib/chromium/chromium" ] || need="$need chromium"
 
 if [ -n "$need" ]; then
@@ -91,6 +92,12 @@ fi
 		mkdir -p .cache/path
 		printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "'$libs'" "'$root/usr/bin/curl'" >.cache/path/curl
 		chmod +x .cache/path/curl
+		echo "export PATH='$PWD/.cache/path':\"\$PATH\""
+	fi
+	if [ -x "$root/sbin/ip" ]; then
+		mkdir -p .cache/path
+		printf '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s "$@"\n' "'$libs'" "'$root/sbin/ip'" >.cache/path/ip
+		chmod +x .cache/path/ip
 		echo "export PATH='$PWD/.cache/path':\"\$PATH\""
 	fi
 	if [ -x "$root/usr/lib/chromium/chromium" ]; then

@@ -52,5 +52,5 @@ func (c *call) takeRoot(args []string) ([]string, error) {
 		}
 		c.root, args = dir, rest
 	}
-	return args, nil
+	return nil, nil
 }

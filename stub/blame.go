@@ -78,8 +78,6 @@ func (s *supervisor) closed(a boot.Action, why string) {
 		s.refuse("set-aside", releaseName(s.versions[a.Core.Counter], a.Core.Counter)+" was tried often without a verdict, and is tried again within a day")
 	case boot.Leave:
 		s.note("drop", a.Core, "why="+why)
-	default:
-		return
 	}
 	s.tellAll()
 }
@@ -93,8 +91,8 @@ func (s *supervisor) drop(why string) {
 	if a.Do != boot.Leave {
 		return
 	}
-	if n := s.swap.next; n != nil && n.role == boot.TrialRole && !s.swap.handing {
-		s.end(n, "dropped")
+	if n := s.swap.next; n != nil && n.role == boot.TrialRole {
+		s.end(n, "dropped") // where good was told to drain, a fresh one takes its place
 	}
 	s.log.info("trial dropped", "release", counter(a.Core), "why", why)
 	s.closed(a, why)
@@ -102,10 +100,8 @@ func (s *supervisor) drop(why string) {
 
 // nextEnded is the end of a core in standby.
 func (s *supervisor) nextEnded(p *process, exit platforms.Exit) {
-	s.swap.next = nil
 	handing := s.swap.handing
 	s.swap.handing = false
-	s.swap.hand.Stop()
 	s.log.warn("core in standby ended", "release", counter(p.core), "how", p.how(exit))
 	if p.role == boot.TrialRole {
 		s.blame(p, exit)
@@ -128,7 +124,6 @@ func (s *supervisor) trialEnded(p *process, exit platforms.Exit) {
 	s.blame(p, exit)
 	if n := s.swap.next; n != nil { // good is coming back anyhow
 		s.swap.handing = false
-		s.swap.hand.Stop()
 		s.nextReady()
 		return
 	}
@@ -140,8 +135,8 @@ func (s *supervisor) blame(p *process, exit platforms.Exit) {
 	if s.record.Trial != p.core {
 		return
 	}
-	reason, verdict := verdictOf(p.killed, exit)
-	if !verdict {
+	reason := verdictOf(p.killed, exit)
+	if reason == 0 {
 		s.note("spent", p.core, "how="+p.how(exit))
 		return
 	}
@@ -152,7 +147,7 @@ func (s *supervisor) blame(p *process, exit platforms.Exit) {
 
 // blameGood counts verdicts against good.
 func (s *supervisor) blameGood(p *process, exit platforms.Exit) {
-	if _, verdict := verdictOf(p.killed, exit); verdict && p.role == boot.GoodRole {
+	if p.role == boot.GoodRole && verdictOf(p.killed, exit) != 0 {
 		s.swap.verdicts = append(s.swap.verdicts, s.machine.sinceBoot())
 	}
 }

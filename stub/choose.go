@@ -147,13 +147,10 @@ func (c *choice) follow(s situation, cores []*signed) {
 		why := boot.Why("")
 		if s.found {
 			why = s.record.Against(l.Core, s.now)
-		} else if l.Counter < s.record.Floor {
-			why = boot.WhyFloor
 		}
 		switch {
 		case s.wish.Hold && s.found:
 			c.no("held", "updates of this box are held")
-			return
 		case l.held:
 			c.no("held-by-mirror", "the mirror holds "+l.version+" back")
 		case why != "":
@@ -181,7 +178,7 @@ func (l *signed) closed(finger string) string {
 func (c *choice) against(s situation, l *signed, why boot.Why) {
 	switch why {
 	case boot.WhyBarred:
-		reason := boot.Reason(0)
+		var reason boot.Reason
 		for _, b := range s.record.Barred {
 			if b.Hash == l.Hash {
 				reason = b.Reason
@@ -221,7 +218,7 @@ func outdated(s situation, c choice) string {
 		return "pinned"
 	case s.wish.Pin == "" && t.Counter < s.record.Good.Counter:
 		return "unpinned"
-	case c.pick && c.core.Hash != t.Hash:
+	case c.pick && !c.pending && c.core.Hash != t.Hash:
 		return "newer"
 	}
 	return ""

@@ -154,11 +154,16 @@ func unchanged(image *os.File, c boot.Core) error {
 	if platforms.ByImage() {
 		return nil
 	}
-	f, err := store.Open(image.Name(), c.Hash, c.Length)
-	if err != nil {
-		return err
+	return hashed(image.Name(), c)
+}
+
+// hashed says what is wrong with the core that lies at a path.
+func hashed(path string, c boot.Core) error {
+	f, err := store.Open(path, c.Hash, c.Length)
+	if err == nil {
+		err = f.Close()
 	}
-	return f.Close()
+	return err
 }
 
 // coreEnv is our environment without what is for us alone, and what a core is told.

@@ -16,7 +16,8 @@ func listed(counter uint64, version string) signed {
 
 func TestChoose(t *testing.T) {
 	one, two, three := listed(1, "1"), listed(2, "2"), listed(3, "3")
-	held, closed, beta := three, three, listed(4, "4")
+	held, closed, beta, twin := three, three, listed(4, "4"), listed(2, "2b")
+	twin.Hash = [32]byte{0x2b}
 	held.held, closed.open, beta.channel = true, 0, "beta"
 	onTwo := boot.Record{Good: two.Core, Factory: one.Core}
 	barred := onTwo
@@ -45,6 +46,10 @@ func TestChoose(t *testing.T) {
 		{"withdrawn", situation{record: withdrawn, found: true, wish: stable, cores: []signed{three, two}}, 0, false, "below-floor"},
 		{"wave", situation{record: onTwo, found: true, wish: stable, cores: []signed{closed, two}}, 0, false, "wave"},
 		{"pin: skips the wave", situation{record: onTwo, found: true, wish: pin("3"), cores: []signed{closed, two}}, 3, false, ""},
+		{"pin: what runs, and is the newest", situation{record: onTwo, found: true, wish: pin("2"), cores: []signed{two, one}}, 0, false, ""},
+		{"pin: held all the same", situation{record: onTwo, found: true, wish: boot.Wish{Channel: "stable", PinSet: true, Pin: "3", Hold: true}, cores: []signed{three, two}}, 0, false, "held"},
+		{"pin: no record", situation{wish: pin("1"), cores: []signed{three, two, one}}, 1, false, ""},
+		{"pin: another core of the same counter", situation{record: onTwo, found: true, wish: pin("2b"), cores: []signed{twin, two, one}}, 0, false, "older"},
 		{"pin: what runs", situation{record: onTwo, found: true, wish: pin("2"), cores: []signed{three, two}}, 0, false, "pinned"},
 		{"pin: back", situation{record: onTwo, found: true, wish: pin("1"), cores: []signed{three, two, one}}, 1, true, "pinned"},
 		{"pin: not listed", situation{record: onTwo, found: true, wish: pin("9"), cores: []signed{three, two, one}}, 0, false, "pin-not-listed"},
@@ -63,6 +68,17 @@ func TestChoose(t *testing.T) {
 	}
 }
 
+// What is the newest of the channel is known whatever becomes of it.
+func TestNewest(t *testing.T) {
+	one, two := listed(1, "1"), listed(2, "2")
+	r := boot.Record{Good: one.Core}
+	for want, cores := range map[string][]signed{"": nil, "1": {one}, "2": {one, two}} {
+		if c := choose(situation{record: r, found: true, wish: boot.Wish{Channel: "stable", Hold: true}, cores: cores}); c.newest.version != want {
+			t.Errorf("of %d releases %q is the newest, want %q", len(cores), c.newest.version, want)
+		}
+	}
+}
+
 func TestOutdatedTrials(t *testing.T) {
 	two, three := listed(2, "2"), listed(3, "3")
 	held := two
@@ -73,12 +89,13 @@ func TestOutdatedTrials(t *testing.T) {
 		sit  situation
 		want string
 	}{
-		"stays":              {situation{record: r, wish: stable, cores: []signed{two}}, ""},
-		"held":               {situation{record: r, wish: boot.Wish{Channel: "stable", Hold: true}, cores: []signed{two}}, "held"},
-		"withdrawn":          {situation{record: r, wish: stable}, "withdrawn"},
-		"newer":              {situation{record: r, found: true, wish: stable, cores: []signed{three, two}}, "newer"},
-		"pinned":             {situation{record: r, wish: boot.Wish{Channel: "stable", Pin: "1"}, cores: []signed{two}}, "pinned"},
-		"held by the mirror": {situation{record: r, wish: stable, cores: []signed{held}}, "held-by-mirror"},
+		"stays":                      {situation{record: r, wish: stable, cores: []signed{two}}, ""},
+		"held":                       {situation{record: r, wish: boot.Wish{Channel: "stable", Hold: true}, cores: []signed{two}}, "held"},
+		"withdrawn":                  {situation{record: r, wish: stable}, "withdrawn"},
+		"good is to be placed again": {situation{record: r, found: true, damaged: true, wish: stable, cores: []signed{two, listed(1, "1")}}, ""},
+		"newer":                      {situation{record: r, found: true, wish: stable, cores: []signed{three, two}}, "newer"},
+		"pinned":                     {situation{record: r, wish: boot.Wish{Channel: "stable", Pin: "1"}, cores: []signed{two}}, "pinned"},
+		"held by the mirror":         {situation{record: r, wish: stable, cores: []signed{held}}, "held-by-mirror"},
 		"pinned to it, which is held by the mirror": {situation{record: r, found: true, wish: boot.Wish{Channel: "stable", Pin: "2"}, cores: []signed{held}}, ""},
 		"unpinned": {situation{record: boot.Record{Good: three.Core, Trial: two.Core}, found: true, wish: stable, cores: []signed{three, two}}, "unpinned"},
 	} {
@@ -161,8 +178,8 @@ func TestSoak(t *testing.T) {
 	} {
 		s := soak{need: 10 * time.Second}
 		for i, st := range steps {
-			if out, _ := s.pass(st.elapsed, st.quiet, all, st.holds, st.judged); out != st.out {
-				t.Errorf("%s, step %d: %d", name, i, out)
+			if out, broken := s.pass(st.elapsed, st.quiet, all, st.holds, st.judged); out != st.out || (broken != 0) != (out == broke) {
+				t.Errorf("%s, step %d: %d, %x broke", name, i, out, broken)
 			}
 		}
 	}
@@ -189,21 +206,20 @@ func TestVerdicts(t *testing.T) {
 	for _, tt := range []struct {
 		killed string
 		exit   platforms.Exit
-		reason boot.Reason
-		held   bool
+		reason boot.Reason // 0 = none
 	}{
-		{"", platforms.Exit{Code: 2}, boot.Exited, true},
-		{"", platforms.Exit{}, boot.Exited, false},
-		{"", platforms.Exit{Code: -1, Signal: 11}, boot.Exited, true},
-		{"", platforms.Exit{Code: -1, Signal: 9}, 0, false},
-		{"", platforms.Exit{Code: -1, Signal: 15}, 0, false},
-		{"hang", platforms.Exit{Code: -1, Signal: 9}, boot.Hung, true},
-		{"not-ready", platforms.Exit{Code: -1, Signal: 9}, boot.Hung, true},
-		{"dropped", platforms.Exit{Code: -1, Signal: 9}, 0, false},
-		{"stop", platforms.Exit{Code: 1}, 0, false},
+		{"", platforms.Exit{Code: 2}, boot.Exited},
+		{"", platforms.Exit{}, 0},
+		{"", platforms.Exit{Code: -1, Signal: 11}, boot.Exited},
+		{"", platforms.Exit{Code: -1, Signal: 9}, 0},
+		{"", platforms.Exit{Code: -1, Signal: 15}, 0},
+		{"hang", platforms.Exit{Code: -1, Signal: 9}, boot.Hung},
+		{"not-ready", platforms.Exit{Code: -1, Signal: 9}, boot.Hung},
+		{"dropped", platforms.Exit{Code: -1, Signal: 9}, 0},
+		{"stop", platforms.Exit{Code: 1}, 0},
 	} {
-		if reason, held := verdictOf(tt.killed, tt.exit); held != tt.held || held && reason != tt.reason {
-			t.Errorf("%q %v: %v %v", tt.killed, tt.exit, reason, held)
+		if reason := verdictOf(tt.killed, tt.exit); reason != tt.reason {
+			t.Errorf("%q %v: %v", tt.killed, tt.exit, reason)
 		}
 	}
 }

@@ -31,6 +31,7 @@ const (
 type errand struct {
 	family  *platforms.Family
 	layout  platforms.Layout
+	user    *platforms.User // as whom children with few rights run, nil for ourselves
 	channel string
 	now     time.Time
 }
@@ -48,7 +49,7 @@ func (e errand) look() looked {
 	if err == nil {
 		_, err = e.fetch(lookTime, "look")
 	}
-	v := askVerifier(e.family, e.layout, e.now, "--from", filepath.Join(e.layout.Part(), "meta"), "--channel", e.channel)
+	v := e.verify("--from", filepath.Join(e.layout.Part(), "meta"), "--channel", e.channel)
 	for _, c := range v.changes {
 		if e := adoptFile(e.layout, c); e != nil {
 			return looked{trouble: "take over metadata: " + e.Error(), word: "failed"}
@@ -62,21 +63,16 @@ func (e errand) look() looked {
 
 // giveAway makes part/ the fetcher's, where there is such a user.
 func (e errand) giveAway() error {
-	u := platforms.Fetcher(e.layout)
-	if u == nil {
+	if e.user == nil {
 		return nil
 	}
-	return platforms.Give(e.layout.Part(), *u)
+	return platforms.Give(e.layout.Part(), *e.user)
 }
 
 // adoptFile takes over one step of verified metadata: copied while hashing, synced, renamed.
 func adoptFile(l platforms.Layout, c change) error {
 	if c.drop {
-		disk := fsys.Disk{}
-		if err := disk.Remove(filepath.Join(l.TrustCore(), c.name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		return disk.SyncDir(l.TrustCore())
+		return drop(fsys.Disk{}, l.TrustCore(), c.name)
 	}
 	from, err := fsys.OpenRegular(filepath.Join(l.Part(), "meta", c.from))
 	if err != nil {
@@ -84,6 +80,14 @@ func adoptFile(l platforms.Layout, c change) error {
 	}
 	defer from.Close()
 	return takeOver(fsys.Disk{}, l.TrustCore(), from, c)
+}
+
+// drop takes a name out of a folder, where it is.
+func drop(disk fsys.FS, dir, name string) error {
+	if err := disk.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return disk.SyncDir(dir)
 }
 
 // takeOver copies what was verified into a folder; whoever looks there finds the old or the new.
@@ -167,10 +171,7 @@ func (e errand) bring(c choice, base boot.Core) brought {
 		}
 	}
 	if b.err != nil {
-		b.word = "failed"
-		if noSpace(b.err) {
-			b.word = "no-space"
-		}
+		b.word = wordOf(b.err)
 	}
 	return b
 }
@@ -186,15 +187,22 @@ func came(c signed, way []string, cost int64) string {
 
 // room checks that there is space for two: the download and the copy.
 func (e errand) room(length int64) error {
-	const slack = 8 << 20 // bytes that others may need meanwhile
 	for _, dir := range []string{e.layout.State, e.layout.Ver} {
 		free, err := platforms.Space(dir)
 		if err != nil {
 			return err
 		}
-		if need := 2*length + slack; free < need {
-			return errors.New(dir + " has " + strconv.FormatInt(free>>20, 10) + " MB free, an update needs " + strconv.FormatInt(need>>20, 10))
+		if err := enough(dir, free, length); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+func enough(dir string, free, length int64) error {
+	const slack = 8 << 20 // bytes that others may need meanwhile
+	if need := 2*length + slack; free < need {
+		return errors.New(dir + " has " + strconv.FormatInt(free>>20, 10) + " MB free, an update needs " + strconv.FormatInt(need>>20, 10))
 	}
 	return nil
 }
@@ -258,17 +266,18 @@ func (e *errCode) Error() string { return e.text }
 
 // wordOf is one word for what went wrong.
 func wordOf(err error) string {
-	e := (*errCode)(nil)
-	if !errors.As(err, &e) {
-		return "failed"
+	if noSpace(err) {
+		return "no-space"
 	}
-	switch e.code {
-	case exitUntrusted:
-		return "metadata"
-	case exitUnreachable:
-		return "unreachable"
-	case exitTime:
-		return "clock-or-freeze"
+	if e := (*errCode)(nil); errors.As(err, &e) {
+		switch e.code {
+		case exitUntrusted:
+			return "metadata"
+		case exitUnreachable:
+			return "unreachable"
+		case exitTime:
+			return "clock-or-freeze"
+		}
 	}
 	return "failed"
 }
@@ -287,9 +296,8 @@ func (e errand) send(limit time.Duration, s platforms.Spec) (string, error) {
 	}
 	s.Files = [3]*os.File{pipes[0][0], pipes[1][1], pipes[2][1]}
 	s.Env, s.Dir = plainEnv(os.Environ()), string(os.PathSeparator)
-	s.Confined, s.User = true, platforms.Fetcher(e.layout)
+	s.Confined, s.User = true, e.user
 	child, err := e.family.Start(s)
-	pipes[0][0].Close()
 	pipes[1][1].Close()
 	pipes[2][1].Close()
 	if err != nil {
@@ -353,9 +361,9 @@ func plainEnv(ours []string) []string {
 
 // fingerprint is the box's, "" for none yet.
 func fingerprint(l platforms.Layout) string {
-	data, err := fsys.Read(fsys.Disk{}, l.Finger(), 1<<10)
+	data, _ := fsys.Read(fsys.Disk{}, l.Finger(), 1<<10)
 	text := strings.TrimSpace(string(data))
-	if _, ok := plain.Hash(text); err != nil || !ok {
+	if _, ok := plain.Hash(text); !ok {
 		return ""
 	}
 	return text

@@ -18,7 +18,8 @@ func (w *world) live() {
 	w.power.Each(w.cut)
 	w.layer = w.broken.over(w.power)
 	s := newSupervisor(worldLayout, &logger{io.Discard, w.now})
-	s.machine, s.before, s.looking.due = w, w.up, w.up+lookFirst
+	s.on(w)
+	s.looking.due = w.up + lookFirst
 	s.swap.owned = true // no core outlives its stub here
 	w.s = s
 	defer w.over.Store(true)

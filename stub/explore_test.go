@@ -199,6 +199,9 @@ func stories() []story {
 	for _, n := range []nature{healthy, deadLater, breaks} {
 		list = append(list, story{releases: []nature{healthy, n}, fails: true})
 	}
+	for _, h := range []happening{held, withdrew} { // while a handover is awaited, too
+		list = append(list, story{releases: []nature{stubborn, healthy}, happening: h})
+	}
 	list = append(list, story{releases: []nature{healthy, healthy}, happening: held, fails: true},
 		story{releases: []nature{healthy, healthy}, happening: hubHeld, fails: true})
 	return list

@@ -99,7 +99,7 @@ func (f *rollout) member(i int, etc string) *member {
 	finger := hex.EncodeToString(sum[:])
 	mix := sha256.Sum256([]byte(finger + ":2.0.0"))
 	random := rand.New(rand.NewPCG(1, uint64(i)))
-	w := &world{facts: facts{published: 2}, story: f.story, power: begins(f.story), up: startOfFleet, wall: dayOne, luck: random.Float64, listing: f.listed}
+	w := &world{facts: facts{published: 2}, story: f.story, power: begins(f.story), up: startOfFleet, wall: dayOne, listing: f.listed}
 	w.layer = w.power
 	l := worldLayout
 	l.Etc = filepath.Join(etc, fmt.Sprint(i))
@@ -110,7 +110,9 @@ func (f *rollout) member(i int, etc string) *member {
 		f.t.Fatal(err)
 	}
 	s := newSupervisor(l, &logger{io.Discard, w.now})
-	s.machine, s.before, s.looking.due = w, w.up, w.up+lookFirst+time.Duration(random.Float64()*float64(lookEvery))
+	s.on(w)
+	w.luck = random.Float64
+	s.looking.due = w.up + lookFirst + time.Duration(random.Float64()*float64(lookEvery))
 	s.swap.owned = true
 	w.s = s
 	b := &member{world: w, number: i, place: int(binary.BigEndian.Uint32(mix[:]) % 10_000)}

@@ -20,16 +20,20 @@ func (s *supervisor) heard(e event) {
 		return
 	}
 	p := s.processes()[at]
-	if e.ended {
+	switch {
+	case e.ended:
 		s.ended(p, e.exit)
-		return
-	}
-	if e.flood {
+	case e.flood:
 		s.log.failed("core sends lines too long or too many", "pid", strconv.Itoa(p.child.Pid()))
 		s.end(p, "flood")
-		return
+	default:
+		s.said(p, e.line)
 	}
-	word, rest, _ := strings.Cut(e.line, " ")
+}
+
+// said takes a line.
+func (s *supervisor) said(p *process, text string) {
+	word, rest, _ := strings.Cut(text, " ")
 	switch word {
 	case "ready":
 		if !p.watch.ready {
@@ -55,7 +59,11 @@ func (s *supervisor) heard(e event) {
 		if p == s.core && s.swap.handing { // it never had the schedule: nothing to hand over
 			s.activate("")
 		}
-	case "look", "hold", "resume", "follow":
+	case "look":
+		if p == s.core {
+			s.lookNow()
+		}
+	case "hold", "resume", "follow":
 		if p == s.core {
 			s.hubAsks(word, rest)
 		}
@@ -70,17 +78,12 @@ func (s *supervisor) ready(p *process, rest string) {
 		s.versions[p.core.Counter] = p.version
 	}
 	s.log.info("core ready", "version", p.version, "role", p.role.String(), "after", time.Since(p.started).Round(time.Millisecond).String())
-	if p == s.swap.next {
-		s.nextReady()
-		return
-	}
-	if p != s.core {
-		return
-	}
-	s.enter(running)
-	s.alarms.clear("restarting")
-	if p.role == boot.GoodRole && s.record.Trial.None() && len(s.swap.draining) == 0 {
-		s.collect()
+	if p == s.core {
+		s.enter(running)
+		s.alarms.clear("restarting")
+		if p.role == boot.GoodRole && s.record.Trial.None() && len(s.swap.draining) == 0 {
+			s.collect()
+		}
 	}
 	s.nextReady()
 }
@@ -102,8 +105,11 @@ func (s *supervisor) ended(p *process, exit platforms.Exit) {
 	close(p.done)
 	p.stdin.Close()
 	wasCore, wasNext := p == s.core, p == s.swap.next
-	if wasCore {
+	switch {
+	case wasCore:
 		s.core = nil
+	case wasNext:
+		s.swap.next = nil
 	}
 	s.swap.draining = slices.DeleteFunc(s.swap.draining, func(d *process) bool { return d == p })
 	// What a core that drained left behind lives on. As pid 1 all orphans of the box are ours, and not
@@ -113,12 +119,8 @@ func (s *supervisor) ended(p *process, exit platforms.Exit) {
 	cause := p.how(exit)
 	switch {
 	case s.stopping:
-		if wasNext {
-			s.swap.next = nil
-		}
 		s.last = cause
 		s.log.info("core stopped", "how", cause)
-		s.reap()
 	case wasNext:
 		s.nextEnded(p, exit)
 	case wasCore && p.role == boot.TrialRole:
@@ -229,11 +231,7 @@ func (s *supervisor) stop() {
 	s.stopping = true
 	s.enter(stopping)
 	s.init("STOPPING=1")
-	s.retry.Stop()
-	if len(s.processes()) == 0 {
-		s.reap()
-		return
-	}
 	s.tell("stop service " + strconv.Itoa(int(stopTime/time.Second)))
 	s.deadline.Reset(stopTime)
+	s.reap() // where nothing runs this is the end
 }

@@ -188,13 +188,13 @@ func TestChecksLines(t *testing.T) {
 func TestSignalsThatAreAVerdict(t *testing.T) {
 	own := map[int]bool{4: true, 5: true, 6: true, 7: true, 8: true, 10: true, 11: true, 12: true, 31: true}
 	for signal := 1; signal < 65; signal++ {
-		if _, held := verdictOf("", platforms.Exit{Code: -1, Signal: signal}); held != own[signal] {
-			t.Errorf("signal %d: %v", signal, held)
+		if reason := verdictOf("", platforms.Exit{Code: -1, Signal: signal}); (reason == boot.Exited) != own[signal] || (reason == 0) == own[signal] {
+			t.Errorf("signal %d: %v", signal, reason)
 		}
 	}
 	for _, killed := range []string{"flood", "hang", "not-ready"} {
-		if reason, held := verdictOf(killed, platforms.Exit{}); !held || reason != boot.Hung {
-			t.Errorf("%s: %v %v", killed, reason, held)
+		if reason := verdictOf(killed, platforms.Exit{}); reason != boot.Hung {
+			t.Errorf("%s: %v", killed, reason)
 		}
 	}
 	if got := []time.Duration{tryWait(0, time.Minute), tryWait(1, time.Minute), tryWait(2, time.Minute), tryWait(3, time.Second), tryWait(40, time.Hour)}; !reflect.DeepEqual(got,
@@ -222,6 +222,13 @@ func TestSoakAtItsBounds(t *testing.T) {
 	}
 	if out, broken := s.pass(1, 0, all, noSession, all); out != broke || broken != sessionBit {
 		t.Errorf("too long: %d, %x", out, broken)
+	}
+	s = &soak{need: time.Hour, begun: true}
+	if out, _ := s.pass(time.Hour-1, 0, all, noSession, all); out != soaking {
+		t.Errorf("without a session until just before the end: %d", out)
+	}
+	if out, _ := s.pass(sessionTime-1, 0, all, noSession, all); out != soaking {
+		t.Errorf("that time is not counted: %d", out)
 	}
 	s = &soak{need: time.Minute, begun: true}
 	for range 3 { // both missing before it is over: the check alone counts
@@ -313,6 +320,7 @@ func TestOutdatedAtItsBounds(t *testing.T) {
 		"went back to what nobody lists":      {situation{record: back, found: true, wish: pin2}, ""},
 		"went back, and the pin is gone":      {situation{record: back, found: true, wish: stable}, "withdrawn"},
 		"another than before, and nobody's":   {situation{record: r, found: true, wish: pin2}, "withdrawn"},
+		"went back, and is pinned elsewhere":  {situation{record: back, found: true, wish: boot.Wish{Channel: "stable", PinSet: true, Pin: "9"}, cores: []signed{two}}, "pinned"},
 		"pinned to what it is":                {situation{record: r, found: true, wish: pin2, cores: []signed{three, two}}, ""},
 		"as new as good":                      {situation{record: boot.Record{Good: boot.Core{Counter: 2, Length: 1, Hash: [32]byte{8}}, Trial: two.Core}, found: true, wish: stable, cores: []signed{two}}, ""},
 		"pinned, and older than what is good": {situation{record: back, found: true, wish: pin2, cores: []signed{three, two}}, ""},

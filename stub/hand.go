@@ -12,7 +12,7 @@ import (
 )
 
 // handOver gives a command to the core that the record names, by the descriptor that was hashed, with
-// the caller's rights. Where it can it does not return.
+// the caller's rights. It returns only when that failed.
 func handOver(l platforms.Layout, c call) error {
 	image, err := goodCore(l)
 	if err != nil {
@@ -20,14 +20,12 @@ func handOver(l platforms.Layout, c call) error {
 	}
 	defer image.Close()
 	args := append([]string{"limpet-core", c.name}, l.RootArgs()...)
-	code, err := platforms.Replace(image, image.Name(), append(args, c.args...), os.Environ())
-	if err != nil {
-		return plain.Wrap("run the core", err)
-	}
-	if code != 0 {
-		return &fault{code: code}
-	}
-	return nil
+	return giveWay("the core", image, image.Name(), append(args, c.args...))
+}
+
+// giveWay has another program run in our place, with our rights. It returns only when that failed.
+func giveWay(what string, image *os.File, path string, args []string) error {
+	return plain.Wrap("run "+what, platforms.Replace(image, path, args, os.Environ()))
 }
 
 // goodCore opens the core that would run: good, or what takes its place where good is damaged.

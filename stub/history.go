@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -41,10 +42,7 @@ func (s *supervisor) note(what string, c boot.Core, detail string) {
 
 func appendHistory(path, text string) error {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxHistory {
-		data, err := fsys.Read(fsys.Disk{}, path, 2*maxHistory)
-		if err != nil {
-			data = nil
-		}
+		data, _ := fsys.Read(fsys.Disk{}, path, 2*maxHistory) // what is far too long begins anew
 		data = data[len(data)/2:]
 		data = data[bytes.IndexByte(data, '\n')+1:]
 		if err := fsys.WriteNew(fsys.Disk{}, path, data, 0o644); err != nil {
@@ -56,10 +54,7 @@ func appendHistory(path, text string) error {
 		return err
 	}
 	_, err = io.WriteString(f, text)
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	return err
+	return errors.Join(err, f.Close())
 }
 
 // lastCame is how the last update came, as history has it.
@@ -108,18 +103,12 @@ func tail(path string, from int64) ([]byte, error) {
 	if from > size {
 		from = 0 // it was cut meanwhile
 	}
-	if _, err := f.Seek(max(from, size-maxTail), io.SeekStart); err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(f, maxTail))
+	return io.ReadAll(io.NewSectionReader(f, max(from, size-maxTail), maxTail))
 }
 
 // thin keeps no more tails than there are bars; the newest stays.
 func thin(dir, newest string) {
-	names, err := fsys.Disk{}.ReadDir(dir)
-	if err != nil {
-		return
-	}
+	names, _ := fsys.Disk{}.ReadDir(dir) // without it there are none
 	for _, name := range names[:max(0, len(names)-maxTails)] {
 		if path := filepath.Join(dir, name); path != newest {
 			_ = os.Remove(path)

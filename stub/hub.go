@@ -9,10 +9,6 @@ import (
 // hubAsks takes a line by which the hub asks for something: it goes beneath what the box's owner asked for. The hub
 // says it once: what cannot be written into the record now is written at one of the next ticks.
 func (s *supervisor) hubAsks(word, rest string) {
-	if word == "look" {
-		s.lookNow()
-		return
-	}
 	w := s.record.Hub
 	if u := s.looking.unkept; u != nil {
 		w = *u
@@ -43,7 +39,7 @@ func (s *supervisor) hubAsks(word, rest string) {
 // keepHubs writes what the hub asked for last into the record.
 func (s *supervisor) keepHubs() {
 	w := s.looking.unkept
-	if w == nil || !s.found {
+	if w == nil {
 		return
 	}
 	if s.decide(boot.Ask{Hub: true, Wish: *w}); s.unsaved {

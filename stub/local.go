@@ -39,8 +39,8 @@ func local(l platforms.Layout, c call, out io.Writer) error {
 	if _, err := os.Stat(l.State); err != nil {
 		return &fault{exitNotRunning, "there is no Limpet in " + l.State, "name its folder with --root, or install it"}
 	}
-	_, r, found := boot.Load(fsys.Disk{}, records(l))
-	if err := sensible(c, r, found); err != nil {
+	_, r, _ := boot.Load(fsys.Disk{}, records(l)) // without one there is no release before
+	if err := sensible(c, r); err != nil {
 		return err
 	}
 	limit, words := answerTime, append([]string{c.name}, c.args...)
@@ -63,9 +63,9 @@ func local(l platforms.Layout, c call, out io.Writer) error {
 }
 
 // sensible refuses what the stub could only pass over.
-func sensible(c call, r boot.Record, found bool) error {
+func sensible(c call, r boot.Record) error {
 	switch {
-	case c.name == "rollback" && len(c.args) == 0 && (!found || r.Previous.None()):
+	case c.name == "rollback" && len(c.args) == 0 && r.Previous.None():
 		return &fault{exitFailed, "there is no release before this one to go back to", "`limpet pin VERSION` goes to any that the publisher lists"}
 	case c.name == "unbar":
 		if _, ok := plain.Hash(c.args[0]); !ok {

@@ -18,12 +18,6 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
-// codeOf is the exit code that an error makes, and what a person reads.
-func codeOf(err error) (int, string) {
-	var b bytes.Buffer
-	return explain(&b, err), b.String()
-}
-
 func TestFaultsForAPerson(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
@@ -86,6 +80,12 @@ func TestLocalCommandsWithoutAStub(t *testing.T) {
 		{"pin", "1.2\x01", "", exitUsage},
 		{"pin", "ü", "", exitUsage},
 		{"hold", "now", "", exitUsage},
+		{"resume", "now", "", exitUsage},
+		{"follow", "beta stable", "", exitUsage},
+		{"rollback", "1.1 1.2", "", exitUsage},
+		{"look", "--wait --wait", "", exitUsage},
+		{"unbar", "", "", exitUsage},
+		{"unbar", hash + " " + hash, "", exitUsage},
 		{"look", "--soon", "", exitUsage},
 		{"unbar", "abc", "", exitUsage},
 	} {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
@@ -55,7 +56,7 @@ func (s *supervisor) interval(base time.Duration) time.Duration {
 }
 
 func (s *supervisor) errand() errand {
-	return errand{&s.family, s.layout, s.looking.wish.Channel, s.now()}
+	return errand{&s.family, s.layout, platforms.Fetcher(s.layout), s.looking.wish.Channel, s.now()}
 }
 
 // lookIfDue sends the fetcher out. It works without a record too: a box whose cores are all lost gets
@@ -67,9 +68,7 @@ func (s *supervisor) lookIfDue() {
 	}
 	l.busy, l.phase = true, "look"
 	l.wish, _ = s.wishes()
-	l.due = s.machine.sinceBoot() + s.interval(lookEvery)
-	e := s.errand()
-	s.machine.look(e)
+	s.machine.look(s.errand())
 }
 
 // wishes reads the box file anew.
@@ -183,12 +182,11 @@ func (s *supervisor) bring(c choice) {
 	l.busy, l.phase = true, "fetch"
 	s.versions[c.core.Counter] = c.core.version
 	s.log.info("a release is brought", "version", c.core.version, "release", counter(c.core.Core))
-	base := s.record.Good
-	if l.damaged || !s.found {
+	base := s.record.Good // none without a record
+	if l.damaged {
 		base = boot.Core{}
 	}
-	e := s.errand()
-	s.machine.bring(e, c, base)
+	s.machine.bring(s.errand(), c, base)
 }
 
 // fetched takes what was brought: STAGE, REVERT or REPAIR.

@@ -61,7 +61,10 @@ func (m system) launch(image *os.File, p *process) error {
 	return launch(&m.s.family, m.s.layout, image, p, m.s.events)
 }
 
-func (m system) verify() { startVerifier(&m.s.family, m.s.layout, m.s.now(), m.s.verdicts) }
+func (m system) verify() {
+	e := m.s.errand()
+	go func() { m.s.verdicts <- e.verify() }()
+}
 
 func (m system) look(e errand) { go func() { m.s.looking.found <- e.look() }() }
 

@@ -69,11 +69,9 @@ func (s *supervisor) pat(now time.Duration) {
 
 // watchdogInterval is half of what systemd allows, 0 where it does not watch us.
 func watchdogInterval() time.Duration {
-	if pid := os.Getenv("WATCHDOG_PID"); pid != "" && pid != strconv.Itoa(os.Getpid()) {
-		return 0
-	}
-	us, err := strconv.ParseUint(os.Getenv("WATCHDOG_USEC"), 10, 40)
-	if err != nil {
+	pid := os.Getenv("WATCHDOG_PID")
+	us, err := strconv.ParseUint(os.Getenv("WATCHDOG_USEC"), 10, 40) // at most twelve days
+	if err != nil || pid != "" && pid != strconv.Itoa(os.Getpid()) {
 		return 0
 	}
 	return time.Duration(us) * time.Microsecond / 2

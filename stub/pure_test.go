@@ -371,6 +371,8 @@ func TestWatchdogInterval(t *testing.T) {
 		{"30000000", "", 15 * time.Second},
 		{"30000000", fmt.Sprint(os.Getpid()), 15 * time.Second},
 		{"30000000", "1", 0},
+		{"1099511627775", "", 549755813887500},
+		{"1099511627776", "", 0},
 		{"", "", 0},
 		{"often", "", 0},
 	}
@@ -454,4 +456,10 @@ func TestLine(t *testing.T) {
 	if got := line(strings.Repeat("ü", 200)); len(got) > 310 || !strings.HasSuffix(got, "ü…") {
 		t.Errorf("%d %q", len(got), got)
 	}
+}
+
+// codeOf is the exit code that an error makes, and what a person reads.
+func codeOf(err error) (int, string) {
+	var b bytes.Buffer
+	return explain(&b, err), b.String()
 }

@@ -23,10 +23,7 @@ const (
 // whether there was anything.
 func (s *supervisor) requests() bool {
 	disk := s.machine.disk()
-	names, err := disk.ReadDir(s.layout.Request())
-	if err != nil {
-		return false
-	}
+	names, _ := disk.ReadDir(s.layout.Request()) // without the folder nothing is asked
 	taken := 0
 	for _, name := range names {
 		if !strings.HasSuffix(name, ".request") || taken == maxRequests {
@@ -106,27 +103,22 @@ func (s *supervisor) request(words []string) bool {
 func (s *supervisor) rollback(version string) bool {
 	p := s.record.Previous
 	name := s.versions[p.Counter]
-	if !p.None() && name != "" && (version == "" || version == name) && p.Counter < s.record.Good.Counter {
+	if version = firstOf(version, name); version == "" {
+		s.log.warn("the version of the release before is not known: nothing is done", "release", counter(p))
+		return true
+	}
+	if version == name && p.Counter < s.record.Good.Counter {
 		s.drop("rollback")
-		soak := s.soaks[p.Counter]
-		a := s.decide(boot.Revert{Core: p, Version: name, Soak: soak, Now: s.wall()})
+		a := s.decide(boot.Revert{Core: p, Version: name, Soak: s.soaks[p.Counter], Now: s.wall()})
 		if s.unsaved {
 			return false
 		}
-		if a.Do != boot.Refuse && s.record.Trial == p {
+		if a.Do != boot.Refuse {
 			s.note("revert", p, "asked")
-			s.looking.wish, _ = s.wishes()
 			s.lookNow()
 			s.tryTrial()
 			return true
 		}
-	}
-	if version == "" && name == "" {
-		s.log.warn("the version of the release before is not known: nothing is done", "release", counter(p))
-		return true
-	}
-	if version == "" {
-		version = name
 	}
 	w := s.record.Owner
 	w.PinSet, w.Pin = true, version
@@ -136,6 +128,11 @@ func (s *supervisor) rollback(version string) bool {
 	s.note("ask", boot.Core{}, "rollback "+version)
 	s.lookNow()
 	return true
+}
+
+// answers reports whether the stub has looked since it said before, and is not at it any more.
+func (v view) answers(before view) bool {
+	return v.looks > before.looks && v.phase != "look" && v.phase != "fetch"
 }
 
 // askStub leaves a request and wakes the stub. wait is how long to wait until it has looked.
@@ -150,11 +147,9 @@ func askStub(l platforms.Layout, wait time.Duration, words ...string) (view, err
 	if !running {
 		return before, nil
 	}
-	if before.pid > 0 {
-		_ = platforms.Wake(before.pid) // it finds the request by itself within a moment
-	}
+	_ = platforms.Wake(before.pid) // best effort: it finds the request by itself within a moment
 	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if v := readView(l.RunStub()); v.looks > before.looks && v.phase != "look" && v.phase != "fetch" {
+		if v := readView(l.RunStub()); v.answers(before) {
 			return v, nil
 		}
 	}

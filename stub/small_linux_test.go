@@ -50,11 +50,17 @@ func TestTheStubStaysSmall(t *testing.T) {
 // resident is VmRSS in kB.
 func resident(t *testing.T, pid int) int {
 	t.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return residentOf(t, strconv.Itoa(pid), "VmRSS")
+}
+
+// residentOf is one line of a process's memory in kB.
+func residentOf(t *testing.T, pid, key string) int {
+	t.Helper()
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%s/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(data), "VmRSS:")
+	_, rest, _ := strings.Cut(string(data), key+":")
 	kb, err := strconv.Atoi(strings.Fields(rest)[0])
 	if err != nil {
 		t.Fatal(err)

@@ -67,11 +67,12 @@ func (s *soak) pass(elapsed, quiet time.Duration, baseline, holds, judged uint64
 		return broke, broken
 	}
 	switch {
-	case !over || broken&^sessionBit != 0:
+	case !over:
 		return soaking, 0
-	case broken == 0 && quiet <= s.done-s.need:
-		return soaked, 0
 	case broken == 0:
+		if quiet <= s.done-s.need {
+			return soaked, 0
+		}
 		return soaking, 0
 	}
 	if s.alone += elapsed; s.alone >= sessionTime {
@@ -93,31 +94,32 @@ func (j *judge) pass(elapsed time.Duration, holds, judged uint64) (over, guilty 
 	return guilty || j.left <= 0, guilty
 }
 
-// verdictOf says whether the end of a core is held against it. killed is why we ended it, "" when we
+// verdictOf is what the end of a core is held against it for, 0 for nothing. killed is why we ended it, "" when we
 // did not.
-func verdictOf(killed string, exit platforms.Exit) (boot.Reason, bool) {
+func verdictOf(killed string, exit platforms.Exit) boot.Reason {
 	switch killed {
 	case "hang", "not-ready", "flood":
-		return boot.Hung, true
+		return boot.Hung
 	case "":
 	default:
-		return 0, false
-	}
-	if exit.Signal == 0 {
-		return boot.Exited, exit.Code != 0 // 0: somebody asked it to end
+		return 0
 	}
 	switch exit.Signal {
+	case 0:
+		if exit.Code != 0 { // 0: somebody asked it to end
+			return boot.Exited
+		}
 	case 4, 5, 6, 7, 8, 10, 11, 12, 31: // ILL TRAP ABRT BUS FPE … SEGV SYS: its own doing
-		return boot.Exited, true
+		return boot.Exited
 	}
-	return 0, false // killed by somebody else
+	return 0 // killed by somebody else
 }
 
 // parseChecks reads the two numbers of a `checks` line.
 func parseChecks(rest string) (holds, judged uint64, ok bool) {
 	f := strings.Fields(rest)
 	if len(f) < 2 {
-		return 0, 0, false
+		return
 	}
 	holds, err1 := strconv.ParseUint(f[0], 16, 64)
 	judged, err2 := strconv.ParseUint(f[1], 16, 64)
@@ -127,8 +129,8 @@ func parseChecks(rest string) (holds, judged uint64, ok bool) {
 // tryWait is the time between two starts of a trial, the first of which was the n-th.
 func tryWait(n uint8, soak time.Duration) time.Duration {
 	wait := min(firstTryWait, soak)
-	for ; n > 1 && wait < mostTryWait; n-- {
-		wait *= 2
+	for ; n > 1; n-- {
+		wait = min(2*wait, mostTryWait)
 	}
-	return min(wait, mostTryWait)
+	return wait
 }

@@ -97,12 +97,13 @@ func corePart(l platforms.Layout, asJSON bool) string {
 	}
 	overdue := time.AfterFunc(partTime, child.Kill)
 	defer overdue.Stop()
-	text, err := io.ReadAll(io.LimitReader(out, maxPart+1))
-	if err != nil || len(text) > maxPart {
+	text, _ := io.ReadAll(io.LimitReader(out, maxPart+1)) // how it ends says whether that is all
+	tooLong := len(text) > maxPart
+	if tooLong {
 		child.Kill()
 	}
 	exit, err := child.Wait()
-	if err != nil || exit != (platforms.Exit{}) {
+	if err != nil || exit != (platforms.Exit{}) || tooLong {
 		return ""
 	}
 	return string(text)

@@ -35,10 +35,7 @@ func supervise(l platforms.Layout, stderr io.Writer) error {
 	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		s.log.warn("orphans of a core will not be found", "err", err.Error())
 	}
-	stop, reload, child := make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)
-	notify(stop, platforms.StopSignals)
-	notify(reload, platforms.ReloadSignals)
-	notify(child, platforms.ChildSignals)
+	stop, reload, child := heed(platforms.StopSignals), heed(platforms.ReloadSignals), heed(platforms.ChildSignals)
 	_ = platforms.SetOOMScore(0, platforms.OOMStub) // best effort: without the right it is as any process
 	s.begin()
 	s.init("READY=1")
@@ -47,11 +44,13 @@ func supervise(l platforms.Layout, stderr io.Writer) error {
 	return nil
 }
 
-// notify is signal.Notify, which takes an empty list for all of them.
-func notify(to chan<- os.Signal, signals []os.Signal) {
+// heed is where some signals come in from now on; signal.Notify takes an empty list for all of them.
+func heed(signals []os.Signal) <-chan os.Signal {
+	to := make(chan os.Signal, 2) // being asked to stop twice means something
 	if len(signals) > 0 {
 		signal.Notify(to, signals...)
 	}
+	return to
 }
 
 // staySmall trades a little time for memory and wakes: the stub has next to nothing to do.
@@ -90,7 +89,6 @@ type supervisor struct {
 
 	core    *process // nil: none runs
 	number  int      // of the last start
-	unsound [][32]byte
 	backoff backoff
 	sweep   bool // a core died; what it left behind is being ended
 
@@ -126,17 +124,19 @@ func newSupervisor(l platforms.Layout, log *logger) *supervisor {
 	}
 	s := &supervisor{
 		layout: l, log: log, events: make(chan event), verdicts: make(chan verdict, 1),
-		retry: idleTimer(), deadline: idleTimer(), before: platforms.SinceBoot(),
-		state: starting, since: time.Now(), last: "none", watchdog: watchdogInterval(),
+		retry: idleTimer(), deadline: idleTimer(), state: starting, since: time.Now(), last: "none", watchdog: watchdogInterval(),
 		versions: map[uint64]string{}, soaks: map[uint64]uint16{}, bootID: id,
-		swap: swap{hand: idleTimer()},
-		looking: looking{
-			found: make(chan looked, 1), got: make(chan brought, 1),
-			due: platforms.SinceBoot() + lookFirst + time.Duration(chance()*float64(time.Minute)),
-		},
+		swap:    swap{hand: idleTimer()},
+		looking: looking{found: make(chan looked, 1), got: make(chan brought, 1)},
 	}
-	s.machine = system{s}
+	s.on(system{s})
 	return s
+}
+
+// on puts the supervisor on a machine, whose clock counts from here.
+func (s *supervisor) on(m machine) {
+	s.machine, s.before = m, m.sinceBoot()
+	s.looking.due = s.before + lookFirst + time.Duration(m.chance()*float64(time.Minute))
 }
 
 func idleTimer() *time.Timer {
@@ -163,12 +163,11 @@ func records(l platforms.Layout) [2]string { return [2]string{l.Record(0), l.Rec
 
 func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
 	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
 	for s.state != stopped {
 		select {
 		case e := <-s.events:
 			s.heard(e)
-			if platforms.SinceBoot()-s.before >= tick/2 { // as long as we are awake
+			if s.machine.sinceBoot()-s.before >= tick/2 { // as long as we are awake
 				s.tick()
 				ticker.Reset(tick)
 			}
@@ -226,7 +225,7 @@ func (s *supervisor) decide(e boot.Event) boot.Action {
 // act does what was decided. A core that is unsound leads to the next decision at once, until
 // something runs or nothing may.
 func (s *supervisor) act(a boot.Action) {
-	s.unsound = nil
+	var unsound [][32]byte
 	for a.Do == boot.Run {
 		err := s.run(a)
 		if err == nil {
@@ -239,8 +238,8 @@ func (s *supervisor) act(a boot.Action) {
 			return
 		}
 		s.log.failed("core refused: its bytes are not the ones that were verified", "release", counter(a.Core), "role", a.Role.String(), "err", err.Error())
-		s.unsound = append(s.unsound, a.Core.Hash)
-		a = s.decide(boot.Unsound{Hashes: s.unsound})
+		unsound = append(unsound, a.Core.Hash)
+		a = s.decide(boot.Unsound{Hashes: unsound})
 	}
 	if a.Do == boot.Stay {
 		if s.alarms.set("no-core", "no core on this box hashes to what the record or the signed metadata names; `limpet-fetch bootstrap` places one") {

@@ -74,7 +74,7 @@ func (s *supervisor) swapTick(elapsed time.Duration) {
 		}
 	}
 	s.oustHolder(elapsed)
-	if n := s.swap.next; n != nil && n.role == boot.TrialRole && !n.said && n.watch.well >= aliveTime && n.killed == "" {
+	if n := s.swap.next; n != nil && n.role == boot.TrialRole && !n.said && n.watch.well >= aliveTime {
 		s.end(n, "hang")
 	}
 	switch {
@@ -144,9 +144,7 @@ func (s *supervisor) baseline() uint64 {
 // standby starts a core beside the one that runs, and tells that one.
 func (s *supervisor) standby(image *os.File, a boot.Action) error {
 	nonce := make([]byte, 16)
-	if _, err := rand.Read(nonce); err != nil {
-		return err
-	}
+	rand.Read(nonce) // never fails
 	s.number++
 	p := &process{number: s.number, core: a.Core, role: a.Role, version: s.versions[a.Core.Counter], started: time.Now(), nonce: plain.Hex(nonce)}
 	if info, err := os.Stat(s.layout.CoreLog()); err == nil {
@@ -213,8 +211,6 @@ func (s *supervisor) overdue() {
 // activate makes the core in standby the one that schedules.
 func (s *supervisor) activate(file string) {
 	old, n := s.core, s.swap.next
-	s.swap.hand.Stop()
-	s.retry.Stop()
 	s.core, s.swap.next, s.swap.handing = n, nil, false
 	if old != nil {
 		if old.drainFor == 0 {
@@ -236,9 +232,6 @@ func (s *supervisor) activate(file string) {
 // soakOn watches the trial that runs the schedule, and commits it.
 func (s *supervisor) soakOn(elapsed time.Duration) {
 	p := s.core
-	if !p.watch.ready {
-		return
-	}
 	switch out, broken := s.swap.soak.pass(elapsed, p.watch.quiet, s.record.Baseline, p.holds, p.judged); out {
 	case idle:
 		s.log.failed("the trial was activated and does not schedule", "release", counter(p.core))
@@ -249,7 +242,6 @@ func (s *supervisor) soakOn(elapsed time.Duration) {
 			return // the record cannot be written: it soaks on
 		}
 		p.role = boot.GoodRole
-		s.backoff.reset()
 		s.note("commit", p.core, "from="+counter(before))
 		s.log.info("release committed", "release", counter(p.core), "version", p.version)
 		s.collect()

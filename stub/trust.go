@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/updater/boot"
-	"github.com/limpet-monitoring/limpet/updater/store"
 )
 
 // askAgain is how often stored metadata is looked at though nobody said that it changed: what expires
@@ -70,29 +69,18 @@ func (s *supervisor) adopt(v verdict) {
 	a := s.decide(boot.Adopt{Cores: s.sound(v.cores), Floor: v.floor, Issued: v.issued})
 	if s.found {
 		s.log.info("fresh record written", "release", counter(s.record.Good))
-	}
-	if s.found && !blank {
-		s.log.warn("the former record was damaged: pins and bars are lost")
-		s.alarms.set("pins-lost", "the record was damaged and made anew: pins and bars are lost")
+		if !blank {
+			s.log.warn("the former record was damaged: pins and bars are lost")
+			s.alarms.set("pins-lost", "the record was damaged and made anew: pins and bars are lost")
+		}
 	}
 	s.act(a)
 }
 
 // sound keeps those of the signed cores that lie in ver/ and hash to what was signed.
 func (s *supervisor) sound(cores []signed) []boot.Core {
-	there, err := s.store().List()
-	if err != nil {
-		return nil
-	}
-	placed := map[store.Entry]bool{}
-	for _, e := range there {
-		placed[e] = true
-	}
 	var list []boot.Core
 	for _, c := range cores {
-		if !placed[store.Entry{Counter: c.Counter, Hash: c.Hash}] {
-			continue
-		}
 		if f, err := s.machine.open(c.Core); err == nil {
 			f.Close()
 			list = append(list, c.Core)

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"github.com/limpet-monitoring/limpet/platforms"
-	"github.com/limpet-monitoring/limpet/platforms/plain"
 )
 
 // uninstall runs the script that the installer left beside this program, in our place: it works when every core is dead, and
@@ -18,17 +17,5 @@ func uninstall(l platforms.Layout, args []string) error {
 		return &fault{exitFailed, "limpet was not put here by the hub's installer: there is no " + script,
 			"take it away as it came, or run the hub's install.sh with --uninstall"}
 	}
-	shell, err := os.Open("/bin/sh")
-	if err != nil {
-		return plain.Wrap("run "+script, err)
-	}
-	defer shell.Close()
-	code, err := platforms.Replace(shell, shell.Name(), append(append([]string{"sh", script}, l.RootArgs()...), args...), os.Environ())
-	if err != nil {
-		return plain.Wrap("run "+script, err)
-	}
-	if code != 0 {
-		return &fault{code: code}
-	}
-	return nil
+	return giveWay(script, nil, "/bin/sh", append(append([]string{"sh", script}, l.RootArgs()...), args...))
 }

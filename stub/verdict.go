@@ -72,7 +72,7 @@ func parseVerdict(text string) verdict {
 				v.changes = append(v.changes, c)
 			}
 		case "floor":
-			v.floor, _ = strconv.ParseUint(rest, 10, 63)
+			v.floor, _ = strconv.ParseUint(rest, 10, 64)
 		case "issued":
 			issued, _ := strconv.ParseUint(rest, 10, 63)
 			v.issued = int64(issued)
@@ -144,30 +144,26 @@ func parseChange(kind string, f []string) (change, bool) {
 	return change{name: f[0], from: f[1], hash: hash, length: int64(length)}, true
 }
 
+// plainName reports whether one field of a line names something that lies in its folder.
 func plainName(s string) bool {
-	return s != "" && s[0] != '.' && !strings.ContainsAny(s, "/\\:")
+	return !strings.HasPrefix(s, ".") && !strings.ContainsAny(s, "/\\:")
 }
 
-// startVerifier starts `limpet verify` on the stored metadata and sends its verdict, always exactly
-// one, when it is done.
-func startVerifier(family *platforms.Family, l platforms.Layout, now time.Time, to chan<- verdict) {
-	go func() { to <- askVerifier(family, l, now) }()
-}
-
-// askVerifier waits for the verdict; more are arguments for a look at what limpet-fetch brought.
-func askVerifier(family *platforms.Family, l platforms.Layout, now time.Time, more ...string) verdict {
+// verify has a short-lived child, this very program, read the stored metadata, and waits for its verdict; more are
+// arguments for a look at what limpet-fetch brought.
+func (e errand) verify(more ...string) verdict {
 	out, in, err := os.Pipe()
 	if err != nil {
 		return verdict{refused: "unreadable " + err.Error()}
 	}
-	child, err := family.Start(platforms.Spec{
+	child, err := e.family.Start(platforms.Spec{
 		Path: self(),
-		Args: append([]string{"limpet", "verify", "--dir", l.TrustCore(),
-			"--time", strconv.FormatInt(now.Unix(), 10), "--platform", platform}, more...),
+		Args: append([]string{"limpet", "verify", "--dir", e.layout.TrustCore(),
+			"--time", strconv.FormatInt(e.now.Unix(), 10), "--platform", platform}, more...),
 		Dir:      string(os.PathSeparator),
 		Files:    [3]*os.File{1: in},
 		Confined: true,
-		User:     platforms.Fetcher(l),
+		User:     e.user,
 	})
 	in.Close()
 	if err != nil {
@@ -196,9 +192,6 @@ func self() string {
 	if _, err := os.Stat(running); err == nil {
 		return running
 	}
-	path, err := os.Executable()
-	if err != nil {
-		return os.Args[0]
-	}
+	path, _ := os.Executable() // "" cannot be started, and that is said
 	return path
 }

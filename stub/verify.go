@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/limpet-monitoring/limpet/platforms/confine"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -244,7 +245,7 @@ func word(s string) string { return strings.ReplaceAll(line(s), " ", "_") }
 // line makes text fit the end of a line: no control characters, not longer than a person reads.
 func line(s string) string {
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r

@@ -33,6 +33,16 @@ func (s State) String() string {
 	}
 }
 
+// Importance says which checks go first, and which last, when the agent's processor time does not suffice.
+type Importance uint8
+
+// The kinds of importance.
+const (
+	Normal Importance = 0
+	Low    Importance = 1 // run less often before others are
+	High   Importance = 2 // never run less often
+)
+
 // FromExit maps a plugin's exit code to its state; anything beyond 3, or below 0, is Unknown.
 func FromExit(code int) State {
 	if code >= 0 && code <= 3 {
@@ -49,6 +59,7 @@ type Check struct {
 	Hash    string        // SHA-256 in hex of a plugin of the catalog; empty = one of the box's own
 	Args    []string      // as the plugin gets them; the same options for builtins where a plugin of that kind exists
 	Every   time.Duration // interval; 0 when Cron is set
+	Retry   time.Duration // the interval while a problem is soft; 0 = no other
 	Cron    string        // five-field cron expression, optionally with CRON_TZ=; empty when Every is set
 	AtStart bool          // it runs within a second after the agent first starts in a boot too; an interval check does so anyway
 	Timeout time.Duration // the run's whole process tree ends after it
@@ -56,6 +67,7 @@ type Check struct {
 	TimeoutState State
 	Attempts     int               // results in a row that make a problem a hard one; 0 = DefaultAttempts
 	Flap         Flap              // when its changes count as flapping
+	Importance   Importance        // when the agent has no processor time left for all
 	User         string            // whom a plugin or Command runs as, "" = as the box has it
 	Dir          string            // a plugin's working directory, absolute; "" = the root directory
 	Macros       map[string]string // put into a plugin's arguments and environment, by name: see Expand

@@ -57,10 +57,15 @@ func (c Check) Line() (string, error) {
 		return "", errors.New("a command line of the box's own is signed by nobody")
 	}
 	line := kind + c.attributes() + " " + ArgLine(append([]string{name}, c.Args...))
-	if strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\ufffd' }) {
+	if !IsLine(line) {
 		return "", fmt.Errorf("%s %s: %w", kind, clip(name), ErrNoLine)
 	}
 	return line, nil
+}
+
+// IsLine says whether a text can be one line of the list that the site's owner signs.
+func IsLine(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || r == '\ufffd' })
 }
 
 // attributes are what else decides about the process that starts, behind the kind: "[user=nagios macro.PORT=80]", or nothing. A word of them never holds a blank outside of

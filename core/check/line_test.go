@@ -49,6 +49,8 @@ func TestEveryFieldIsJudged(t *testing.T) {
 		"TimeoutState": "what its result is then",
 		"Attempts":     "what its results mean",
 		"Flap":         "what its results mean",
+		"Retry":        "when",
+		"Importance":   "when",
 		"Default":      "where it comes from",
 		"Command":      "of the box's own checks alone, which have no line",
 	}

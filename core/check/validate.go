@@ -82,6 +82,8 @@ func (c Check) validateJudging() error {
 	switch {
 	case c.Attempts < 0 || c.Attempts > MaxAttempts:
 		return fmt.Errorf("attempts %d: 1 to %d", c.Attempts, MaxAttempts)
+	case c.Importance > High:
+		return fmt.Errorf("importance %d: low, normal or high", c.Importance)
 	case c.TimeoutState > Unknown:
 		return fmt.Errorf("timeout_state %d: WARNING, CRITICAL or UNKNOWN", c.TimeoutState)
 	}
@@ -153,6 +155,12 @@ func (c Check) validateTimes() error {
 		return fmt.Errorf("both every and cron given: keep one")
 	case c.Cron == "" && (c.Every < MinEvery || c.Every > MaxEvery):
 		return fmt.Errorf("every %s: an interval is %s to 24h", c.Every, MinEvery)
+	case c.Retry != 0 && (c.Retry < MinEvery || c.Retry > MaxEvery):
+		return fmt.Errorf("retry %s: an interval is %s to 24h", c.Retry, MinEvery)
+	case c.Retry != 0 && c.Attempts <= DefaultAttempts:
+		return fmt.Errorf("retry %s without attempts: a problem is soft, and tried again, only with attempts of 2 or more", c.Retry)
+	case c.Retry != 0 && c.Cron == "" && c.Retry > c.Every:
+		return fmt.Errorf("retry %s is longer than every %s", c.Retry, c.Every)
 	case len(c.Cron) > MaxCron:
 		return fmt.Errorf("cron expression of %d bytes: at most %d", len(c.Cron), MaxCron)
 	case c.Timeout < 0 || c.Timeout > MaxTimeout:

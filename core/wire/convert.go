@@ -123,6 +123,7 @@ func FromCheck(c check.Check) *Check {
 		User:      check.EscapeString(c.User), Dir: check.EscapeString(c.Dir), Macros: escapeMap(c.Macros),
 		Attempts: uint32(max(c.Attempts, 0)), AtStart: c.AtStart, TimeoutState: State(min(c.TimeoutState, check.Unknown)),
 		NoFlap: c.Flap.Off, FlapLow: float32(c.Flap.Low), FlapHigh: float32(c.Flap.High),
+		RetryMs: millis(c.Retry), Importance: Importance(min(c.Importance, check.High)),
 
 		PluginHash: hash,
 	}
@@ -157,6 +158,7 @@ func ToCheck(w *Check) (check.Check, error) {
 		AtStart: w.GetAtStart(), TimeoutState: toState(w.GetTimeoutState()), Attempts: int(w.GetAttempts()),
 		Flap: check.Flap{Off: w.GetNoFlap(), Low: float64(w.GetFlapLow()), High: float64(w.GetFlapHigh())},
 		User: w.GetUser(), Dir: w.GetDir(), Macros: w.GetMacros(),
+		Retry: time.Duration(w.GetRetryMs()) * time.Millisecond, Importance: toImportance(w.GetImportance()),
 	}
 	if err := c.Validate(); err != nil {
 		return check.Check{}, fmt.Errorf("check %s: %w", shown(c.Name), err)
@@ -178,6 +180,9 @@ func Name(c check.Check) string {
 
 // EveryMs is the interval of a check as Result.every_ms carries it; 0 with a cron expression.
 func EveryMs(c check.Check) uint32 { return millis(c.Every) }
+
+// RetryMs is a check's interval for soft problems as Standing.retry_ms carries it.
+func RetryMs(c check.Check) uint32 { return millis(c.Retry) }
 
 // shown is a check's name where it is one, and something short where it is not.
 func shown(name string) string {
@@ -251,6 +256,17 @@ func toState(s State) check.State {
 		return check.Unknown
 	}
 	return check.State(s)
+}
+
+func toImportance(i Importance) check.Importance {
+	switch i {
+	case Importance_IMPORTANCE_LOW:
+		return check.Low
+	case Importance_IMPORTANCE_HIGH:
+		return check.High
+	default:
+		return check.Normal
+	}
 }
 
 func toTrigger(t Trigger) check.Trigger {

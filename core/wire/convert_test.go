@@ -89,6 +89,7 @@ func TestACheckSurvivesTheWire(t *testing.T) {
 	for _, c := range []check.Check{
 		{Name: "web", Plugin: "check_http", Args: []string{"-H", ""}, Every: 1500 * time.Millisecond, Timeout: time.Minute},
 		{Name: "d", Builtin: "disk", Cron: "* * * * *"},
+		{Name: "r", Plugin: "x", Every: time.Minute, Attempts: 3, Retry: 10 * time.Second, Importance: check.High},
 	} {
 		got, err := ToCheck(FromCheck(c))
 		if err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", c) {
@@ -99,6 +100,7 @@ func TestACheckSurvivesTheWire(t *testing.T) {
 		"empty":                 nil,
 		"check web: neither":    {Name: "web", EveryMs: 1000},
 		"check (unnamed): name": {Name: "\x1b[2J", Plugin: "x", EveryMs: 1000},
+		"check web: retry":      {Name: "web", Plugin: "x", EveryMs: 1000, RetryMs: 1000},
 		"check web: every":      {Name: "web", Plugin: "x", EveryMs: math.MaxUint32},
 	} {
 		if _, err := ToCheck(w); err == nil || !strings.HasPrefix(err.Error(), want) {

@@ -15,7 +15,6 @@ const (
 	Subprotocol = "limpet.v1" // of the websocket
 
 	ProtocolMin = 1 // the oldest protocol spoken here
-	ProtocolMax = 1 // the newest
 
 	NonceSize   = 32 // bytes
 	BindingSize = 32 // bytes
@@ -48,9 +47,9 @@ const (
 // exporterLabel is RFC 9266's.
 const exporterLabel = "EXPORTER-Channel-Binding"
 
-// maxSuccession bounds how many steps from one hub key to another are followed: one a year for a
+// MaxSuccession bounds how many steps from one hub key to another are followed: one a year for a
 // working life, and little to verify for a hostile hub's list.
-const maxSuccession = 32
+const MaxSuccession = 32
 
 // NewNonce draws a nonce for a Hello or a Challenge.
 func NewNonce() []byte {
@@ -173,7 +172,7 @@ func NewSuccession(old ed25519.PrivateKey, next ed25519.PublicKey) *Succession {
 // order of the chain does not matter; what does not verify is passed over; no more than the first 32
 // are looked at.
 func Trusted(key ed25519.PublicKey, trusted []ed25519.PublicKey, chain []*Succession) bool {
-	chain = chain[:min(len(chain), maxSuccession)]
+	chain = chain[:min(len(chain), MaxSuccession)]
 	known := append([]ed25519.PublicKey(nil), trusted...)
 	for range len(chain) + 1 {
 		if hasKey(known, key) {

@@ -1,6 +1,9 @@
 package wire
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Sizes in bytes; those of batches and frames stand in batch.go.
 const (
@@ -19,6 +22,9 @@ const (
 	// MaxSiteName bounds the name of a file of the site's repository.
 	MaxSiteName = 1 << 10
 )
+
+// RevisionForeign is what an agent reports of a running document that it took from another hub than the one it talks to. No hub gives this number.
+const RevisionForeign = math.MaxUint64
 
 // Counts.
 const (

@@ -121,6 +121,56 @@ func (Trigger) EnumDescriptor() ([]byte, []int) {
 	return file_core_wire_wire_proto_rawDescGZIP(), []int{1}
 }
 
+// Importance of a check. What an agent does not know counts as normal.
+type Importance int32
+
+const (
+	Importance_IMPORTANCE_NORMAL Importance = 0
+	Importance_IMPORTANCE_LOW    Importance = 1
+	Importance_IMPORTANCE_HIGH   Importance = 2
+)
+
+// Enum value maps for Importance.
+var (
+	Importance_name = map[int32]string{
+		0: "IMPORTANCE_NORMAL",
+		1: "IMPORTANCE_LOW",
+		2: "IMPORTANCE_HIGH",
+	}
+	Importance_value = map[string]int32{
+		"IMPORTANCE_NORMAL": 0,
+		"IMPORTANCE_LOW":    1,
+		"IMPORTANCE_HIGH":   2,
+	}
+)
+
+func (x Importance) Enum() *Importance {
+	p := new(Importance)
+	*p = x
+	return p
+}
+
+func (x Importance) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Importance) Descriptor() protoreflect.EnumDescriptor {
+	return file_core_wire_wire_proto_enumTypes[2].Descriptor()
+}
+
+func (Importance) Type() protoreflect.EnumType {
+	return &file_core_wire_wire_proto_enumTypes[2]
+}
+
+func (x Importance) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Importance.Descriptor instead.
+func (Importance) EnumDescriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{2}
+}
+
 // Frame is one binary websocket message.
 type Frame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -140,6 +190,7 @@ type Frame struct {
 	//	*Frame_Successor
 	//	*Frame_Active
 	//	*Frame_SiteGet
+	//	*Frame_Pong
 	//	*Frame_Ack
 	//	*Frame_Reject
 	//	*Frame_Desired
@@ -151,6 +202,7 @@ type Frame struct {
 	//	*Frame_Hold
 	//	*Frame_Resume
 	//	*Frame_SitePiece
+	//	*Frame_Ping
 	//	*Frame_Heartbeat
 	//	*Frame_Bye
 	Body          isFrame_Body `protobuf_oneof:"body"`
@@ -321,6 +373,15 @@ func (x *Frame) GetSiteGet() *SiteGet {
 	return nil
 }
 
+func (x *Frame) GetPong() *Pong {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Pong); ok {
+			return x.Pong
+		}
+	}
+	return nil
+}
+
 func (x *Frame) GetAck() *Ack {
 	if x != nil {
 		if x, ok := x.Body.(*Frame_Ack); ok {
@@ -420,6 +481,15 @@ func (x *Frame) GetSitePiece() *SitePiece {
 	return nil
 }
 
+func (x *Frame) GetPing() *Ping {
+	if x != nil {
+		if x, ok := x.Body.(*Frame_Ping); ok {
+			return x.Ping
+		}
+	}
+	return nil
+}
+
 func (x *Frame) GetHeartbeat() *Heartbeat {
 	if x != nil {
 		if x, ok := x.Body.(*Frame_Heartbeat); ok {
@@ -500,6 +570,10 @@ type Frame_SiteGet struct {
 	SiteGet *SiteGet `protobuf:"bytes,20,opt,name=site_get,json=siteGet,proto3,oneof"`
 }
 
+type Frame_Pong struct {
+	Pong *Pong `protobuf:"bytes,21,opt,name=pong,proto3,oneof"`
+}
+
 type Frame_Ack struct {
 	// hub to agent
 	Ack *Ack `protobuf:"bytes,30,opt,name=ack,proto3,oneof"`
@@ -545,6 +619,10 @@ type Frame_SitePiece struct {
 	SitePiece *SitePiece `protobuf:"bytes,44,opt,name=site_piece,json=sitePiece,proto3,oneof"`
 }
 
+type Frame_Ping struct {
+	Ping *Ping `protobuf:"bytes,45,opt,name=ping,proto3,oneof"`
+}
+
 type Frame_Heartbeat struct {
 	// both ways
 	Heartbeat *Heartbeat `protobuf:"bytes,50,opt,name=heartbeat,proto3,oneof"`
@@ -582,6 +660,8 @@ func (*Frame_Active) isFrame_Body() {}
 
 func (*Frame_SiteGet) isFrame_Body() {}
 
+func (*Frame_Pong) isFrame_Body() {}
+
 func (*Frame_Ack) isFrame_Body() {}
 
 func (*Frame_Reject) isFrame_Body() {}
@@ -603,6 +683,8 @@ func (*Frame_Hold) isFrame_Body() {}
 func (*Frame_Resume) isFrame_Body() {}
 
 func (*Frame_SitePiece) isFrame_Body() {}
+
+func (*Frame_Ping) isFrame_Body() {}
 
 func (*Frame_Heartbeat) isFrame_Body() {}
 
@@ -994,6 +1076,7 @@ type Facts struct {
 	Trust         string                 `protobuf:"bytes,17,opt,name=trust,proto3" json:"trust,omitempty"`              // "hub" or "signed"
 	Development   bool                   `protobuf:"varint,18,opt,name=development,proto3" json:"development,omitempty"` // the core's root is a development root
 	Checks        []string               `protobuf:"bytes,19,rep,name=checks,proto3" json:"checks,omitempty"`            // names of all checks that run, sorted: what is not among them is gone
+	Place         string                 `protobuf:"bytes,20,opt,name=place,proto3" json:"place,omitempty"`              // SHA-256 of where the agent's files lie, hex: the same for two cores of one agent, another one for a copy's
 	Collectors    []*CollectorState      `protobuf:"bytes,30,rep,name=collectors,proto3" json:"collectors,omitempty"`    // by name
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1160,6 +1243,13 @@ func (x *Facts) GetChecks() []string {
 		return x.Checks
 	}
 	return nil
+}
+
+func (x *Facts) GetPlace() string {
+	if x != nil {
+		return x.Place
+	}
+	return ""
 }
 
 func (x *Facts) GetCollectors() []*CollectorState {
@@ -1606,11 +1696,14 @@ func (x *Welcome) GetConsoleUrl() string {
 
 // Refuse ends the handshake. code is for programs, message and hint for people.
 type Refuse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"` // see docs/wire.md
-	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	Hint          string                 `protobuf:"bytes,3,opt,name=hint,proto3" json:"hint,omitempty"`
-	RetryAfterMs  uint32                 `protobuf:"varint,4,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"` // 0 = the agent's own backoff
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Code         string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"` // see docs/wire.md
+	Message      string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Hint         string                 `protobuf:"bytes,3,opt,name=hint,proto3" json:"hint,omitempty"`
+	RetryAfterMs uint32                 `protobuf:"varint,4,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"` // 0 = the agent's own backoff
+	// With code `clone` alone: this box is a copy of the agent whose key it shows. It makes a key of its own, and is taken in with this.
+	Own           *Enrol       `protobuf:"bytes,5,opt,name=own,proto3" json:"own,omitempty"`
+	Watermarks    []*Watermark `protobuf:"bytes,6,rep,name=watermarks,proto3" json:"watermarks,omitempty"` // with own: what the bus holds of the generations it listed
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1671,6 +1764,20 @@ func (x *Refuse) GetRetryAfterMs() uint32 {
 		return x.RetryAfterMs
 	}
 	return 0
+}
+
+func (x *Refuse) GetOwn() *Enrol {
+	if x != nil {
+		return x.Own
+	}
+	return nil
+}
+
+func (x *Refuse) GetWatermarks() []*Watermark {
+	if x != nil {
+		return x.Watermarks
+	}
+	return nil
 }
 
 type Perfdata struct {
@@ -1964,6 +2071,7 @@ type Standing struct {
 	HardSinceNs   int64                  `protobuf:"varint,6,opt,name=hard_since_ns,json=hardSinceNs,proto3" json:"hard_since_ns,omitempty"`              // the same of hard_state, 0 = none yet
 	Flapping      bool                   `protobuf:"varint,7,opt,name=flapping,proto3" json:"flapping,omitempty"`
 	FlapPercent   float32                `protobuf:"fixed32,8,opt,name=flap_percent,json=flapPercent,proto3" json:"flap_percent,omitempty"`
+	RetryMs       uint32                 `protobuf:"varint,9,opt,name=retry_ms,json=retryMs,proto3" json:"retry_ms,omitempty"` // the interval while a problem is soft; 0 = no other
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2050,6 +2158,13 @@ func (x *Standing) GetFlapping() bool {
 func (x *Standing) GetFlapPercent() float32 {
 	if x != nil {
 		return x.FlapPercent
+	}
+	return 0
+}
+
+func (x *Standing) GetRetryMs() uint32 {
+	if x != nil {
+		return x.RetryMs
 	}
 	return 0
 }
@@ -2789,6 +2904,8 @@ type Check struct {
 	NoFlap        bool                   `protobuf:"varint,26,opt,name=no_flap,json=noFlap,proto3" json:"no_flap,omitempty"`                                        // flapping is not looked for
 	FlapLow       float32                `protobuf:"fixed32,27,opt,name=flap_low,json=flapLow,proto3" json:"flap_low,omitempty"`                                    // percent; 0 = 5
 	FlapHigh      float32                `protobuf:"fixed32,28,opt,name=flap_high,json=flapHigh,proto3" json:"flap_high,omitempty"`                                 // percent; 0 = 20
+	RetryMs       uint32                 `protobuf:"varint,29,opt,name=retry_ms,json=retryMs,proto3" json:"retry_ms,omitempty"`                                     // interval while a problem is soft; 0 = no other
+	Importance    Importance             `protobuf:"varint,30,opt,name=importance,proto3,enum=limpet.v1.Importance" json:"importance,omitempty"`                    // which goes last when the agent's processor time is spent
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2942,6 +3059,20 @@ func (x *Check) GetFlapHigh() float32 {
 	return 0
 }
 
+func (x *Check) GetRetryMs() uint32 {
+	if x != nil {
+		return x.RetryMs
+	}
+	return 0
+}
+
+func (x *Check) GetImportance() Importance {
+	if x != nil {
+		return x.Importance
+	}
+	return Importance_IMPORTANCE_NORMAL
+}
+
 // Desired is everything the hub wants of one agent; taken whole or rejected whole.
 type Desired struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2953,6 +3084,7 @@ type Desired struct {
 	Collectors    []*Collector           `protobuf:"bytes,20,rep,name=collectors,proto3" json:"collectors,omitempty"`
 	GraphitePort  uint32                 `protobuf:"varint,21,opt,name=graphite_port,json=graphitePort,proto3" json:"graphite_port,omitempty"` // of the loopback inputs, 0 = off
 	StatsdPort    uint32                 `protobuf:"varint,22,opt,name=statsd_port,json=statsdPort,proto3" json:"statsd_port,omitempty"`
+	CpuPercent    uint32                 `protobuf:"varint,23,opt,name=cpu_percent,json=cpuPercent,proto3" json:"cpu_percent,omitempty"` // of one processor, for the agent with its plugins; 0 = the agent's default
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3039,6 +3171,13 @@ func (x *Desired) GetGraphitePort() uint32 {
 func (x *Desired) GetStatsdPort() uint32 {
 	if x != nil {
 		return x.StatsdPort
+	}
+	return 0
+}
+
+func (x *Desired) GetCpuPercent() uint32 {
+	if x != nil {
+		return x.CpuPercent
 	}
 	return 0
 }
@@ -3828,6 +3967,95 @@ func (x *SitePiece) GetError() string {
 	return ""
 }
 
+// Ping asks a session whether its agent is there; Pong answers at once, with the same word.
+type Ping struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Word          string                 `protobuf:"bytes,1,opt,name=word,proto3" json:"word,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ping) Reset() {
+	*x = Ping{}
+	mi := &file_core_wire_wire_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ping) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ping) ProtoMessage() {}
+
+func (x *Ping) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ping.ProtoReflect.Descriptor instead.
+func (*Ping) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *Ping) GetWord() string {
+	if x != nil {
+		return x.Word
+	}
+	return ""
+}
+
+type Pong struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Word          string                 `protobuf:"bytes,1,opt,name=word,proto3" json:"word,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pong) Reset() {
+	*x = Pong{}
+	mi := &file_core_wire_wire_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pong) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pong) ProtoMessage() {}
+
+func (x *Pong) ProtoReflect() protoreflect.Message {
+	mi := &file_core_wire_wire_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pong.ProtoReflect.Descriptor instead.
+func (*Pong) Descriptor() ([]byte, []int) {
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *Pong) GetWord() string {
+	if x != nil {
+		return x.Word
+	}
+	return ""
+}
+
 type Heartbeat struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SentNs        int64                  `protobuf:"varint,1,opt,name=sent_ns,json=sentNs,proto3" json:"sent_ns,omitempty"` // wall time of the sender
@@ -3839,7 +4067,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_core_wire_wire_proto_msgTypes[43]
+	mi := &file_core_wire_wire_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3851,7 +4079,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[43]
+	mi := &file_core_wire_wire_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3864,7 +4092,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{43}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Heartbeat) GetSentNs() int64 {
@@ -3899,7 +4127,7 @@ type Bye struct {
 
 func (x *Bye) Reset() {
 	*x = Bye{}
-	mi := &file_core_wire_wire_proto_msgTypes[44]
+	mi := &file_core_wire_wire_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3911,7 +4139,7 @@ func (x *Bye) String() string {
 func (*Bye) ProtoMessage() {}
 
 func (x *Bye) ProtoReflect() protoreflect.Message {
-	mi := &file_core_wire_wire_proto_msgTypes[44]
+	mi := &file_core_wire_wire_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3924,7 +4152,7 @@ func (x *Bye) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bye.ProtoReflect.Descriptor instead.
 func (*Bye) Descriptor() ([]byte, []int) {
-	return file_core_wire_wire_proto_rawDescGZIP(), []int{44}
+	return file_core_wire_wire_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Bye) GetCause() string {
@@ -3945,7 +4173,7 @@ var File_core_wire_wire_proto protoreflect.FileDescriptor
 
 const file_core_wire_wire_proto_rawDesc = "" +
 	"\n" +
-	"\x14core/wire/wire.proto\x12\tlimpet.v1\"\x9d\n" +
+	"\x14core/wire/wire.proto\x12\tlimpet.v1\"\xeb\n" +
 	"\n" +
 	"\x05Frame\x12(\n" +
 	"\x05hello\x18\x01 \x01(\v2\x10.limpet.v1.HelloH\x00R\x05hello\x124\n" +
@@ -3963,7 +4191,8 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x05facts\x18\x0f \x01(\v2\x10.limpet.v1.FactsH\x00R\x05facts\x124\n" +
 	"\tsuccessor\x18\x10 \x01(\v2\x14.limpet.v1.SuccessorH\x00R\tsuccessor\x12+\n" +
 	"\x06active\x18\x11 \x01(\v2\x11.limpet.v1.ActiveH\x00R\x06active\x12/\n" +
-	"\bsite_get\x18\x14 \x01(\v2\x12.limpet.v1.SiteGetH\x00R\asiteGet\x12\"\n" +
+	"\bsite_get\x18\x14 \x01(\v2\x12.limpet.v1.SiteGetH\x00R\asiteGet\x12%\n" +
+	"\x04pong\x18\x15 \x01(\v2\x0f.limpet.v1.PongH\x00R\x04pong\x12\"\n" +
 	"\x03ack\x18\x1e \x01(\v2\x0e.limpet.v1.AckH\x00R\x03ack\x12+\n" +
 	"\x06reject\x18\x1f \x01(\v2\x11.limpet.v1.RejectH\x00R\x06reject\x12.\n" +
 	"\adesired\x18  \x01(\v2\x12.limpet.v1.DesiredH\x00R\adesired\x12,\n" +
@@ -3978,7 +4207,8 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x04hold\x18& \x01(\v2\x0f.limpet.v1.HoldH\x00R\x04hold\x12+\n" +
 	"\x06resume\x18' \x01(\v2\x11.limpet.v1.ResumeH\x00R\x06resume\x125\n" +
 	"\n" +
-	"site_piece\x18, \x01(\v2\x14.limpet.v1.SitePieceH\x00R\tsitePiece\x124\n" +
+	"site_piece\x18, \x01(\v2\x14.limpet.v1.SitePieceH\x00R\tsitePiece\x12%\n" +
+	"\x04ping\x18- \x01(\v2\x0f.limpet.v1.PingH\x00R\x04ping\x124\n" +
 	"\theartbeat\x182 \x01(\v2\x14.limpet.v1.HeartbeatH\x00R\theartbeat\x12\"\n" +
 	"\x03bye\x183 \x01(\v2\x0e.limpet.v1.ByeH\x00R\x03byeB\x06\n" +
 	"\x04body\"\x82\x01\n" +
@@ -4013,7 +4243,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\brevision\x18\a \x01(\x04R\brevision\"E\n" +
 	"\x05Enrol\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\fR\atokenId\x12!\n" +
-	"\ftoken_secret\x18\x02 \x01(\fR\vtokenSecret\"\x96\x05\n" +
+	"\ftoken_secret\x18\x02 \x01(\fR\vtokenSecret\"\xac\x05\n" +
 	"\x05Facts\x12\x1a\n" +
 	"\bhostname\x18\x01 \x01(\tR\bhostname\x12\x1c\n" +
 	"\taddresses\x18\x02 \x03(\tR\taddresses\x12\x0e\n" +
@@ -4034,7 +4264,8 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\aplugins\x18\x10 \x03(\tR\aplugins\x12\x14\n" +
 	"\x05trust\x18\x11 \x01(\tR\x05trust\x12 \n" +
 	"\vdevelopment\x18\x12 \x01(\bR\vdevelopment\x12\x16\n" +
-	"\x06checks\x18\x13 \x03(\tR\x06checks\x129\n" +
+	"\x06checks\x18\x13 \x03(\tR\x06checks\x12\x14\n" +
+	"\x05place\x18\x14 \x01(\tR\x05place\x129\n" +
 	"\n" +
 	"collectors\x18\x1e \x03(\v2\x19.limpet.v1.CollectorStateR\n" +
 	"collectors\x1a7\n" +
@@ -4081,12 +4312,16 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\brevision\x18\x06 \x01(\x04R\brevision\x12!\n" +
 	"\fenrolled_now\x18\a \x01(\bR\venrolledNow\x12\x1f\n" +
 	"\vconsole_url\x18\b \x01(\tR\n" +
-	"consoleUrl\"p\n" +
+	"consoleUrl\"\xca\x01\n" +
 	"\x06Refuse\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
 	"\x04hint\x18\x03 \x01(\tR\x04hint\x12$\n" +
-	"\x0eretry_after_ms\x18\x04 \x01(\rR\fretryAfterMs\"\xb0\x01\n" +
+	"\x0eretry_after_ms\x18\x04 \x01(\rR\fretryAfterMs\x12\"\n" +
+	"\x03own\x18\x05 \x01(\v2\x10.limpet.v1.EnrolR\x03own\x124\n" +
+	"\n" +
+	"watermarks\x18\x06 \x03(\v2\x14.limpet.v1.WatermarkR\n" +
+	"watermarks\"\xb0\x01\n" +
 	"\bPerfdata\x12\x14\n" +
 	"\x05label\x18\x01 \x01(\tR\x05label\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x12\n" +
@@ -4118,7 +4353,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06plugin\x18\x10 \x01(\tR\x06plugin\x12\x1a\n" +
 	"\brevision\x18\x11 \x01(\x04R\brevision\x12\x19\n" +
 	"\bevery_ms\x18\x12 \x01(\rR\aeveryMs\x12/\n" +
-	"\bstanding\x18\x1e \x01(\v2\x13.limpet.v1.StandingR\bstanding\"\x83\x02\n" +
+	"\bstanding\x18\x1e \x01(\v2\x13.limpet.v1.StandingR\bstanding\"\x9e\x02\n" +
 	"\bStanding\x12\x18\n" +
 	"\aattempt\x18\x01 \x01(\rR\aattempt\x12\x1a\n" +
 	"\battempts\x18\x02 \x01(\rR\battempts\x12\x12\n" +
@@ -4128,7 +4363,8 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\bsince_ns\x18\x05 \x01(\x03R\asinceNs\x12\"\n" +
 	"\rhard_since_ns\x18\x06 \x01(\x03R\vhardSinceNs\x12\x1a\n" +
 	"\bflapping\x18\a \x01(\bR\bflapping\x12!\n" +
-	"\fflap_percent\x18\b \x01(\x02R\vflapPercent\"[\n" +
+	"\fflap_percent\x18\b \x01(\x02R\vflapPercent\x12\x19\n" +
+	"\bretry_ms\x18\t \x01(\rR\aretryMs\"[\n" +
 	"\x03Gap\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x12\n" +
@@ -4181,7 +4417,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x06Reject\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\x12\x10\n" +
-	"\x03why\x18\x03 \x01(\tR\x03why\"\xa6\x04\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\"\xf8\x04\n" +
 	"\x05Check\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\abuiltin\x18\x02 \x01(\tR\abuiltin\x12\x16\n" +
@@ -4201,10 +4437,14 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\rtimeout_state\x18\x19 \x01(\x0e2\x10.limpet.v1.StateR\ftimeoutState\x12\x17\n" +
 	"\ano_flap\x18\x1a \x01(\bR\x06noFlap\x12\x19\n" +
 	"\bflap_low\x18\x1b \x01(\x02R\aflapLow\x12\x1b\n" +
-	"\tflap_high\x18\x1c \x01(\x02R\bflapHigh\x1a9\n" +
+	"\tflap_high\x18\x1c \x01(\x02R\bflapHigh\x12\x19\n" +
+	"\bretry_ms\x18\x1d \x01(\rR\aretryMs\x125\n" +
+	"\n" +
+	"importance\x18\x1e \x01(\x0e2\x15.limpet.v1.ImportanceR\n" +
+	"importance\x1a9\n" +
 	"\vMacrosEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9a\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbb\x02\n" +
 	"\aDesired\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12(\n" +
 	"\x06checks\x18\x02 \x03(\v2\x10.limpet.v1.CheckR\x06checks\x12\x1f\n" +
@@ -4217,7 +4457,9 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"collectors\x12#\n" +
 	"\rgraphite_port\x18\x15 \x01(\rR\fgraphitePort\x12\x1f\n" +
 	"\vstatsd_port\x18\x16 \x01(\rR\n" +
-	"statsdPort\"\x84\x02\n" +
+	"statsdPort\x12\x1f\n" +
+	"\vcpu_percent\x18\x17 \x01(\rR\n" +
+	"cpuPercent\"\x84\x02\n" +
 	"\tCollector\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x18\n" +
@@ -4266,7 +4508,11 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x04size\x18\x02 \x01(\x03R\x04size\x12\x12\n" +
 	"\x04data\x18\x03 \x01(\fR\x04data\x12\x18\n" +
 	"\amissing\x18\x04 \x01(\bR\amissing\x12\x14\n" +
-	"\x05error\x18\x05 \x01(\tR\x05error\"V\n" +
+	"\x05error\x18\x05 \x01(\tR\x05error\"\x1a\n" +
+	"\x04Ping\x12\x12\n" +
+	"\x04word\x18\x01 \x01(\tR\x04word\"\x1a\n" +
+	"\x04Pong\x12\x12\n" +
+	"\x04word\x18\x01 \x01(\tR\x04word\"V\n" +
 	"\tHeartbeat\x12\x17\n" +
 	"\asent_ns\x18\x01 \x01(\x03R\x06sentNs\x12\x17\n" +
 	"\aecho_ns\x18\x02 \x01(\x03R\x06echoNs\x12\x17\n" +
@@ -4281,7 +4527,12 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\rSTATE_UNKNOWN\x10\x03*4\n" +
 	"\aTrigger\x12\x15\n" +
 	"\x11TRIGGER_SCHEDULED\x10\x00\x12\x12\n" +
-	"\x0eTRIGGER_MANUAL\x10\x01B/Z-github.com/limpet-monitoring/limpet/core/wireb\x06proto3"
+	"\x0eTRIGGER_MANUAL\x10\x01*L\n" +
+	"\n" +
+	"Importance\x12\x15\n" +
+	"\x11IMPORTANCE_NORMAL\x10\x00\x12\x12\n" +
+	"\x0eIMPORTANCE_LOW\x10\x01\x12\x13\n" +
+	"\x0fIMPORTANCE_HIGH\x10\x02B/Z-github.com/limpet-monitoring/limpet/core/wireb\x06proto3"
 
 var (
 	file_core_wire_wire_proto_rawDescOnce sync.Once
@@ -4295,120 +4546,128 @@ func file_core_wire_wire_proto_rawDescGZIP() []byte {
 	return file_core_wire_wire_proto_rawDescData
 }
 
-var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 48)
+var file_core_wire_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_core_wire_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_core_wire_wire_proto_goTypes = []any{
 	(State)(0),             // 0: limpet.v1.State
 	(Trigger)(0),           // 1: limpet.v1.Trigger
-	(*Frame)(nil),          // 2: limpet.v1.Frame
-	(*Hello)(nil),          // 3: limpet.v1.Hello
-	(*Challenge)(nil),      // 4: limpet.v1.Challenge
-	(*Succession)(nil),     // 5: limpet.v1.Succession
-	(*Proof)(nil),          // 6: limpet.v1.Proof
-	(*Enrol)(nil),          // 7: limpet.v1.Enrol
-	(*Facts)(nil),          // 8: limpet.v1.Facts
-	(*CollectorState)(nil), // 9: limpet.v1.CollectorState
-	(*Generation)(nil),     // 10: limpet.v1.Generation
-	(*Generations)(nil),    // 11: limpet.v1.Generations
-	(*Watermark)(nil),      // 12: limpet.v1.Watermark
-	(*Watermarks)(nil),     // 13: limpet.v1.Watermarks
-	(*Welcome)(nil),        // 14: limpet.v1.Welcome
-	(*Refuse)(nil),         // 15: limpet.v1.Refuse
-	(*Perfdata)(nil),       // 16: limpet.v1.Perfdata
-	(*Result)(nil),         // 17: limpet.v1.Result
-	(*Standing)(nil),       // 18: limpet.v1.Standing
-	(*Gap)(nil),            // 19: limpet.v1.Gap
-	(*LostRun)(nil),        // 20: limpet.v1.LostRun
-	(*Event)(nil),          // 21: limpet.v1.Event
-	(*Item)(nil),           // 22: limpet.v1.Item
-	(*Samples)(nil),        // 23: limpet.v1.Samples
-	(*Sample)(nil),         // 24: limpet.v1.Sample
-	(*Items)(nil),          // 25: limpet.v1.Items
-	(*Batch)(nil),          // 26: limpet.v1.Batch
-	(*Ack)(nil),            // 27: limpet.v1.Ack
-	(*Reject)(nil),         // 28: limpet.v1.Reject
-	(*Check)(nil),          // 29: limpet.v1.Check
-	(*Desired)(nil),        // 30: limpet.v1.Desired
-	(*Collector)(nil),      // 31: limpet.v1.Collector
-	(*RevisionReport)(nil), // 32: limpet.v1.RevisionReport
-	(*RunNow)(nil),         // 33: limpet.v1.RunNow
-	(*CancelRun)(nil),      // 34: limpet.v1.CancelRun
-	(*RunOutput)(nil),      // 35: limpet.v1.RunOutput
-	(*RunEnd)(nil),         // 36: limpet.v1.RunEnd
-	(*Look)(nil),           // 37: limpet.v1.Look
-	(*Follow)(nil),         // 38: limpet.v1.Follow
-	(*Hold)(nil),           // 39: limpet.v1.Hold
-	(*Resume)(nil),         // 40: limpet.v1.Resume
-	(*Successor)(nil),      // 41: limpet.v1.Successor
-	(*Active)(nil),         // 42: limpet.v1.Active
-	(*SiteGet)(nil),        // 43: limpet.v1.SiteGet
-	(*SitePiece)(nil),      // 44: limpet.v1.SitePiece
-	(*Heartbeat)(nil),      // 45: limpet.v1.Heartbeat
-	(*Bye)(nil),            // 46: limpet.v1.Bye
-	nil,                    // 47: limpet.v1.Facts.MoreEntry
-	nil,                    // 48: limpet.v1.Event.AttributesEntry
-	nil,                    // 49: limpet.v1.Check.MacrosEntry
+	(Importance)(0),        // 2: limpet.v1.Importance
+	(*Frame)(nil),          // 3: limpet.v1.Frame
+	(*Hello)(nil),          // 4: limpet.v1.Hello
+	(*Challenge)(nil),      // 5: limpet.v1.Challenge
+	(*Succession)(nil),     // 6: limpet.v1.Succession
+	(*Proof)(nil),          // 7: limpet.v1.Proof
+	(*Enrol)(nil),          // 8: limpet.v1.Enrol
+	(*Facts)(nil),          // 9: limpet.v1.Facts
+	(*CollectorState)(nil), // 10: limpet.v1.CollectorState
+	(*Generation)(nil),     // 11: limpet.v1.Generation
+	(*Generations)(nil),    // 12: limpet.v1.Generations
+	(*Watermark)(nil),      // 13: limpet.v1.Watermark
+	(*Watermarks)(nil),     // 14: limpet.v1.Watermarks
+	(*Welcome)(nil),        // 15: limpet.v1.Welcome
+	(*Refuse)(nil),         // 16: limpet.v1.Refuse
+	(*Perfdata)(nil),       // 17: limpet.v1.Perfdata
+	(*Result)(nil),         // 18: limpet.v1.Result
+	(*Standing)(nil),       // 19: limpet.v1.Standing
+	(*Gap)(nil),            // 20: limpet.v1.Gap
+	(*LostRun)(nil),        // 21: limpet.v1.LostRun
+	(*Event)(nil),          // 22: limpet.v1.Event
+	(*Item)(nil),           // 23: limpet.v1.Item
+	(*Samples)(nil),        // 24: limpet.v1.Samples
+	(*Sample)(nil),         // 25: limpet.v1.Sample
+	(*Items)(nil),          // 26: limpet.v1.Items
+	(*Batch)(nil),          // 27: limpet.v1.Batch
+	(*Ack)(nil),            // 28: limpet.v1.Ack
+	(*Reject)(nil),         // 29: limpet.v1.Reject
+	(*Check)(nil),          // 30: limpet.v1.Check
+	(*Desired)(nil),        // 31: limpet.v1.Desired
+	(*Collector)(nil),      // 32: limpet.v1.Collector
+	(*RevisionReport)(nil), // 33: limpet.v1.RevisionReport
+	(*RunNow)(nil),         // 34: limpet.v1.RunNow
+	(*CancelRun)(nil),      // 35: limpet.v1.CancelRun
+	(*RunOutput)(nil),      // 36: limpet.v1.RunOutput
+	(*RunEnd)(nil),         // 37: limpet.v1.RunEnd
+	(*Look)(nil),           // 38: limpet.v1.Look
+	(*Follow)(nil),         // 39: limpet.v1.Follow
+	(*Hold)(nil),           // 40: limpet.v1.Hold
+	(*Resume)(nil),         // 41: limpet.v1.Resume
+	(*Successor)(nil),      // 42: limpet.v1.Successor
+	(*Active)(nil),         // 43: limpet.v1.Active
+	(*SiteGet)(nil),        // 44: limpet.v1.SiteGet
+	(*SitePiece)(nil),      // 45: limpet.v1.SitePiece
+	(*Ping)(nil),           // 46: limpet.v1.Ping
+	(*Pong)(nil),           // 47: limpet.v1.Pong
+	(*Heartbeat)(nil),      // 48: limpet.v1.Heartbeat
+	(*Bye)(nil),            // 49: limpet.v1.Bye
+	nil,                    // 50: limpet.v1.Facts.MoreEntry
+	nil,                    // 51: limpet.v1.Event.AttributesEntry
+	nil,                    // 52: limpet.v1.Check.MacrosEntry
 }
 var file_core_wire_wire_proto_depIdxs = []int32{
-	3,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
-	4,  // 1: limpet.v1.Frame.challenge:type_name -> limpet.v1.Challenge
-	6,  // 2: limpet.v1.Frame.proof:type_name -> limpet.v1.Proof
-	14, // 3: limpet.v1.Frame.welcome:type_name -> limpet.v1.Welcome
-	15, // 4: limpet.v1.Frame.refuse:type_name -> limpet.v1.Refuse
-	26, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
-	35, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
-	36, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
-	32, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
-	11, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
-	8,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
-	41, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
-	42, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
-	43, // 13: limpet.v1.Frame.site_get:type_name -> limpet.v1.SiteGet
-	27, // 14: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
-	28, // 15: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
-	30, // 16: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
-	33, // 17: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
-	34, // 18: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
-	37, // 19: limpet.v1.Frame.look:type_name -> limpet.v1.Look
-	13, // 20: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
-	38, // 21: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
-	39, // 22: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
-	40, // 23: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
-	44, // 24: limpet.v1.Frame.site_piece:type_name -> limpet.v1.SitePiece
-	45, // 25: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
-	46, // 26: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
-	5,  // 27: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
-	7,  // 28: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
-	8,  // 29: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
-	10, // 30: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
-	47, // 31: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
-	9,  // 32: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
-	10, // 33: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
-	12, // 34: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
-	12, // 35: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
-	0,  // 36: limpet.v1.Result.state:type_name -> limpet.v1.State
-	16, // 37: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
-	1,  // 38: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
-	18, // 39: limpet.v1.Result.standing:type_name -> limpet.v1.Standing
-	0,  // 40: limpet.v1.Standing.hard_state:type_name -> limpet.v1.State
-	48, // 41: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
-	17, // 42: limpet.v1.Item.result:type_name -> limpet.v1.Result
-	19, // 43: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
-	20, // 44: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
-	21, // 45: limpet.v1.Item.event:type_name -> limpet.v1.Event
-	23, // 46: limpet.v1.Item.samples:type_name -> limpet.v1.Samples
-	24, // 47: limpet.v1.Samples.samples:type_name -> limpet.v1.Sample
-	22, // 48: limpet.v1.Items.items:type_name -> limpet.v1.Item
-	49, // 49: limpet.v1.Check.macros:type_name -> limpet.v1.Check.MacrosEntry
-	0,  // 50: limpet.v1.Check.timeout_state:type_name -> limpet.v1.State
-	29, // 51: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
-	31, // 52: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
-	17, // 53: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
-	54, // [54:54] is the sub-list for method output_type
-	54, // [54:54] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	4,  // 0: limpet.v1.Frame.hello:type_name -> limpet.v1.Hello
+	5,  // 1: limpet.v1.Frame.challenge:type_name -> limpet.v1.Challenge
+	7,  // 2: limpet.v1.Frame.proof:type_name -> limpet.v1.Proof
+	15, // 3: limpet.v1.Frame.welcome:type_name -> limpet.v1.Welcome
+	16, // 4: limpet.v1.Frame.refuse:type_name -> limpet.v1.Refuse
+	27, // 5: limpet.v1.Frame.batch:type_name -> limpet.v1.Batch
+	36, // 6: limpet.v1.Frame.run_output:type_name -> limpet.v1.RunOutput
+	37, // 7: limpet.v1.Frame.run_end:type_name -> limpet.v1.RunEnd
+	33, // 8: limpet.v1.Frame.revision_report:type_name -> limpet.v1.RevisionReport
+	12, // 9: limpet.v1.Frame.generations:type_name -> limpet.v1.Generations
+	9,  // 10: limpet.v1.Frame.facts:type_name -> limpet.v1.Facts
+	42, // 11: limpet.v1.Frame.successor:type_name -> limpet.v1.Successor
+	43, // 12: limpet.v1.Frame.active:type_name -> limpet.v1.Active
+	44, // 13: limpet.v1.Frame.site_get:type_name -> limpet.v1.SiteGet
+	47, // 14: limpet.v1.Frame.pong:type_name -> limpet.v1.Pong
+	28, // 15: limpet.v1.Frame.ack:type_name -> limpet.v1.Ack
+	29, // 16: limpet.v1.Frame.reject:type_name -> limpet.v1.Reject
+	31, // 17: limpet.v1.Frame.desired:type_name -> limpet.v1.Desired
+	34, // 18: limpet.v1.Frame.run_now:type_name -> limpet.v1.RunNow
+	35, // 19: limpet.v1.Frame.cancel_run:type_name -> limpet.v1.CancelRun
+	38, // 20: limpet.v1.Frame.look:type_name -> limpet.v1.Look
+	14, // 21: limpet.v1.Frame.watermarks:type_name -> limpet.v1.Watermarks
+	39, // 22: limpet.v1.Frame.follow:type_name -> limpet.v1.Follow
+	40, // 23: limpet.v1.Frame.hold:type_name -> limpet.v1.Hold
+	41, // 24: limpet.v1.Frame.resume:type_name -> limpet.v1.Resume
+	45, // 25: limpet.v1.Frame.site_piece:type_name -> limpet.v1.SitePiece
+	46, // 26: limpet.v1.Frame.ping:type_name -> limpet.v1.Ping
+	48, // 27: limpet.v1.Frame.heartbeat:type_name -> limpet.v1.Heartbeat
+	49, // 28: limpet.v1.Frame.bye:type_name -> limpet.v1.Bye
+	6,  // 29: limpet.v1.Challenge.succession:type_name -> limpet.v1.Succession
+	8,  // 30: limpet.v1.Proof.enrol:type_name -> limpet.v1.Enrol
+	9,  // 31: limpet.v1.Proof.facts:type_name -> limpet.v1.Facts
+	11, // 32: limpet.v1.Proof.generations:type_name -> limpet.v1.Generation
+	50, // 33: limpet.v1.Facts.more:type_name -> limpet.v1.Facts.MoreEntry
+	10, // 34: limpet.v1.Facts.collectors:type_name -> limpet.v1.CollectorState
+	11, // 35: limpet.v1.Generations.generations:type_name -> limpet.v1.Generation
+	13, // 36: limpet.v1.Watermarks.watermarks:type_name -> limpet.v1.Watermark
+	13, // 37: limpet.v1.Welcome.watermarks:type_name -> limpet.v1.Watermark
+	8,  // 38: limpet.v1.Refuse.own:type_name -> limpet.v1.Enrol
+	13, // 39: limpet.v1.Refuse.watermarks:type_name -> limpet.v1.Watermark
+	0,  // 40: limpet.v1.Result.state:type_name -> limpet.v1.State
+	17, // 41: limpet.v1.Result.perfdata:type_name -> limpet.v1.Perfdata
+	1,  // 42: limpet.v1.Result.trigger:type_name -> limpet.v1.Trigger
+	19, // 43: limpet.v1.Result.standing:type_name -> limpet.v1.Standing
+	0,  // 44: limpet.v1.Standing.hard_state:type_name -> limpet.v1.State
+	51, // 45: limpet.v1.Event.attributes:type_name -> limpet.v1.Event.AttributesEntry
+	18, // 46: limpet.v1.Item.result:type_name -> limpet.v1.Result
+	20, // 47: limpet.v1.Item.gap:type_name -> limpet.v1.Gap
+	21, // 48: limpet.v1.Item.lost_run:type_name -> limpet.v1.LostRun
+	22, // 49: limpet.v1.Item.event:type_name -> limpet.v1.Event
+	24, // 50: limpet.v1.Item.samples:type_name -> limpet.v1.Samples
+	25, // 51: limpet.v1.Samples.samples:type_name -> limpet.v1.Sample
+	23, // 52: limpet.v1.Items.items:type_name -> limpet.v1.Item
+	52, // 53: limpet.v1.Check.macros:type_name -> limpet.v1.Check.MacrosEntry
+	0,  // 54: limpet.v1.Check.timeout_state:type_name -> limpet.v1.State
+	2,  // 55: limpet.v1.Check.importance:type_name -> limpet.v1.Importance
+	30, // 56: limpet.v1.Desired.checks:type_name -> limpet.v1.Check
+	32, // 57: limpet.v1.Desired.collectors:type_name -> limpet.v1.Collector
+	18, // 58: limpet.v1.RunEnd.result:type_name -> limpet.v1.Result
+	59, // [59:59] is the sub-list for method output_type
+	59, // [59:59] is the sub-list for method input_type
+	59, // [59:59] is the sub-list for extension type_name
+	59, // [59:59] is the sub-list for extension extendee
+	0,  // [0:59] is the sub-list for field type_name
 }
 
 func init() { file_core_wire_wire_proto_init() }
@@ -4431,6 +4690,7 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_Successor)(nil),
 		(*Frame_Active)(nil),
 		(*Frame_SiteGet)(nil),
+		(*Frame_Pong)(nil),
 		(*Frame_Ack)(nil),
 		(*Frame_Reject)(nil),
 		(*Frame_Desired)(nil),
@@ -4442,6 +4702,7 @@ func file_core_wire_wire_proto_init() {
 		(*Frame_Hold)(nil),
 		(*Frame_Resume)(nil),
 		(*Frame_SitePiece)(nil),
+		(*Frame_Ping)(nil),
 		(*Frame_Heartbeat)(nil),
 		(*Frame_Bye)(nil),
 	}
@@ -4458,8 +4719,8 @@ func file_core_wire_wire_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_core_wire_wire_proto_rawDesc), len(file_core_wire_wire_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   48,
+			NumEnums:      3,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -9,11 +9,10 @@ import struct
 import sys
 
 M32 = 0xFFFFFFFF
-SHORT, CALL, JUMP, COND, DATA, B26, B19, B14, PAGE, LOW12, POINTER, OFFSET, PLACE, LINE, INLINED, PAGEOFF, ULEB = range(1, 18)
-(ZERO, TEXT, ETEXT, NAMES, UNITS, FILES, PCS, FUNCTAB, FINDER, FUNCDATA, TYPES, ETYPES, RODATA, EPCLN) = range(14)
+SHORT, B19, B14, CALL, JUMP, COND, DATA, B26, PAGE, LOW12, POINTER, OFFSET, PLACE, LINE, INLINED, PAGEOFF, ULEB = range(1, 18)
+(ZERO, TEXT, ETEXT, NAMES, UNITS, FILES, PCS, FUNCTAB, FINDER, FUNCDATA, TYPES, ETYPES, RODATA, LINKS) = range(14)
 RELATIVE = {SHORT, CALL, JUMP, COND, DATA, B26, B19, B14}
-LEARN = {CALL, JUMP, COND, DATA, B26, PAGE, POINTER, OFFSET}
-PARTIAL = {B26, B19, B14, PAGE, LOW12, PAGEOFF, ULEB, POINTER}
+SIZES = {SHORT: 1, POINTER: 8, PAGEOFF: 2, ULEB: 3}
 PARTS = {SHORT: [(0, 8)], B26: [(0, 26)], B19: [(5, 19)], B14: [(5, 14)], PAGE: [(29, 2), (5, 19)], LOW12: [(10, 12)],
          POINTER: [(0, 64)], PAGEOFF: [(0, 12)], ULEB: [(0, 7), (8, 7), (16, 7)]}
 
@@ -65,14 +64,14 @@ class Coder:
     def __init__(self, data, budget):
         self.data, self.at, self.budget, self.spent = data, 0, budget, 0
         self.low, self.high, self.code = 0, M32, 0
-        self.slots, self.site, self.node = [0] * (1 << 20), {}, {}
+        self.slots, self.site, self.node = [0x80000000] * (1 << 20), {}, {}
         for _ in range(4):
             self.code = self.code << 8 | self.next()
 
     def next(self):
         self.at += 1
-        check(self.at <= len(self.data) + 4, "the stream is at its end")
-        return self.data[self.at - 1] if self.at <= len(self.data) else 0
+        check(self.at <= len(self.data), "the stream is at its end")
+        return self.data[self.at - 1]
 
     def charge(self, n):
         self.spent += n
@@ -94,10 +93,6 @@ class Coder:
             self.code = self.code << 8 & M32 | self.next()
         return int(bit)
 
-    def raw(self):
-        self.charge(1)
-        return self.code1(32768)
-
     @staticmethod
     def weights():
         return [19660 if i % 2 == 0 else 0 for i in range(16)] + [0]
@@ -109,16 +104,17 @@ class Coder:
             a = self.site[site] = self.weights()
         if b is None:
             b = self.node[site, node % 256] = self.weights()
-        mixed, slots, found, inputs = node * 0x9E3779B1 & M32, self.slots, [], []
+        mixed, slots, found, inputs = (node >> 4) * 0x9E3779B1 & M32, self.slots, [], []
         for c in self.context:
             h = (c ^ mixed) * 0xC2B2AE35 & M32
             h ^= h >> 15
             h = h * 0x2C1B3C6D & M32
-            s = slots[h >> 12]
-            if s == 0 or s >> 7 & 511 != h & 511:
+            place = h >> 12 ^ node & 15
+            s = slots[place]
+            if s >> 7 & 511 != h & 511:
                 s = 0x80000000 | (h & 511) << 7
-                slots[h >> 12] = s
-            found.append(h >> 12)
+                slots[place] = s
+            found.append(place)
             n = s & 127
             inputs.append(STRETCH[s >> 20] if n else 0)
             inputs.append(((s >> 16) - 32768 >> 4) * (min(n, 30) + 2) >> 5)
@@ -154,7 +150,7 @@ class Coder:
             n += 1
         v = 1
         for i in range(n - 1):
-            v = v << 1 | (self.bit(65536 + (n << 18) + v & M32, site) if i < 12 else self.raw())
+            v = v << 1 | (self.bit(65536 + (n << 18) + v & M32, site) if i < 12 else self.code1(32768))
         return v - 1
 
     def signed(self, site):
@@ -162,21 +158,18 @@ class Coder:
         return v >> 1 ^ -(v & 1)
 
     def byte(self, site):
-        node = 1
-        for _ in range(8):
-            node = node << 1 | self.bit(node, site)
-        return node & 255
+        group = value = 0
+        for _ in range(2):
+            node = 1
+            while node < 16:
+                node = node << 1 | self.bit(group << 4 | node, site)
+            group, value = node, value << 4 | node & 15
+        return value
 
     def close(self):
         check(self.spent == self.budget, "another number of units was spent")
-        check(self.at >= len(self.data), "something follows the stream")
-        v = self.low
-        for shift in (24, 16, 8):
-            up = (self.low + (1 << shift) - 1) >> shift << shift
-            if up <= self.high:
-                v = up
-                break
-        check(self.code == v, "the stream does not end as an encoder ends it")
+        check(self.at == len(self.data), "something follows the stream")
+        check(self.code == self.high, "the stream does not end as an encoder ends it")
 
 
 def recall(c, values, node, site):
@@ -198,74 +191,68 @@ class Image:
     def __init__(self, data):
         self.data, self.machine, self.base, self.segments = data, None, 0, []
         self.pdata = self.reloc = self.rebase = (0, 0)
-        found, raw = None, []
-        if len(data) >= 64 and data[:6] == b"\x7fELF\x02\x01":
-            found = self.elf(data, raw)
-        elif len(data) >= 64 and data[:2] == b"MZ":
-            found = self.pe(data, raw)
-        elif len(data) >= 32 and u32(data, 0) == 0xFEEDFACF:
-            found = self.macho(data, raw)
-        if not found or not self.place(raw):
+        raw = []
+        if self.get(0, 6) == 0x01_02_46_4C_45_7F:
+            self.elf(raw)
+        elif self.get(0, 2) == 0x5A4D:
+            self.pe(raw)
+        elif self.get(0, 4) == 0xFEEDFACF:
+            self.macho(raw)
+        if not self.place(raw):
             self.machine, self.base, self.segments = None, 0, []
             self.pdata = self.reloc = self.rebase = (0, 0)
 
-    def elf(self, b, raw):
-        self.machine = {62: "amd64", 183: "arm64"}.get(u16(b, 18))
-        at, size, n = u64(b, 32), u16(b, 54), u16(b, 56)
-        if size < 56 or at + n * size > len(b):
-            return False
-        for p in range(at, at + n * size, size):
-            if u32(b, p) == 1:
-                raw.append((u64(b, p + 8), u64(b, p + 32), u64(b, p + 16), u64(b, p + 40), u32(b, p + 4) & 1))
-        return True
+    def get(self, at, n):
+        """The number of n bytes at a place; behind the end of the file are zeros."""
+        return int.from_bytes(self.data[at:at + n], "little")
 
-    def pe(self, b, raw):
-        at = u32(b, 60)
-        if len(b) - at < 264 or b[at:at + 4] != b"PE\0\0":
-            return False
-        coff, opt = at + 4, at + 24
-        self.machine = {0x8664: "amd64", 0xAA64: "arm64"}.get(u16(b, coff))
-        n, size = u16(b, coff + 2), u16(b, coff + 16)
-        if u16(b, opt) != 0x20B or size < 240 or opt + size + 40 * n > len(b):
-            return False
-        base = u64(b, opt + 24)
-        raw.append((0, min(u32(b, opt + 60), len(b)), base, 0, 0))
-        for s in range(opt + size, opt + size + 40 * n, 40):
-            mem, addr, held, off = (u32(b, s + i) for i in (8, 12, 16, 20))
-            raw.append((off, min(held, mem + 511 & ~511), base + addr, mem, u32(b, s + 36) & 0x20000000))
-            for number, name in ((3, "pdata"), (5, "reloc")):
-                va, length = u32(b, opt + 112 + 8 * number), u32(b, opt + 116 + 8 * number)
-                if length and va >= addr and va - addr + length <= held:
-                    setattr(self, name, (va - addr + off, length))
-        return all(o + n <= len(b) for o, n in (self.pdata, self.reloc))
+    def arch(self, v):
+        self.machine = {62: "amd64", 183: "arm64", 0x8664: "amd64", 0xAA64: "arm64", 0x01000007: "amd64", 0x0100000C: "arm64"}.get(v)
 
-    def macho(self, b, raw):
-        self.machine = {0x01000007: "amd64", 0x0100000C: "arm64"}.get(u32(b, 4))
+    def elf(self, raw):
+        self.arch(self.get(18, 2))
+        for i in range(self.get(56, 2)):
+            p = self.get(32, 8) + i * self.get(54, 2) & (1 << 64) - 1
+            if self.get(p, 4) == 1:
+                raw.append((self.get(p + 8, 8), self.get(p + 32, 8), self.get(p + 16, 8), self.get(p + 40, 8), self.get(p + 4, 4) & 1))
+
+    def pe(self, raw):
+        at = self.get(60, 4)
+        opt = at + 24
+        if self.get(at, 4) != 0x4550 or self.get(opt, 2) != 0x20B:
+            return
+        self.arch(self.get(at + 4, 2))
+        base = self.get(opt + 24, 8)
+        self.pdata = self.get(opt + 136, 4), self.get(opt + 140, 4)
+        self.reloc = self.get(opt + 152, 4), self.get(opt + 156, 4)
+        raw.append((0, min(self.get(opt + 60, 4), len(self.data)), base, 0, 0))
+        for i in range(self.get(at + 6, 2)):
+            s = opt + self.get(at + 20, 2) + 40 * i
+            mem, addr, held, off = (self.get(s + k, 4) for k in (8, 12, 16, 20))
+            raw.append((off, min(held, mem + 511 & ~511), base + addr & (1 << 64) - 1, mem, self.get(s + 36, 4) & 0x20000000))
+
+    def macho(self, raw):
+        self.arch(self.get(4, 4))
         at = 32
-        for _ in range(u32(b, 16)):
-            if at + 8 > len(b):
-                return False
-            what, size = u32(b, at), u32(b, at + 4)
-            if size < 8 or at + size > len(b):
-                return False
-            if what == 0x19 and size >= 72:
-                addr, mem, off, n = (u64(b, at + i) for i in (24, 32, 40, 48))
+        for _ in range(min(self.get(16, 4), 1024)):
+            what = self.get(at, 4)
+            if what == 0x19:
+                addr, mem, off, n = (self.get(at + i, 8) for i in (24, 32, 40, 48))
                 if addr or n:
-                    raw.append((off, n, addr, mem, u32(b, at + 60) & 4))
-            elif what in (0x22, 0x80000022) and size >= 48 and u32(b, at + 8) + u32(b, at + 12) <= len(b):
-                self.rebase = u32(b, at + 8), u32(b, at + 12)
-            at += size
-        return True
+                    raw.append((off, n, addr, mem, self.get(at + 60, 4) & 4))
+            elif what in (0x22, 0x80000022) and self.get(at + 8, 4) + self.get(at + 12, 4) <= len(self.data):
+                self.rebase = self.get(at + 8, 4), self.get(at + 12, 4)
+            at += self.get(at + 4, 4)
 
     def place(self, raw):
         if not 1 <= len(raw) <= 64:
             return False
         self.base = min(r[2] for r in raw)
         for off, size, addr, mem, code in raw:
-            mem = max(mem, size)
-            if off + size > len(self.data) or addr - self.base >= 1 << 31 or mem >= 1 << 31:
+            mem, addr = max(mem, size), addr - self.base
+            if (off | size | addr | mem) >> 31:
                 return False
-            self.segments.append((off, size, addr - self.base, mem, bool(code)))
+            self.segments.append((off, size, addr, mem, bool(code)))
         self.segments, ok = sound(self.segments, len(self.data))
         return ok
 
@@ -291,200 +278,147 @@ def sound(segments, size):
     segments = sorted(segments, key=lambda s: s[2])
     end = 0
     for s in segments:
-        if s[2] < end or s[3] < s[1]:
+        if s[2] < end or s[3] < s[1] or s[0] + s[1] > size:
             return segments, False
         end = s[2] + s[3]
-    if end >= 1 << 32:
-        return segments, False
-    segments, end = sorted(segments, key=lambda s: s[0]), 0
-    for s in segments:
-        if s[1]:
-            if s[0] < end or s[0] + s[1] > size:
-                return segments, False
-            end = s[0] + s[1]
-    return segments, True
+    return segments, end < 1 << 32
 
 
 # 4.2: the module
 
 class Module:
     WORDS = {TEXT: 22, ETEXT: 23, NAMES: 1, UNITS: 4, FILES: 7, PCS: 10, FUNCTAB: 13, FINDER: 19, FUNCDATA: 40, TYPES: 37, ETYPES: 38,
-             RODATA: 39, EPCLN: 41}
+             RODATA: 39, LINKS: 45}
 
     def __init__(self):
-        self.ok, self.base, self.n, self.functab, self.at = False, [0] * 14, 0, b"", 0
+        self.base, self.n, self.functab, self.pcs, self.units, self.links = [0] * 14, 0, b"", b"", b"", 0
 
     def entry(self, i): return u32(self.functab, 8 * i)
     def record(self, i): return u32(self.functab, 8 * i + 4)
     def start(self, i): return self.base[TEXT] + self.entry(i)
 
     def ordered(self):
-        if self.base[ETEXT] < self.base[TEXT] or self.base[ETYPES] < self.base[TYPES]:
-            return False
         last = 0
         for i in range(self.n):
             if self.entry(i) < last or self.record(i) >= len(self.functab):
                 return False
             last = self.entry(i)
-        return last <= self.entry(self.n) <= self.base[ETEXT] - self.base[TEXT]
+        return self.n > 0 and self.entry(0) == 0 and last <= self.entry(self.n) and self.base[TEXT] + self.entry(self.n) <= self.base[ETEXT]
 
-    def function(self, addr):
-        if not self.ok or self.n == 0 or addr < self.base[TEXT]:
-            return None
-        off = addr - self.base[TEXT]
-        if not self.entry(0) <= off < self.entry(self.n):
-            return None
-        lo, hi = 0, self.n
-        while hi - lo > 1:
+    def before(self, addr):
+        """How many functions begin at an address or before it; the end of the last one counts for one more."""
+        lo, hi = 0, self.n + 1
+        while lo < hi:
             mid = (lo + hi) // 2
-            lo, hi = (mid, hi) if self.entry(mid) <= off else (lo, mid)
+            if self.start(mid) > addr:
+                hi = mid
+            else:
+                lo = mid + 1
         return lo
 
 
 def find_module(im):
-    at = -1
-    for _ in range(64):
-        at = im.data.find(b"\xf1\xff\xff\xff\0\0", at + 1)
-        if at < 0:
-            break
-        if at + 8 > len(im.data) or im.data[at + 6] not in (1, 4) or im.data[at + 7] != 8:
-            continue
-        addr = im.addr(at)
-        if addr is None or addr % 8:
-            continue
-        want = struct.pack("<Q", im.base + addr & (1 << 64) - 1)
-        for off, size, base, _, _ in im.segments:
-            i = off - 1
-            while True:
-                i = im.data.find(want, i + 1, off + size)
-                if i < 0:
-                    break
-                if (base + i - off) % 8 == 0 and off + size - i >= 8 * 51:
-                    m = read_module(im, i)
-                    if m.ok:
-                        return m
+    tries, end = 0, im.end()
+    for off, size, addr, _, _ in im.segments:
+        for at in range(-addr % 8, size - 8 * 51 + 1, 8):
+            v = u64(im.data, off + at) - im.base
+            if not 0 <= v < end or tries == 64:
+                continue
+            head = im.span(v, 8)
+            if head is not None and im.data[head:head + 6] == b"\xf1\xff\xff\xff\0\0":
+                tries += 1
+                m = read_module(im, off + at)
+                if m.ordered():
+                    return m
     return Module()
 
 
 def read_module(im, at):
-    m, none, end = Module(), Module(), im.end()
+    m, end = Module(), im.end()
     word = lambda i: u64(im.data, at + 8 * i)
     for base, i in Module.WORDS.items():
         m.base[base] = word(i) - im.base
         if not 0 <= m.base[base] <= end:
-            return none
+            return Module()
 
-    def table(i, size, held=True):
-        n = word(i + 1)
-        a = word(i) - im.base
-        if n > 1 << 28 or n != word(i + 2) or not 0 <= a <= end:
-            return None
-        o = im.span(a, n * size) if n else 0
-        return None if held and o is None else (a, o or 0, n * size)
+    def part(base, size):
+        n = word(Module.WORDS[base] + 1)
+        o = im.span(m.base[base], n * size) if n <= 1 << 28 else None
+        return b"" if o is None else im.data[o:o + n * size]
 
-    functab, pcs, units = table(13, 1), table(10, 1), table(4, 4)
-    entries, types, itabs = table(16, 8), table(45, 4), table(48, 8)
-    if None in (functab, pcs, units, entries, types, itabs) or word(13) != word(16) or entries[2] < 16:
-        return none
-    m.n, m.at = entries[2] // 8 - 1, functab[1]
-    m.functab = im.data[functab[1]:functab[1] + functab[2]]
-    m.pcs = im.data[pcs[1]:pcs[1] + pcs[2]]
-    m.units = im.data[units[1]:units[1] + units[2]]
-    m.types, m.itabs = types, itabs
-    m.ok = m.n * 8 + 4 <= len(m.functab) and m.ordered()
-    return m if m.ok else none
+    m.functab, m.pcs, m.units, m.links = part(FUNCTAB, 1), part(PCS, 1), part(UNITS, 4), len(part(LINKS, 4))
+    n = word(17)
+    if 0 < n <= len(m.functab) // 8 and word(16) == word(13):
+        m.n = n - 1
+    return m
 
 
 # 4.3 and 4.4: references are (place, size, kind, target, aux)
 
-ONE = ("mmmmbzxxmmmmbzxx" * 4 + "." * 32 + "xxxm....zZbB...." + "r" * 16 + "BZxBmmmmmmmmmmmm" + "..........x....." + "oooo....bz......" +
-       "bbbbbbbbvvvvvvvv" + "BBw...BZe.w..bx." + "mmmmxxx.mmmmmmmm" + "rrrrbbbbRRxr...." + "......gg......mm")
+ONE = ("mmmmbzxxmmmmbzxx" * 2 + "mmmmbzpxmmmmbzpx" * 2 + "." * 32 + "xxxmppppzZbB...." + "r" * 16 + "BZxBmmmmmmmmmmmm" + "..........x....." +
+       "oooo....bz......" + "bbbbbbbbvvvvvvvv" + "BBw...BZe.w..bx." + "mmmmxxx.mmmmmmmm" + "rrrrbbbbRRxr...." + "p.pp..Gg......mm")
 TWO = ("mmmmx.....x.xm.m" + "m" * 16 + "mmmmxxxxmmmmmmmm" + "......x.mxmxxxxx" + "m" * 48 + "BBBBmmm.mmmmmmmm" + "R" * 16 + "m" * 16 +
        "...mBmmm...mBmmm" + "mmmmmmmmmmBmmmmm" + "mmBmBBBm........" + "m" * 48)
-PREFIXES = bytes.fromhex("6667f2f3f02e363e266465")
 
 
 class Inst:
-    len = opcode = modrm = sib = disp = dispn = imm = immn = kind = rel = head = 0
+    len = opcode = sib = disp = imm = kind = rel = 0
 
 
 def amd64(b):
     """The instruction at the start of b, behind whose end are zeros."""
     b = bytes(b[:16]) + bytes(32)
     i, at = Inst(), 0
-    while b[at] in PREFIXES:
+    while ONE[b[at]] == "p" and at < 14:
         at += 1
-        if at == 14:
-            return Inst()
     half, wide = 0x66 in b[:at], False
     if b[at] & 0xF0 == 0x40:
         wide, at = b[at] & 8 != 0, at + 1
-    op = b[at]
-    what = ONE[op]
+    op, table = b[at], 0
     if op == 0x0F:
-        at += 1
-        op = b[at]
-        what = TWO[op]
-        if op == 0x38:
-            at += 1
-        elif op == 0x3A:
-            at, what = at + 1, "B"
-        elif what == "R":
-            i.kind = COND
+        at, table = at + 1, 1
+        if b[at] in (0x38, 0x3A):
+            at, table = at + 1, 2 if b[at] == 0x38 else 3
     elif op in (0xC4, 0xC5, 0x62):
-        m = 1 if op == 0xC5 else b[at + 1] & (31 if op == 0xC4 else 7)
+        table = 1 if op == 0xC5 else b[at + 1] & (31 if op == 0xC4 else 7)
         at += {0xC4: 3, 0xC5: 2, 0x62: 4}[op]
-        v = b[at]
-        what = "." if m == 1 and v == 0x77 else "B" if m == 3 or m == 1 and (0x70 <= v <= 0x73 or v == 0xC2 or 0xC4 <= v <= 0xC6) else "m"
-    elif what in "rR":
-        i.kind = SHORT if what == "r" else CALL if op == 0xE8 else JUMP
-    if what == "x":
+    op = b[at]
+    what = ONE[op] if table == 0 else TWO[op] if table == 1 else "B" if table == 3 else "m"
+    if what in "px":
         return Inst()
-    n = {"b": 1, "B": 1, "r": 1, "w": 2, "e": 3, "R": 4, "o": 8}.get(what, 0)
+    if what in "rR" and table < 2:
+        i.kind = COND if table else SHORT if what == "r" else CALL + (op & 1)
+    n = {"b": 1, "B": 1, "G": 1, "r": 1, "w": 2, "e": 3, "R": 4, "o": 8}.get(what, 0)
     if what in "zZvg":
         n = 8 if wide and what == "v" else 2 if half and not wide else 4
-    i.opcode, i.head = at, at + 1
-    at += 1
-    if what in "mBZg":
-        i.modrm, m = at, b[at]
-        mod, rm = m >> 6, m & 7
-        if what == "g":
-            n = 0 if m >> 3 & 7 >= 2 else 1 if op == 0xF6 else n
-        at += 1
-        base = rm
-        if mod != 3 and rm == 4:
-            i.sib, base = at, b[at] & 7
-            at += 1
-        i.head = at
-        i.dispn = 1 if mod == 1 else 4 if mod == 2 or mod == 0 and base == 5 else 0
-        if i.dispn:
-            i.disp = at
-            if mod == 0 and rm == 5:
-                i.kind, i.rel = DATA, at
-            at += i.dispn
-    elif what in "rR":
-        i.rel = at
-    if n:
-        i.imm, i.immn = at, n
-        at += n
-    if at > 15:
-        return Inst()
-    i.len = at
-    return i
+    i.opcode, at = at, at + 1
+    i.sib = i.disp = i.imm = at
+    if what in "mBZgG":
+        mod, base = b[at] >> 6, b[at] & 7
+        if what in "gG" and b[at] >> 3 & 7 >= 2:
+            n = 0
+        i.sib = i.disp = at + 1
+        if mod != 3 and base == 4:
+            base = b[i.sib] & 7
+            i.disp += 1
+        i.imm = i.disp + (1 if mod == 1 else 4 if mod == 2 or mod == 0 and base == 5 else 0)
+        if mod == 0 and i.imm > i.disp == i.sib:
+            i.kind, i.rel = DATA, i.disp
+    if what in "rR":
+        i.rel = i.imm
+    i.len = i.imm + n
+    return i if i.len <= 15 else Inst()
 
 
 def class_of(i, k):
-    if k <= i.opcode:
-        return 1 if k < i.opcode else 2
-    if k == i.modrm:
-        return 3
-    if k == i.sib:
-        return 4
-    if i.dispn and i.disp <= k < i.disp + i.dispn:
-        if i.dispn == 1:
-            return 6 if i.sib else 5
-        return (15 if i.sib else 7) + k - i.disp
-    return 20 + k - i.imm if i.immn and k >= i.imm else 0
+    if k >= i.len:
+        return 0
+    sib = i.disp - i.sib
+    if k >= i.imm:
+        return 15 + k - i.imm
+    if k >= i.disp:
+        return 5 + sib if i.imm - i.disp == 1 else 7 + 4 * sib + k - i.disp
+    return 4 if k >= i.sib else 3 if k > i.opcode else 2 if k == i.opcode else 1
 
 
 class Source:
@@ -492,185 +426,124 @@ class Source:
         self.image = Image(b"" if bare else data)
         self.image.data = data
         self.module = find_module(self.image)
-        self.base, self.end, self.known = self.module.base, self.image.end(), {}
+        self.base, self.end, self.known, self.charge = self.module.base, self.image.end(), {}, None
+        self.lo = self.hi = self.code_from = self.code_to = self.code_addr = 0
+        self.find_code()
         found = []
-        self.add = lambda pos, size, kind, target, aux=0: pos + size <= len(data) and found.append((pos, size, kind, target & M32, aux))
-        if self.module.ok:
+        self.add = lambda pos, kind, target, aux=0: pos + SIZES.get(kind, 4) <= len(data) and found.append((pos, SIZES.get(kind, 4), kind, target & M32, aux))
+        if self.module.n:
             self.functions()
-            self.typed()
         if not bare:
             self.pointers()
-            self.pe()
+            self.words(*self.image.pdata, ZERO, self.end)
+            self.relocations()
             self.rebases()
         found.sort(key=lambda r: r[0])
-        self.places, end = {}, 0
+        self.list, end = [], 0
         for r in found:
             if r[0] >= end:
-                self.places[r[0]] = r
+                self.list.append(r)
                 end = r[0] + r[1]
+        self.starts = [r[0] for r in self.list]
 
-    def off(self, pos, value, base, scale=0):
-        self.add(pos, 4, OFFSET, self.base[base] + (value << scale), base | scale << 8)
+    def off(self, pos, base, scale=0):
+        v = u32(self.image.data, pos)
+        if v not in (0, M32):
+            self.add(pos, OFFSET, self.base[base] + (v << scale), base | scale << 8)
+
+    def words(self, addr, n, base, limit):
+        at = self.image.span(addr, n)
+        for pos in range(at, at + n - 3, 4) if at is not None else ():
+            if u32(self.image.data, pos) < limit:
+                self.off(pos, base)
 
     def functions(self):
-        m, d = self.module, self.image.data
+        m = self.module
+        at = self.image.offset(self.base[FUNCTAB])
         for i in range(m.n):
-            self.off(m.at + 8 * i, m.entry(i), TEXT)
-            self.off(m.at + 8 * i + 4, m.record(i), FUNCTAB)
-        self.off(m.at + 8 * m.n, m.entry(m.n), TEXT)
+            self.off(at + 8 * i, TEXT)
+            self.off(at + 8 * i + 4, FUNCTAB)
+        self.off(at + 8 * m.n, TEXT)
         self.trees = set()
         for i in range(m.n):
-            self.function(m, m.record(i), m.entry(i + 1) - m.entry(i))
-        for addr, n, base in ((self.base[UNITS], len(m.units) // 4, FILES), (m.types[0], m.types[2] // 4, TYPES)):
-            at = self.image.offset(addr)
-            for i in range(n if at is not None else 0):
-                if u32(d, at + 4 * i) != M32:
-                    self.off(at + 4 * i, u32(d, at + 4 * i), base)
+            self.function(m.functab[m.record(i):], at + m.record(i), m.start(i), m.start(i + 1) - m.start(i))
+        size = self.base[ETYPES] - self.base[TYPES]
+        self.words(self.base[UNITS], len(m.units), FILES, self.base[PCS] - self.base[FILES])
+        self.words(self.base[LINKS], m.links, TYPES, size)
+        at = self.image.span(self.base[TYPES], size) if size > 0 else None
+        starts, before = {m.entry(i) for i in range(m.n)}, 0
+        for pos in range(at, at + size - 3, 4) if at is not None else ():
+            v = u32(self.image.data, pos)
+            if v >= 128:
+                if (before % 8 == 0 or before == M32) and v in starts:
+                    self.off(pos, TEXT)
+                elif v < size:
+                    self.off(pos, TYPES)
+            before = v
 
-    def function(self, m, rec, size):
-        r = m.functab[rec:rec + 44 + 4 * (16 + 255)]
-        if len(r) < 44 or u32(r, 28) > 16 or len(r) < 44 + 4 * (u32(r, 28) + r[43]):
+    def within_function(self, pos, entry, size):
+        v = u32(self.image.data, pos)
+        if 0 < v < size:
+            self.add(pos, PLACE, entry + v)
+
+    def function(self, r, pos, entry, size):
+        if len(r) < 44 or u32(r, 28) > 16 or len(r) < 44 + 4 * u32(r, 28):
             return
-        pos, entry, npc = m.at + rec, self.base[TEXT] + u32(r, 0), u32(r, 28)
-        self.off(pos, u32(r, 0), TEXT)
-        self.off(pos + 4, u32(r, 4), NAMES)
-        if 0 < u32(r, 12) < size:
-            self.add(pos + 12, 4, PLACE, entry + u32(r, 12))
-        if u32(r, 32) != M32:
-            self.off(pos + 32, u32(r, 32), UNITS, 2)
-        self.add(pos + 36, 4, LINE, u32(r, 36))
+        npc = u32(r, 28)
+        self.off(pos, TEXT)
+        self.off(pos + 4, NAMES)
+        self.within_function(pos + 12, entry, size)
+        self.off(pos + 32, UNITS, 2)
+        self.add(pos + 36, LINE, u32(r, 36))
         for f in [16, 20, 24] + [44 + 4 * k for k in range(npc)]:
-            if u32(r, f):
-                self.off(pos + f, u32(r, f), PCS)
+            self.off(pos + f, PCS)
         for k in range(r[43]):
             f = 44 + 4 * (npc + k)
-            if u32(r, f) != M32:
-                self.off(pos + f, u32(r, f), FUNCDATA)
-                if k == 3 and npc > 2:
-                    self.tree(self.base[FUNCDATA] + u32(r, f) & M32, u32(r, 52), entry, size)
+            if f + 4 > len(r):
+                return
+            self.off(pos + f, FUNCDATA)
+            if k == 3 and npc > 2 and u32(r, f) != M32:
+                self.tree(self.base[FUNCDATA] + u32(r, f) & M32, u32(r, 52), entry, size)
 
     def tree(self, addr, table, entry, size):
-        if table == 0 or addr in self.trees:
+        if table == 0 or table >= len(self.module.pcs) or addr in self.trees:
             return
         self.trees.add(addr)
-        values, v = [-1], -1
-        if table < len(self.module.pcs):
-            for dv, _ in read_table(self.module.pcs, table, 1, 1 << 30)[0]:
-                v += dv
-                values.append(v)
-        n = 0 if max(values) >= 65536 else max(values) + 1
+        most = v = -1
+        for dv, _ in read_table(self.module.pcs, table, 1)[0]:
+            v = s32(v + dv)
+            most = max(most, v)
+        n = min(most + 1, 65536)
         at = self.image.span(addr, 16 * n)
-        for i in range(n if at is not None else 0):
-            pos = at + 16 * i
-            self.off(pos + 4, u32(self.image.data, pos + 4), NAMES)
-            if u32(self.image.data, pos + 8) < size:
-                self.add(pos + 8, 4, PLACE, entry + u32(self.image.data, pos + 8))
-            self.add(pos + 12, 4, INLINED, u32(self.image.data, pos + 12))
-
-    def typed(self):
-        im, m = self.image, self.module
-        addr, length = self.base[TYPES], self.base[ETYPES] - self.base[TYPES]
-        start = im.span(addr, length)
-        if start is None:
-            return
-        b, seen, stack = im.data[start:start + length], set(), []
-
-        def visit(at):
-            if at is not None and at % 8 == 0 and at + 48 <= length and at not in seen:
-                seen.add(at)
-                if 1 <= b[at + 23] & 31 <= 26:
-                    stack.append(at)
-
-        def pointed(at, data=b):
-            if at + 8 > len(data):
-                return None
-            v = u64(data, at) - im.base - addr
-            return v if 0 <= v < length else None
-
-        def off(at, base=TYPES):
-            if at + 4 > length:
-                return None
-            v = u32(b, at)
-            if v not in (0, M32):
-                self.off(start + at, v, base)
-            return v
-
-        def listed(at):
-            v = pointed(at) if at + 16 <= length else None
-            return (0, 0) if v is None or u64(b, at + 8) > 65536 else (v, u64(b, at + 8))
-
-        at = im.span(m.types[0], m.types[2])
-        for i in range(m.types[2] // 4 if at is not None else 0):
-            visit(u32(im.data, at + 4 * i))
-        at = im.span(m.itabs[0], m.itabs[2])
-        for i in range(m.itabs[2] // 8 if at is not None else 0):
-            itab = im.span(u64(im.data, at + 8 * i) - im.base & M32, 16)
-            if itab is not None:
-                visit(pointed(itab, im.data))
-                visit(pointed(itab + 8, im.data))
-        sizes = {17: 72, 18: 64, 19: 56, 20: 80, 21: 104, 22: 56, 23: 56, 25: 80}
-        while stack:
-            at = stack.pop()
-            off(at + 40)
-            visit(off(at + 44) or None)
-            kind, named = b[at + 23] & 31, b[at + 20] & 1
-            for o in {17: (48, 56), 18: (48,), 21: (48, 56, 64), 22: (48,), 23: (48,)}.get(kind, ()):
-                visit(pointed(at + o))
-            if kind == 19 and at + 52 <= length:
-                for i in range(u16(b, at + 48) + (u16(b, at + 50) & 0x7FFF)):
-                    visit(pointed(at + (72 if named else 56) + 8 * i))
-            elif kind == 20:
-                first, n = listed(at + 56)
-                for i in range(n):
-                    off(first + 8 * i)
-                    visit(off(first + 8 * i + 4))
-            elif kind == 25:
-                first, n = listed(at + 56)
-                for i in range(n):
-                    visit(pointed(first + 24 * i + 8))
-            more = at + sizes.get(kind, 48)
-            if named and more + 16 <= length:
-                off(more)
-                first, n = more + u32(b, more + 8), u16(b, more + 4)
-                for i in range(first, first + 16 * n if first + 16 * n <= length else first, 16):
-                    off(i)
-                    visit(off(i + 4))
-                    off(i + 8, TEXT)
-                    off(i + 12, TEXT)
+        for pos in range(at, at + 16 * n, 16) if at is not None else ():
+            self.off(pos + 4, NAMES)
+            self.within_function(pos + 8, entry, size)
+            self.add(pos + 12, INLINED, u32(self.image.data, pos + 12))
 
     def pointers(self):
         im, m = self.image, self.module
-        skips = [(self.base[TEXT], self.base[ETEXT]), (self.base[NAMES], self.base[FUNCDATA])] if m.ok else []
         for off, size, addr, _, code in im.segments:
-            if code and not m.ok:
+            if code and not m.n:
                 continue
-            i = -addr % 8
-            while i + 8 <= size:
-                skip = next((hi for lo, hi in skips if lo <= addr + i < hi), None)
-                if skip is not None:
-                    i += skip - addr - i + 7 & ~7
-                    continue
+            for i in range(-addr % 8, size - 7, 8):
                 v = u64(im.data, off + i) - im.base
-                if 0 <= v <= self.end and (v or im.base):
-                    self.add(off + i, 8, POINTER, v)
-                i += 8
+                if not 0 <= v <= self.end or not v and not im.base:
+                    continue
+                if not self.base[TEXT] <= addr + i < self.base[ETEXT] and not self.base[NAMES] <= addr + i < self.base[FUNCDATA]:
+                    self.add(off + i, POINTER, v)
 
-    def pe(self):
-        d, (off, n) = self.image.data, self.image.pdata
-        for i in range(off, off + n - 3, 4):
-            if u32(d, i):
-                self.off(i, u32(d, i), ZERO)
-        off, n = self.image.reloc
-        end = off + n
-        while end - off >= 8:
-            page, size = u32(d, off), u32(d, off + 4)
-            if size < 8 or size > end - off:
-                break
-            self.off(off, page, ZERO)
-            for i in range(off + 8, off + size - 1, 2):
-                if u16(d, i) >> 12 == 10:
-                    self.add(i, 2, PAGEOFF, page + (u16(d, i) & 0xFFF))
-            off += size
+    def relocations(self):
+        d, (addr, n) = self.image.data, self.image.reloc
+        pos = self.image.span(addr, n)
+        end = pos + n if pos is not None else 0
+        while pos is not None and pos + 8 <= end:
+            block, page, size = pos, u32(d, pos), u32(d, pos + 4)
+            self.off(pos, ZERO)
+            pos += 8
+            while pos + 2 <= end and pos - block < size:
+                if u16(d, pos) >> 12 == 10:
+                    self.add(pos, PAGEOFF, page + (u16(d, pos) & 0xFFF))
+                pos += 2
 
     def rebases(self):
         off, n = self.image.rebase
@@ -679,33 +552,50 @@ class Source:
             s = (b[i] & 15) - 1
             if b[i] & 0xF0 == 0x20 and b[i + 1] & b[i + 2] & 128 and not b[i + 3] & 128 and b[i + 4] == 0x51 and 0 <= s < len(self.image.segments):
                 v = b[i + 1] & 127 | (b[i + 2] & 127) << 7 | b[i + 3] << 14
-                self.add(off + i + 1, 3, ULEB, self.image.segments[s][2] + v, 32 + s)
+                self.add(off + i + 1, ULEB, self.image.segments[s][2] + v, s)
                 i += 4
             i += 1
 
-    def code(self, off):
-        """(start, end, references by place, classes) of the function at a place of the file, or None."""
+    def find_code(self):
         im, m = self.image, self.module
-        g = im.segment(off)
-        if g is None or im.machine is None:
-            return None
-        if m.ok:
-            i = m.function(g[2] + off - g[0])
-            if i is None or m.start(i) < g[2] or m.start(i + 1) > g[2] + g[1]:
-                return None
-            lo, hi = m.start(i) - g[2] + g[0], m.start(i + 1) - g[2] + g[0]
-        elif g[4]:
-            lo = g[0] + (off - g[0]) // 4096 * 4096
-            hi = min(lo + 4096, g[0] + g[1])
+        if im.machine is None:
+            return
+        if m.n:
+            at, n, self.code_addr = im.span(self.base[TEXT], self.base[ETEXT] - self.base[TEXT]), self.base[ETEXT] - self.base[TEXT], self.base[TEXT]
+            self.code_from, self.code_to = (at, at + n) if at is not None else (0, 0)
+            return
+        for off, size, addr, _, code in im.segments:
+            if code and size:
+                self.code_from, self.code_to, self.code_addr = off, off + size, addr
+                return
+
+    def code(self, off):
+        """(start, end, references by place, classes) of the function at a place of the file; the last two of none where there is no code.
+        What is asked for anew is paid for."""
+        m, lo, hi, is_code = self.module, self.code_from, self.code_to, True
+        if off < lo:
+            lo, hi, is_code = 0, lo, False
+        elif off >= hi:
+            lo, hi, is_code = hi, M32, False
+        elif not m.n:
+            lo += (off - lo) // 4096 * 4096
+            hi = min(lo + 4096, hi)
         else:
-            return None
+            n = m.before(off - self.code_from + self.code_addr)
+            lo, hi, is_code = self.code_from + m.entry(n - 1), self.code_from + m.entry(n) if n <= m.n else hi, n <= m.n
+        if not self.lo <= off < self.hi:
+            self.lo, self.hi = lo, hi
+            if is_code and self.charge:
+                self.charge(1 + (hi - lo) // 64)
+        if not is_code:
+            return lo, hi, {}, None
         if lo not in self.known:
-            self.known[lo] = self.amd64(lo, hi, g) if im.machine == "amd64" else self.arm64(lo, hi, g)
+            addr = self.code_addr + lo - self.code_from
+            self.known[lo] = self.amd64(lo, hi, addr) if self.image.machine == "amd64" else self.arm64(lo, hi, addr)
         return self.known[lo]
 
-    def amd64(self, lo, hi, g):
-        refs, classes, b = {}, bytearray(hi - lo), self.image.data[lo:hi]
-        at, addr = 0, g[2] + lo - g[0]
+    def amd64(self, lo, hi, addr):
+        refs, classes, b, at = {}, bytearray(hi - lo), self.image.data[lo:hi], 0
         while at < len(b):
             i = amd64(b[at:at + 16])
             if i.len == 0 or i.len > len(b) - at:
@@ -721,97 +611,77 @@ class Source:
             at += i.len
         return lo, hi, refs, classes
 
-    def arm64(self, lo, hi, g):
-        refs, classes, b = {}, bytearray(hi - lo), self.image.data[lo:hi]
-        for i in range(len(b)):
-            classes[i] = 64 + 32 * (i & 3) | (b[i + 3] >> 3 if i + 4 <= len(b) else 0)
-
-        def add(at, kind, target, aux=0):
-            if target & M32 <= self.end:
-                refs.setdefault(lo + at, (lo + at, 4, kind, target & M32, aux))
-
-        lows = []
+    def arm64(self, lo, hi, addr):
+        refs, b = {}, self.image.data[lo:hi]
+        classes = bytes(64 + 32 * (i & 3) + (b[min(i | 3, len(b) - 1)] >> 3) for i in range(len(b)))
+        page, reg, until = None, 0, 0
         for at in range(0, len(b) - 3, 4):
-            w, here = u32(b, at), g[2] + lo - g[0] + at
+            w, here = u32(b, at), addr + at
             field = lambda bits, low: (w >> low & (1 << bits) - 1) - ((w >> low >> bits - 1 & 1) << bits)
+            kind = target = None
             if w & 0x7C000000 == 0x14000000:
-                add(at, B26, here + 4 * field(26, 0))
+                kind, target = B26, here + 4 * field(26, 0)
             elif w & 0xFF000010 == 0x54000000 or w & 0x7E000000 == 0x34000000:
-                add(at, B19, here + 4 * field(19, 5))
+                kind, target = B19, here + 4 * field(19, 5)
             elif w & 0x7E000000 == 0x36000000:
-                add(at, B14, here + 4 * field(14, 5))
+                kind, target = B14, here + 4 * field(14, 5)
             elif w & 0x9F000000 == 0x90000000:
-                target = (here & ~0xFFF) + (field(19, 5) << 14 | (w >> 29 & 3) << 12)
-                for i in (at + 4, at + 8):
-                    low = low12(u32(b, i), w & 31) if i + 4 <= len(b) else None
-                    if low:
-                        add(at, PAGE, target + low[0])
-                        lows.append((i, target + low[0], low[1], at))
-                        add(i, LOW12, target + low[0], low[1])
-                        break
-                else:
-                    add(at, PAGE, target)
+                kind, target = PAGE, (here & ~0xFFF) + (field(19, 5) << 14 | (w >> 29 & 3) << 12)
+            elif w & 0xFFC00000 == 0x91000000 or w & 0x3B000000 == 0x39000000:
+                if at < until and w >> 5 & 31 == reg:
+                    scale = 0 if w & 0xFFC00000 == 0x91000000 else 4 if w & 0x04800000 == 0x04800000 else w >> 30
+                    t = refs[page][3] + ((w >> 10 & 0xFFF) << scale) & M32
+                    refs[page] = refs[page][:3] + (t, 0)
+                    refs[lo + at] = (lo + at, 4, LOW12, t, scale << 8)
+                    until = 0
+            if kind and target & M32 <= self.end:
+                refs[lo + at] = (lo + at, 4, kind, target & M32, 0)
+                if kind == PAGE:
+                    page, reg, until = lo + at, w & 31, at + 12
         return lo, hi, refs, classes
 
-    def ref(self, place):
-        f = self.code(place)
-        return self.places.get(place) or (f[2].get(place) if f else None)
+    def listed(self, lo, hi):
+        from bisect import bisect_left
+        return self.list[bisect_left(self.starts, lo):bisect_left(self.starts, hi)] if lo < hi else []
 
     def within(self, lo, hi):
-        """The references that begin from lo to hi, in order: those outside of code first where both begin at one place."""
-        found, at = [self.places[p] for p in range(lo, hi) if p in self.places], lo
-        f = None
-        for at in range(lo, hi):
-            if f is None or not f[0] <= at < f[1]:
-                f = self.code(at)
-            if f and at in f[2]:
-                found.append(f[2][at])
-        return sorted(found, key=lambda r: r[0])
+        """The references that begin from lo to hi: those before the code, in it, and those that are not in code."""
+        found, at = self.listed(lo, min(hi, self.code_from)), lo
+        while at < hi:
+            f = self.code(at)
+            found += sorted(r for r in f[2].values() if lo <= r[0] < hi)
+            at = f[1]
+        return found + self.listed(max(lo, self.code_from), hi)
 
     def class_at(self, place):
         f = self.code(place)
-        return f[3][place - f[0]] if f else 0
+        return f[3][place - f[0]] if f[3] else 0
 
 
-def low12(w, base):
-    if w >> 5 & 31 != base:
-        return None
-    imm = w >> 10 & 0xFFF
-    if w & 0xFFC00000 == 0x91000000:
-        return imm, 0
-    if w & 0x3B000000 == 0x39000000:
-        scale = (w >> 30) + (4 if w & 0x04800000 == 0x04800000 else 0)
-        return (imm << scale, scale) if scale <= 4 else None
-    return None
-
-
-def read_table(b, at, quantum, most=1 << 18):
+def read_table(b, at, quantum):
     """The entries (change of the value, pc) of a table, and its length."""
-    def short():
+    def number():
         nonlocal at
         v = shift = 0
-        first = at
         while True:
-            if at >= len(b) or at - first >= 5:
+            if at >= len(b) or shift >= 70:
                 return None
             c = b[at]
             at += 1
             v |= (c & 127) << shift
             shift += 7
             if c < 128:
-                return None if v >> 32 or at - first > 1 and c == 0 else v
+                return v if v < 1 << 64 else None
     pairs, pc, start = [], 0, at
-    while len(pairs) < most:
-        v = short()
+    while len(pairs) < 1 << 18:
+        v = number()
         if v is None or v == 0 and pairs:
             break
-        d = short()
-        if d is None:
+        d = number()
+        if d is None or (v | d) >> 32 or pc >> 31:
             break
         pc += d * quantum
-        if pc > 1 << 31:
-            break
-        pairs.append((v >> 1 ^ -(v & 1), pc))
+        pairs.append((v >> 1 ^ -(v & 1), pc & M32))
     return pairs, at - start
 
 
@@ -839,7 +709,7 @@ def wrap(r, d):
 
 
 def shift_of(r):
-    return {B26: 2, B19: 2, B14: 2, PAGE: 12, LOW12: r[4], OFFSET: r[4] >> 8}.get(r[2], 0)
+    return {B26: 2, B19: 2, B14: 2, PAGE: 12}.get(r[2], 0) + (r[4] >> 8)
 
 
 # 5: the plan
@@ -858,49 +728,46 @@ def clip(old, new, copies):
 
 class Map:
     def __init__(self, pieces):
-        self.pieces = []
-        for old, new, n in sorted((p for p in pieces if p[2]), key=lambda p: p[0]):
-            if self.pieces:
-                o, t, k = self.pieces[-1]
-                if old < o:  # where the last one begins it was cut itself
-                    if old + n <= o:
-                        continue
-                    old, new, n = o, new + o - old, n - (o - old)
-                if old < o + k:
-                    if n <= k:
-                        if old + n <= o + k:
-                            continue
-                        cut = o + k - old
-                        old, new, n = old + cut, new + cut, n - cut
-                    else:
-                        self.pieces[-1] = (o, t, old - o)
-            self.pieces.append((old, new, n))
-        self.pieces = [p for p in self.pieces if p[2]]
-        self.starts = [p[0] for p in self.pieces]
+        kept = []
+        for old, new, n in sorted(pieces, key=lambda p: p[0]):
+            def begin(at):
+                nonlocal old, new, n
+                gone = min(max(at, old) - old, n)
+                old, new, n = old + gone, new + gone, n - gone
+            if kept:
+                o, t, k = kept.pop()
+                begin(o)  # where the last one begins it may have been cut itself
+                if k < n:
+                    k = min(k, old - o)
+                else:
+                    begin(o + k)
+                if k:
+                    kept.append((o, t, k))
+            if n:
+                kept.append((old, new, n))
+        self.steps, end = [(0, 0, False)], 0
+        for i, (old, new, n) in enumerate(kept):
+            self.steps.append((old - (old - end) // 2 if i else 0, new - old, False))
+            end = old + n
+            self.steps += [(old, new - old, True), (end, new - old, False)]
+        self.starts = [s[0] for s in self.steps]
 
     def at(self, t):
         from bisect import bisect_right
-        if not self.pieces:
-            return t, False
-        n = bisect_right(self.starts, t)
-        if n == 0:
-            return self.pieces[0][1] + t - self.pieces[0][0] & M32, False
-        o, new, k = self.pieces[n - 1]
-        if t - o < k:
-            return new + t - o & M32, True
-        if n < len(self.pieces) and self.pieces[n][0] - t < t - (o + k) + 1:
-            return self.pieces[n][1] + t - self.pieces[n][0] & M32, False
-        return new + t - o & M32, False
+        _, shift, exact = self.steps[bisect_right(self.starts, t) - 1]
+        return t + shift & M32, exact
 
 
 class Walk:
     def __init__(self, old, size, coder):
         self.c, self.old, self.ob, self.nb = coder, Source(old), old, bytearray(size)
+        self.old.charge = coder.charge
         self.plan()
         self.hist = self.since = self.pred = self.was = self.blocks = self.line = 0
         self.outcome, self.kinds, self.recent = {}, [0] * 18, [[0] * 4 for _ in range(18)]
         self.moved, self.inlined, self.last_to = {}, {}, [0] * 18
         self.match = self.length = self.ptr = self.missed = 0
+        self.near = None, []
         self.table = {}
         for i in range(len(old) - 4):
             self.table[self.hash5(old[i:i + 5])] = i + 5
@@ -925,16 +792,16 @@ class Walk:
 
     def step(self, site, *contexts):
         self.c.contexts(*contexts, 0)
-        return self.c.signed(site)
+        return s32(self.c.signed(site))
 
     def plan(self):
         c, size, im = self.c, len(self.nb), self.old.image
-        base = im.base + self.step(0, 1) & (1 << 64) - 1
+        high = (im.base >> 32) + self.step(0, 0) & M32
+        base = high << 32 | im.base + self.step(0, 1) & M32
         segments = []
         for i in range(self.num(64, 0, 2)):
             was = im.segments[i] if i < len(im.segments) else (0, 0, 0, 0)
-            segments.append(tuple(was[k] + self.step(0, 3 + k) for k in range(4)) + (False,))
-        check(all(0 <= v <= M32 for s in segments for v in s[:4]), "a segment is out of 32 bits")
+            segments.append(tuple(was[k] + self.step(0, 3 + k) & M32 for k in range(4)) + (False,))
         segments, ok = sound(segments, size)
         check(ok, "the segments overlap")
         self.new = Image(b"")
@@ -948,50 +815,42 @@ class Walk:
             g = log(gap)
             c.contexts(0, way, mix(way, g), g)
             way = recall(c, recent, 1, 2)
-            if way < 4:
-                d = recent[way]
-            else:
-                k = c.bit(6, 2)
-                d = recent[k] + self.step(3, g, k)
+            d = recent[way] if way < 4 else recent[0] + self.step(3, g) & M32
             front(recent, way, d)
-            check(0 <= new + d < len(self.ob), "a copy comes from nowhere")
-            last = self.num(min(size - new, len(self.ob) - new - d), 4, way, mix(way, g))
+            old = new + d & M32
+            last = self.num(min(size - new, len(self.ob) - min(old, len(self.ob))), 4, way, mix(way, g))
             check(last > 0, "a copy is empty")
-            self.copies.append((new, new + d, last))
+            self.copies.append((new, old, last))
             at = new + last
         extra, at, shift = [], 0, 0
         for _ in range(self.num(4096, 0, 8)):
-            o = at + self.num(M32, 5, 1) & M32
-            n = self.num(M32 - o, 5, 2)
-            shift = shift + self.step(5, 3) & M32
-            extra.append((o, o + shift & M32, n))
-            at = o + n & M32
+            o = at + self.step(5, 1) & M32
+            n = self.step(5, 2) & M32
+            new = o + shift + self.step(5, 3) & M32
+            extra.append((o, new, n))
+            at, shift = o + n, new - o
+            check(at <= M32, "a piece goes beyond all addresses")
         self.map = Map(clip(self.old.image.segments, segments, self.copies) + extra)
         self.bases = [self.map.at(b)[0] + self.step(6) & M32 for b in self.old.base]
         self.structure(size)
 
     def structure(self, size):
-        m, self.holes = self.old.module, []
-        self.pcs, self.signed = self.num(size, 0, 9), 0
-        if self.pcs:
-            self.n = m.n + self.step(0, 10)
-            self.functab = len(m.functab) + self.step(0, 11)
-            self.finder = self.num(size, 0, 12)
-            check(m.ok and 0 <= self.functab <= size and 52 * self.n + 4 <= self.functab, "the function table does not fit")
-            for base, n in ((PCS, self.pcs), (FINDER, self.finder)):
-                if n:
-                    at = self.new.span(self.bases[base], n)
-                    check(at is not None, "a table is not in the file")
-                    self.holes.append((at, n))
-        self.signed = self.num(size, 0, 13)
-        if self.signed:
-            self.hashes = self.signed + self.num(size - self.signed, 0, 14)
-            self.holes.append((self.hashes, (self.signed + 4095) // 4096 * 32))
-        end = 0
+        m = self.old.module
+        was = [len(m.pcs), m.n, len(m.functab), 0, 0, 0]
+        v = [was[i] + self.step(0, 9 + i) & M32 for i in range(6)]
+        check(max(v) <= size, "a table is not in the file")
+        self.pcs, self.n, self.functab, self.finder, self.signed, self.hashes = v
+        check(self.pcs == 0 or m.n and 52 * self.n + 4 <= self.functab, "the function table does not fit")
+        self.holes, end = [], 0
+        for base, n in ((PCS, self.pcs), (FINDER, self.finder)):
+            at = self.new.span(self.bases[base], n) if n else 0
+            check(at is not None, "a table is not in the file")
+            self.holes.append((at, n))
+        self.holes.append((self.hashes, (self.signed + 4095) // 4096 * 32))
         for at, n in self.holes:
-            check(at >= end and at + n <= size, "two tables overlap")
+            check((n == 0 or at >= end) and at + n <= size, "two tables overlap")
             check(not any(new < at + n and new + k > at for new, _, k in self.copies), "a copy lies in a table")
-            end = at + n
+            end = max(end, at + n)
 
     # 6: content
 
@@ -1006,12 +865,12 @@ class Walk:
     def region(im, off, b):
         a = im.addr(off)
         if a is None:
-            return 0
-        for i, (lo, hi) in enumerate(((TEXT, ETEXT), (NAMES, UNITS), (UNITS, FILES), (FILES, PCS), (PCS, FUNCTAB), (FUNCTAB, FUNCDATA),
-                                      (FUNCDATA, FINDER), (FINDER, EPCLN), (TYPES, ETYPES))):
-            if b[lo] <= a < b[hi]:
-                return 2 + i
-        return 11 if b[RODATA] <= a < b[NAMES] and b[RODATA] > b[TEXT] else 1
+            return 14
+        best = 0
+        for i, v in enumerate(b):
+            if b[best] < v <= a:
+                best = i
+        return best
 
     def copy(self, new, old, n):
         shift, end, at = new - old, old + n, old
@@ -1037,20 +896,28 @@ class Walk:
         right = c.flag(1, 7)
         self.blocks = (hist << 1 | (not right)) & M32
         if not right:
-            by = {r[0]: r for r in refs}
+            todo = list(refs)
             while at < to:
-                if at in by:
-                    self.reference(by[at], shift, reg)
-                    at += by[at][1]
+                if todo and todo[0][0] == at:
+                    r = todo.pop(0)
+                    self.reference(r, shift, reg)
+                    at += r[1]
                 else:
                     self.byte(at, shift, reg)
                     at += 1
         for r in refs:
-            if r[2] == LINE and r[0] >= 32:
-                self.learn_line(u32(self.ob, r[0] - 32), u32(self.nb, r[0] + shift) - r[3])
+            if r[2] == LINE:
+                self.line_slot(r)[1] = u32(self.nb, r[0] + shift) - r[3] & M32
 
-    def learn_line(self, name, shift):
-        self.inlined[(name * 0x9E3779B1 & M32) >> 17] = (name, shift & M32)
+    def line_slot(self, r):
+        """What is known of how far the lines of the function have moved whose line a reference is."""
+        back = 32 if r[2] == LINE else 8
+        at = r[0] - min(r[0], back)
+        name = u32(self.ob, at)
+        s = self.inlined.setdefault((name * 0x9E3779B1 & M32) >> 16, [0, 0])
+        if s[0] != name:
+            s[:] = [name, 0]
+        return s
 
     def write(self, r, pos, field):
         self.nb[pos:pos + r[1]] = put(self.nb[pos:pos + r[1]], r, field)
@@ -1060,12 +927,13 @@ class Walk:
         self.since = 0 if miss else self.since + 1
 
     def before(self, at, i):
-        return self.nb[at - i] if at >= i else 0
+        at = max(len(self.ob) + at - i, 0)
+        return self.ob[at] if at < len(self.ob) else self.nb[at - len(self.ob)]
 
     def byte(self, at, shift, reg):
         c, n, o, h = self.c, at + shift, self.ob[at], self.hist
         cls = self.old.class_at(at) or 32 + (at & 7)
-        x = self.ob[at + 1] if at + 1 < len(self.ob) else 0
+        x = self.ob[at + 1] if at + 1 < len(self.ob) else self.nb[0]
         p1, p2 = self.before(n, 1), self.before(n, 2)
         pair, out, dist = self.pred << 8 | self.was, self.outcome.get((cls, o), 0), min(log(self.since), 12)
         c.contexts(mix(h & 255, reg, cls), mix(o, reg, cls), mix(dist, h & 0xFFF), mix(o, p1, p2), mix(o, x, 5), mix(pair, o, dist),
@@ -1084,7 +952,7 @@ class Walk:
         self.note(1)
 
     def target(self, r):
-        if r[2] in LEARN or r[2] == LOW12:
+        if CALL <= r[2] <= OFFSET:
             o = self.moved.get((r[3] * 0x9E3779B1 & M32) >> 16)
             if o and o[0] == r[3] and o[1]:
                 return o[1], 3
@@ -1094,11 +962,6 @@ class Walk:
     def learn(self, target, new):
         self.moved[(target * 0x9E3779B1 & M32) >> 16] = (target, new & M32)
 
-    def count_from(self, base):
-        if base >= 32:
-            return self.new.segments[base - 32][2] if base - 32 < len(self.new.segments) else 0
-        return self.bases[base]
-
     def field(self, r, pos, t):
         pos_, size, kind, target, aux = r
         if kind in RELATIVE:
@@ -1106,29 +969,23 @@ class Walk:
         if kind == PAGE:
             return (t >> 12) - (self.new.addr(pos) >> 12) & M32
         if kind == LOW12:
-            return (t & 0xFFF) >> aux
+            return (t & 0xFFF) >> shift_of(r)
         if kind == POINTER:
             return t + self.new.base & (1 << 64) - 1
         if kind == OFFSET:
             if self.pcs and aux == PCS:
                 return 0
-            return (t - self.count_from(aux & 255) & M32) >> (aux >> 8)
+            return (t - self.bases[aux & 255] & M32) >> (aux >> 8)
         if kind == PLACE:
-            f = self.old.module.function(target)
-            entry = target if f is None else self.old.module.start(f)
+            entry = self.old.module.start(self.old.module.before(target) - 1)
             return t - self.map.at(entry)[0] & M32
         if kind == LINE:
             return target + self.line & M32
         if kind == INLINED:
-            shift = 0
-            if pos_ >= 8:
-                name = u32(self.ob, pos_ - 8)
-                known = self.inlined.get((name * 0x9E3779B1 & M32) >> 17, (0, 0))
-                shift = known[1] if known[0] == name else 0
-            return target + shift & M32
+            return target + self.line_slot(r)[1] & M32
         if kind == PAGEOFF:
             return t & 0xFFF
-        return t - self.count_from(aux) & M32
+        return t - self.map.at(self.old.image.segments[aux][2])[0] & M32
 
     def reference(self, r, shift, reg):
         c, k, pos, aux = self.c, r[2], r[0] + shift, r[4]
@@ -1144,12 +1001,11 @@ class Walk:
         self.note(int(not hit))
         if hit:
             return
-        if k in PARTIAL:
-            c.contexts(k, mix(k, kh & 255), mix(k, self.hist & 255))
-            if not c.flag(1, 14):
-                for i in range(r[1]):
-                    self.byte(r[0] + i, shift, reg)
-                return
+        c.contexts(k, mix(k, kh & 255), mix(k, self.hist & 255))
+        if not c.flag(1, 14):
+            for i in range(r[1]):
+                self.byte(r[0] + i, shift, reg)
+            return
         kh = self.kinds[k]
         if state & 1:
             plain_t = self.map.at(r[3])[0]
@@ -1170,12 +1026,12 @@ class Walk:
         front(recent, i, d)
         got = pred + d
         self.write(r, pos, got & (1 << 64) - 1)
-        if k in LEARN:
-            self.learn(r[3], t + (d << shift_of(r)))
         if k == LINE:
             self.line = got - r[3] & M32
-        if k == INLINED and r[0] >= 8:
-            self.learn_line(u32(self.ob, r[0] - 8), got - r[3])
+        elif k == INLINED:
+            self.line_slot(r)[1] = got - r[3] & M32
+        else:
+            self.learn(r[3], self.target(r)[0] + (d << shift_of(r)))
 
     @staticmethod
     def hash5(b):
@@ -1188,25 +1044,22 @@ class Walk:
         return self.nb[place] if place < at else None
 
     def literal(self, at, to, fr):
-        if at == to:
-            return
-        self.ptr, self.length, self.match, self.missed, self.used = fr, 0, 0, 0, [fr] * 18
-        reg = self.region(self.new, at, self.bases)
-        self.follow = self.old.image.machine == "amd64" and reg == 2
+        self.ptr, self.length, self.missed, self.used = fr, 0, 0, [fr] * 18
+        reg = self.region(self.new, at, self.bases) if at < to else 0
+        self.follow = self.old.image.machine == "amd64" and reg == TEXT
         if self.follow:
-            s = at - min(at, 48)
-            while s < at:
-                n = amd64(self.nb[s:min(s + 16, at)]).len or 1
-                if s + n > at:
-                    break
-                s += n
-            self.start = s
+            self.start, n = at - min(at, 48), 0
+            while self.start + n <= at:
+                self.start += n
+                n = amd64(self.nb[self.start:min(self.start + 16, at)]).len or 1
         while at < to:
             n = self.literal_ref(at, to) if self.follow else 0
             if n == 0:
                 self.literal_byte(at, reg)
                 n = 1
             at += n
+            if self.follow and (0 < amd64(self.nb[self.start:at]).len <= at - self.start or at - self.start >= 16):
+                self.start = at
 
     def literal_byte(self, at, reg):
         c = self.c
@@ -1214,8 +1067,8 @@ class Walk:
             h = self.hash5(self.nb[at - 5:at])
             place = self.table.get(h)
             if place is not None and self.length == 0:
-                n, edge = 0, len(self.ob) if place > len(self.ob) else 0
-                while n < 32 and n < at and place - 1 - n >= edge and self.at_place(place - 1 - n, at) == self.nb[at - 1 - n]:
+                n = 0
+                while n < 32 and n < place and self.at_place(place - 1 - n, at) == self.before(at, 1 + n):
                     n += 1
                 if n >= 4:
                     self.match, self.length = place, n
@@ -1240,24 +1093,16 @@ class Walk:
         c.contexts(mix(reg, cls, opcode), mix(p[0], cls), mix(p[0], p[1], 2), mix(p[0], p[1], p[2], 3), mix(*p), mix(guess, level),
                    mix(guess, p[0], min(level, 1)), mix(here, self.missed & 7, p[0]))
         got = self.nb[at] = c.byte(15)
-        if self.length and guess == got + 1:
-            self.length += 1
-            self.match += 1
-        else:
-            self.length = 0
+        self.match += 1
+        self.length = self.length + 1 if self.length and guess == got + 1 else 0
         self.missed = (self.missed << 1 | (here != got + 1)) & M32
         self.ptr += 1
         if self.length >= 12 and self.match < len(self.ob):
             self.ptr = self.match
-        if self.follow:
-            n = at + 1 - self.start
-            if 0 < amd64(self.nb[self.start:at + 1]).len <= n or n >= 16:
-                self.start = at + 1
-
     def literal_ref(self, at, to):
         n = at - self.start
         i = amd64(self.nb[self.start:at])
-        if n == 0 or to - at < 4 or i.len == 0 or i.kind <= SHORT or i.rel != n or i.head > n:
+        if n == 0 or to - at < 4 or i.len == 0 or i.kind < CALL or i.rel != n or i.disp > n:
             return 0
         here = self.new.addr(at)
         if here is None:
@@ -1266,29 +1111,23 @@ class Walk:
         t = self.code_target(i.kind)
         self.nb[at:at + 4] = struct.pack("<I", t - here & M32)
         self.last_to[i.kind] = t
-        for k in range(4):
-            guess = self.at_place(self.match, at)
-            self.ptr += 1
-            if self.length:
-                self.length += guess == self.nb[at + k]
-                self.match += 1
-        if i.rel + 4 == i.len:
-            self.start = at + 4
+        self.ptr += 4
+        self.match += 4
         return 4
 
     def code_target(self, k):
         c, mid = self.c, min(self.ptr, len(self.ob)) & ~255
-        refs = self.old.within(mid - min(mid, 512), min(mid + 1536, len(self.ob)))
-        ahead = [r for r in refs if r[2] == k and r[0] >= self.used[k]][:28]
-        back = [r for r in reversed(refs) if r[2] == k and r[0] < self.used[k]][:12]
-        tried = []
-        for r in ahead + back:
-            if len(tried) >= 20:
-                break
+        if self.near[0] != mid:
+            self.near = mid, self.old.within(mid - min(mid, 512), min(mid + 1536, len(self.ob)))
+        refs, tried = self.near[1], []
+        first = next((i for i, r in enumerate(refs) if r[0] >= self.used[k]), len(refs))
+        for r in refs[first:] + refs[:first]:
             t = self.target(r)[0]
-            if t in tried:
+            if r[2] != k or t in tried:
                 continue
             n = len(tried)
+            if n == 20:
+                break
             tried.append(t)
             c.contexts(mix(k, n), mix(k, min(n, 1), self.missed & 15), mix(r[3], 1), mix(n, self.missed & 255))
             if c.flag(1 + n, 16):
@@ -1307,28 +1146,21 @@ class Tables:
     def __init__(self, w):
         self.w, self.c, self.om = w, w.c, w.old.module
         self.m = m = Module()
-        m.ok, m.base, m.n = True, w.bases, w.n
+        m.base, m.n = w.bases, w.n
         self.at = w.new.span(w.bases[FUNCTAB], w.functab)
         check(self.at is not None, "the function table is not in the file")
         m.functab = bytes(w.nb[self.at:self.at + w.functab])
         check(m.ordered(), "the functions are not in order")
         self.quantum = 4 if w.old.image.machine == "arm64" else 1
-        self.hole, self.out, self.moved = w.holes[0], bytearray(1), {}
-        self.hot, self.changes, self.lines, self.ring = [[0] * 4 for _ in range(20)], [[0] * 3 for _ in range(20)], {}, 0
+        self.hole, self.out, self.moved = w.holes[0], bytearray(1), {0: 0}
+        self.lines, self.ring = {}, 0
         self.old_at = w.old.image.offset(self.om.base[FUNCTAB])
-        self.old_records = {self.om.record(i): i for i in reversed(range(self.om.n))}
         for i in range(m.n):
             self.load(i)
             if self.partner is not None:
-                files, read = self.old_table(u32(self.partner, 20))
-                if read:
-                    self.c.charge(1 + len(files) // 8)
+                files, start = self.old_table(u32(self.partner, 20)), s32(u32(self.partner, 36))
                 if files:
-                    start = s32(u32(self.partner, 36))
-                    self.learn(self.file_id(files[0][0] - 1), start, s32(u32(self.rec, 36) - start))
-        for i in range(m.n):
-            self.load(i)
-            self.instructions()
+                    self.learn(self.file_id(s32(files[0][0] - 1)), start, s32(u32(self.rec, 36) - start))
             n = u32(self.rec, 28)
             order = [(0, 16), (1, 20), (2, 24)] + [(3 + k, 44 + 4 * k) for k in range(n) if k != 2] + ([(5, 52)] if n > 2 else [])
             for self.k, f in order:
@@ -1338,38 +1170,39 @@ class Tables:
         if w.finder:
             self.finder()
 
+    def record(self, table, at):
+        r = table[at:at + 44 + 64]
+        return r if len(r) >= 44 and u32(r, 28) <= 16 and len(r) >= 44 + 4 * u32(r, 28) else None
+
     def load(self, i):
         m, at = self.m, self.m.record(i)
-        self.rec = m.functab[at:at + 44 + 64]
-        check(len(self.rec) >= 44 and u32(self.rec, 28) <= 16 and len(self.rec) >= 44 + 4 * u32(self.rec, 28), "a record is not there")
-        self.entry, self.size = m.start(i), m.entry(i + 1) - m.entry(i)
+        self.rec = self.record(m.functab, at)
+        check(self.rec is not None, "a record is not there")
+        self.entry, self.size, self.starts = m.start(i), m.start(i + 1) - m.start(i), None
+        self.code = self.w.new.span(self.entry, self.size)
+        self.length = self.size if self.code is not None else 0
         self.pcs_, self.ends, self.partner, place = {}, set(), None, self.at + at
         copy = next((c for c in self.w.copies if c[0] <= place < c[0] + c[2]), None)
-        if copy is None or self.old_at is None:
+        if copy is None or copy[1] + place - copy[0] < self.old_at:
             return
-        was = copy[1] + place - copy[0] - self.old_at
-        j = self.old_records.get(was)
-        if was < 0 or j is None:
-            return
-        rec = self.om.functab[was:was + 44 + 64]
-        if len(rec) >= 44 and u32(rec, 28) <= 16 and len(rec) >= 44 + 4 * u32(rec, 28):
-            self.partner, self.old_entry = rec, self.om.start(j)
+        self.partner = self.record(self.om.functab, copy[1] + place - copy[0] - self.old_at)
+        if self.partner is not None:
+            self.old_entry = self.om.base[TEXT] + u32(self.partner, 0) & M32
 
     def instructions(self):
-        self.starts = []
-        code = self.code = self.w.new.span(self.entry, self.size)
-        if code is None:
+        """Where the instructions of the function begin, when that is asked for."""
+        if self.starts is not None:
             return
-        at, amd = 0, self.w.old.image.machine == "amd64"
-        while at < self.size and len(self.starts) < 1 << 20:
+        self.c.charge(1 + self.length // 32)
+        self.starts, at = [], 0
+        while at < self.length:
             self.starts.append(at)
-            at += (amd64(self.w.nb[code + at:min(code + at + 16, code + self.size)]).len or 1) if amd else self.quantum
-        self.c.charge(1 + len(self.starts) // 8)
+            at += self.quantum if self.quantum > 1 else amd64(self.w.nb[self.code + at:min(self.code + at + 16, self.code + self.length)]).len or 1
 
     def old_table(self, off):
-        if off == 0 or off >= len(self.om.pcs):
-            return [], False
-        return read_table(self.om.pcs, off, self.quantum)[0], True
+        pairs = read_table(self.om.pcs, off, self.quantum)[0] if 0 < off < len(self.om.pcs) else []
+        self.c.charge(1 + len(pairs) // 8)
+        return pairs
 
     def file_id(self, index):
         i = (u32(self.partner, 32) + (index & M32)) * 4
@@ -1377,127 +1210,102 @@ class Tables:
 
     def learn(self, file, line, shift):
         if file:
-            self.lines[(mix(file, line) * 0x85EBCA6B & M32) >> 15] = (file, line, shift)
+            key = mix(file, line)
+            self.lines[(key * 0x9E3779B1 & M32) >> 16] = key, shift
 
     def find(self, file, line):
-        if file:
-            i = line
-            while i > line - 128 and i > 0:
-                s = self.lines.get((mix(file, i) * 0x85EBCA6B & M32) >> 15)
-                if s and s[:2] == (file, i):
-                    return s[2]
-                i -= 1
+        i = line
+        while file and i > line - 128 and i > 0:
+            key = mix(file, i)
+            s = self.lines.get((key * 0x9E3779B1 & M32) >> 16, (0, 0))
+            if s[0] == key:
+                return s[1]
+            i -= 1
         return None
 
     def field(self, i, f):
-        c, k, end = self.c, self.k, len(self.out)
+        c, k, end, ring = self.c, self.k, len(self.out), self.ring
         old, state, pred = 0, 0, end
-        if self.partner is not None and f < 44 + 4 * u32(self.partner, 28):
-            old = u32(self.partner, f)
-            if old == 0:
-                state, pred = 1, 0
-            elif old in self.moved:
-                state, pred = 3, self.moved[old]
-            else:
-                state = 2
-        ring = self.ring
+        if self.partner is not None and k < 3 + u32(self.partner, 28):
+            old, state = u32(self.partner, f), 1
+            if old in self.moved:
+                state, pred = 2, self.moved[old]
         c.contexts(mix(k, state), mix(k, state, ring & 15), mix(state, ring & 255), mix(k, pred, 1))
         hit = c.flag(1, 18)
         self.ring = (ring << 1 | (not hit)) & M32
         if hit:
             got = pred
-        elif pred != 0 and c.flag(2, 18):
-            got = 0
-        elif pred != end and c.flag(3, 18):
+        elif pred != end and c.flag(2, 18):
             got = end
         else:
-            hot = self.hot[k]
-            c.contexts(mix(k, 1), mix(k, state, 2), mix(k, hot[0], 3))
-            n = recall(c, hot, 4, 18)
-            if n < 4:
-                got = hot[n]
-            else:
-                c.contexts(k, mix(k, hot[0]), 99)
-                got = c.number(19) & M32
-                check(0 < got < end, "a table is nowhere")
-            front(hot, n, got)
+            c.contexts(k, mix(k, state))
+            got = c.number(19) & M32
+            check(got < end, "a table is nowhere")
         at = self.at + self.m.record(i) + f
         self.w.nb[at:at + 4] = struct.pack("<I", got)
         if got == end:
-            self.make(old, f == 24)
+            self.make(old)
         if old and got:
             self.moved[old] = got
 
-    def make(self, off, line):
-        c, k = self.c, self.k
-        self.old, read = self.old_table(off)
-        if read:
-            c.charge(1 + len(self.old) // 8)
-        self.isline, self.prev, self.cur, self.pc, self.n, self.file, self.diff, self.th = line, -1, -1, 0, 0, 0, 0, 0
-        self.files = []
-        if line and self.partner is not None:
-            v = -1
-            for dv, pc in self.old_table(u32(self.partner, 20))[0]:
-                v = s32(v + dv)
-                self.files.append((v, pc))
+    def make(self, off):
+        c, k, pairs, files, self.old = self.c, self.k, self.old_table(off), [], []
+        if k == 2:
+            if self.partner is not None:
+                files = self.old_table(u32(self.partner, 20))
+            c.charge(4 * len(pairs))
+        line = file = at = -1
+        for dv, pc in pairs:
+            while at + 1 < len(files) and (at < 0 or files[at][1] < pc):
+                at += 1
+                file = s32(file + files[at][0])
+            line = s32(line + dv)
+            mapped = self.pcs_[pc] if pc in self.pcs_ else self.w.map.at(self.old_entry + pc & M32)[0] - self.entry & M32
+            self.old.append((dv, pc, mapped, line, self.file_id(file)))
+        self.cur, self.pc, self.n, self.diff, self.th = -1, 0, 0, 0, 0
         right = False
         if self.old:
             c.contexts(k, mix(k, self.ring & 15), mix(k, log(len(self.old))), mix(k, len(self.pcs_) & 3))
             right = c.flag(1, 20)
         if right:
-            for j in range(len(self.old)):
-                self.put(*self.predict(j))
-                self.take(j)
+            predicted = []
+            for o in self.old:
+                dv, self.pc = self.predict(o)
+                self.cur = s32(self.cur + dv)
+                predicted.append((dv, self.pc))
+            self.cur, self.pc = -1, 0
+            for o, entry in zip(self.old, predicted):
+                self.put(*entry)
+                self.take(o)
         else:
             self.steps()
         check(self.n > 0, "a table is empty")
         self.out.append(0)
 
-    def file_at(self, pc):
-        if self.partner is None or not self.files:
-            return 0
-        if self.file > 0 and self.files[self.file - 1][1] >= pc:
-            self.file = 0
-        while self.file < len(self.files) - 1 and self.files[self.file][1] < pc:
-            self.file += 1
-        return self.file_id(self.files[self.file][0])
-
-    def map_pc(self, pc):
-        if pc in self.pcs_:
-            return self.pcs_[pc]
-        return self.w.map.at(self.old_entry + pc & M32)[0] - self.entry & M32
-
-    def predict(self, j):
-        dv, opc = self.old[j]
-        self.mapped = pc = self.map_pc(opc)
-        if self.isline:
-            was = s32(self.prev + dv)
-            shift = self.find(self.file_at(opc), was)
-            if shift is not None:
-                dv = s32(was + shift - self.cur)
+    def predict(self, o):
+        dv, _, pc, line, file = o
+        shift = self.find(file, line)
+        if shift is not None:
+            dv = s32(line + shift - self.cur)
         if pc < self.pc or pc > self.size:
             pc = self.pc
         return dv, pc - (pc - self.pc) % self.quantum
 
     def put(self, dv, pc):
-        check(pc >= self.pc and not (self.n and dv == 0), "an entry is out of order")
+        check(pc >= self.pc and not (self.n and dv == 0) and len(self.out) < self.w.pcs, "an entry is out of order, or there is no room")
         for v in ((dv << 1 ^ dv >> 31) & M32, (pc - self.pc) // self.quantum):
             while v >= 128:
                 self.out.append(v & 127 | 128)
                 v >>= 7
             self.out.append(v)
-        if self.isline:
-            self.c.charge(4)
         self.pc, self.cur, self.n = pc, s32(self.cur + dv), self.n + 1
-        if len(self.ends) < 65536:
+        if pc < self.length:
             self.ends.add(pc)
 
-    def take(self, j):
-        dv, pc = self.old[j]
-        self.prev = s32(self.prev + dv)
-        if self.isline:
-            self.learn(self.file_at(pc), self.prev, s32(self.cur - self.prev))
-        if self.mapped != self.pc and (pc in self.pcs_ or len(self.pcs_) < 4096):
+    def take(self, o):
+        _, pc, mapped, line, file = o
+        self.learn(file, line, s32(self.cur - line))
+        if mapped != self.pc and len(self.pcs_) < 4096:
             self.pcs_[pc] = self.pc
 
     def steps(self):
@@ -1506,12 +1314,11 @@ class Tables:
             left, full = min(len(self.old) - j, 3), int(self.pc == self.size)
             c.contexts(mix(k, left, last, full), mix(k, self.th & 255, left), mix(left, last, full, self.th & 3), mix(k, min(self.n, 20), full))
             if left and c.flag(1, 21):
-                dv, pc = self.predict(j)
+                dv, pc = self.predict(self.old[j])
                 self.entry_(dv, pc, self.old[j][0], True)
-                self.take(j)
+                self.take(self.old[j])
                 j, last = j + 1, 0
             elif left and c.flag(2, 21):
-                self.prev = s32(self.prev + self.old[j][0])
                 j, last = j + 1, 1
             elif c.flag(3, 21):
                 self.entry_(0, self.size, 0, False)
@@ -1524,65 +1331,56 @@ class Tables:
         self.put(dv, self.code_pc(pc, matched))
 
     def value(self, pred, old, matched):
-        c, k, changes = self.c, self.k, self.changes[self.k]
+        c, k = self.c, self.k
         if matched:
             c.contexts(mix(k, self.th & 255), mix(k, old, 1), mix(k, pred - old, self.th & 3), mix(k, self.diff, 3))
             hit = c.flag(1, 22)
             self.th = (self.th << 1 | (not hit)) & M32
             if hit:
                 return pred
-            tried = []
-            for i, v in enumerate([old, s32(old - self.diff)] + [s32(old + d) for d in changes]):
-                if v != pred and v not in tried and c.flag(2 + i, 22):
-                    self.diff = s32(v - old)
-                    return v
-                tried.append(v)
         c.contexts(k, mix(k, min(self.n, 3)), mix(k, self.cur, 2), mix(k, old, 3))
         self.diff = s32(c.signed(23))
-        if matched:
-            front(changes, 3, self.diff)
         return s32(old + self.diff)
 
     def code_pc(self, pred, matched):
         from bisect import bisect_right
-        c, k, m = self.c, self.k, int(matched)
-        c.contexts(mix(k, m, self.th & 15), mix(k, m, min(len(self.ends), 8)), mix(k, m, min(self.n, 8)), mix(m, log(pred - self.pc)))
-        if matched and c.flag(1, 24):
+        c, k = self.c, self.k << 1 | int(matched)
+        c.contexts(mix(k, self.th & 15), mix(k, min(len(self.ends), 8)), mix(k, min(self.n, 8)), mix(k & 1, log(pred - self.pc)))
+        if c.flag(1, 24):
             return pred
-        if (pred != self.size or not matched) and c.flag(2, 24):
+        if pred != self.size and c.flag(2, 24):
             return self.size
-        first = bisect_right(self.starts, self.pc)
-        following = self.starts[first:first + 2000]
-        if following and c.flag(3, 24):
-            for i, s in enumerate(following):
-                if not (matched and s == pred) and self.boundary(first + i, pred, matched):
+        self.instructions()
+        if c.flag(3, 24):
+            before = self.pc
+            for s in self.starts[bisect_right(self.starts, self.pc):]:
+                if s >= self.pc + 8192:
+                    break
+                if s != pred and self.boundary(s, before, pred):
                     return s
+                before = s
             check(False, "no instruction was taken")
-        c.contexts(k, mix(k, 1))
+        c.contexts(k)
         return self.pc + self.quantum * c.number(25) & M32
 
-    def boundary(self, i, pred, matched):
-        c, k, s, nb = self.c, self.k, self.starts[i], self.w.nb
-        off = self.code + s
-        before, after = nb[self.code + self.starts[max(i - 1, 0)]], nb[off]
-        if self.quantum == 4:
-            before, after = nb[off - 1], nb[off + 3]
+    def boundary(self, s, before, pred):
+        c, k, q, nb = self.c, self.k, self.quantum - 1, self.w.nb
+        before, after = nb[self.code + before + q], nb[self.code + s + q]
         seen = int(s in self.ends)
-        near = 16 if not matched else min(log(pred - s), 7) if s < pred else 8 + min(log(s - pred), 7)
+        near = 8 + min(log(s - pred), 7) if s > pred else min(log(pred - s), 7)
         c.contexts(mix(k, seen, near), mix(k, before, seen, 1), mix(k, after, seen, 2), mix(k, before, after, seen), mix(k, near, before, 3),
                    mix(k, seen, log(s - self.pc), min(self.n, 3)))
         return c.flag(1, 26)
 
     def finder(self):
         m, out, fn = self.m, bytearray(), 0
-        first, size = m.entry(0), m.entry(m.n) - m.entry(0)
-        for i in range((size + 255) // 256):
-            while fn + 1 < m.n and m.entry(fn + 1) - first <= 256 * i:
+        for i in range(0, m.entry(m.n), 256):
+            while fn + 1 < m.n and m.entry(fn + 1) <= i:
                 fn += 1
-            if i % 16 == 0:
-                base = fn
-                out += struct.pack("<I", base)
-            out.append(fn - base)
+            if i % 4096 == 0:
+                first = fn
+                out += struct.pack("<I", first)
+            out.append(fn - first & 255)
         at, n = self.w.holes[1]
         check(len(out) == n, "the function finder does not fit")
         self.w.nb[at:at + n] = out

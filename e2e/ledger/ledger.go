@@ -93,6 +93,11 @@ type Tally struct {
 
 // Count holds what ran against what the bus got of the agent in the last while. Nothing may run any more.
 func (l *Ledger) Count(ctx context.Context, hub *rig.Hub, agent string, back time.Duration) (Tally, error) {
+	return l.CountWith(ctx, hub, agent, back, new(Told))
+}
+
+// CountWith is Count where the hub was asked now and then what was cut off, because its log is longer than it shows at once.
+func (l *Ledger) CountWith(ctx context.Context, hub *rig.Hub, agent string, back time.Duration, told *Told) (Tally, error) {
 	var t Tally
 	arrived := map[string]map[string]int{} // by check and word
 	err := hub.Every(ctx, agent, back, func(line []byte) error {
@@ -112,8 +117,7 @@ func (l *Ledger) Count(ctx context.Context, hub *rig.Hub, agent string, back tim
 	if err != nil {
 		return t, err
 	}
-	told, err := lostRuns(ctx, hub, agent)
-	if err != nil {
+	if err := told.Look(ctx, hub, agent); err != nil {
 		return t, err
 	}
 	ran, err := l.ran()
@@ -121,7 +125,7 @@ func (l *Ledger) Count(ctx context.Context, hub *rig.Hub, agent string, back tim
 		return t, err
 	}
 	for check, words := range ran {
-		t.add(check, words, arrived[check], told[check])
+		t.add(check, words, arrived[check], told.runs[check])
 		delete(arrived, check)
 	}
 	for check := range arrived {
@@ -176,22 +180,35 @@ func (l *Ledger) ran() (map[string]map[string]bool, error) {
 	return all, nil
 }
 
-// lostRuns is how many runs of each check the hub was told were cut off.
-func lostRuns(ctx context.Context, hub *rig.Hub, agent string) (map[string]int, error) {
-	var log []struct{ Kind, Fingerprint, Check string }
+// Told is what a hub's log said of runs of an agent that were cut off.
+type Told struct {
+	seen map[string]bool
+	runs map[string]int // by check
+}
+
+// Look reads the newest part of the log. It has to come often enough that no part is left out: an error says that it did not.
+func (t *Told) Look(ctx context.Context, hub *rig.Hub, agent string) error {
+	var log []struct{ ID, Kind, Fingerprint, Check string }
 	if err := hub.Get(ctx, "/api/v1/log?limit=1000", &log); err != nil {
-		return nil, err
+		return err
 	}
-	if len(log) == 1000 {
-		return nil, errors.New("count lost runs: the hub's log is longer than it shows at once")
-	}
-	told := map[string]int{}
+	known := false
 	for _, e := range log {
-		if e.Kind == "lost-run" && e.Fingerprint == agent {
-			told[e.Check]++
-		}
+		known = known || t.seen[e.ID]
 	}
-	return told, nil
+	if len(log) == 1000 && !known {
+		return errors.New("count lost runs: the hub's log is longer than it shows at once")
+	}
+	if t.seen == nil {
+		t.seen, t.runs = map[string]bool{}, map[string]int{}
+	}
+	for _, e := range log {
+		if !t.seen[e.ID] && e.Kind == "lost-run" && e.Fingerprint == agent {
+			t.runs[e.Check]++
+		}
+		t.seen[e.ID] = true
+	}
+	return nil
 }
 
 // Settle waits until the agent runs nothing any more and has brought everything to the hub. The checks must have been taken away.

@@ -95,6 +95,9 @@ func (w *walker) number(n ast.Expr, tv types.TypeAndValue) {
 	}
 	function, to := "mutInt", "one more"
 	if isDuration(tv.Type) {
+		if constant.Sign(tv.Value) == 0 {
+			return // twice nothing is nothing
+		}
 		function, to = "mutTwice", "doubled"
 	}
 	id := w.add(n, w.text(n)+" → "+to)

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -40,6 +41,9 @@ type bench struct {
 	binary string
 	keep   string // a folder for what tests may build once and use in every run
 	tests  []test
+
+	mu      sync.Mutex          // guards killers
+	killers map[string][]string // by place of a change: the tests that noticed one there, the last first
 }
 
 // test is one test function, and how long it takes.
@@ -223,17 +227,54 @@ func (b *bench) try(i int) (killed, reached bool, err error) {
 			return true, true, nil // what does not compile is noticed
 		}
 	}
+	turns := [][]test{b.likely(place(m), id, m.rebuild != nil)}
 	for i := range rounds {
-		in := b.round(i, id, m.rebuild != nil)
+		turns = append(turns, b.round(i, id, m.rebuild != nil))
+	}
+	for _, in := range turns {
 		if len(in) == 0 {
 			continue
 		}
-		if killed, err = b.run(binary, in, id); killed || err != nil {
-			return killed, true, err
+		by, err := b.run(binary, in, id)
+		if by != "" || err != nil {
+			b.noticed(place(m), by)
+			return by != "", true, err
 		}
 		reached = true
 	}
 	return false, reached, nil
+}
+
+// place is the file and the function of a change.
+func place(m mutant) string {
+	at, _, _ := strings.Cut(m.name, ": ")
+	return at
+}
+
+// mostLikely is how many tests are tried alone before all others, since they noticed other changes to the same function.
+const mostLikely = 3
+
+func (b *bench) likely(place string, id int, all bool) (in []test) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, name := range b.killers[place] {
+		at := slices.IndexFunc(b.tests, func(t test) bool { return t.name == name && (all || t.reaches[id]) })
+		if at >= 0 && len(in) < mostLikely {
+			in = append(in, b.tests[at])
+		}
+	}
+	return in
+}
+
+// noticed remembers which test it was.
+func (b *bench) noticed(place, by string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.killers == nil {
+		b.killers = map[string][]string{}
+	}
+	rest := slices.DeleteFunc(b.killers[place], func(name string) bool { return name == by })
+	b.killers[place] = append([]string{by}, rest...)
 }
 
 // round lists the tests of a round that reach a mutant; all reach a constant.
@@ -246,8 +287,8 @@ func (b *bench) round(n, id int, all bool) (in []test) {
 	return in
 }
 
-// run runs some tests with a mutant, and says whether one of them failed or took too long.
-func (b *bench) run(binary string, tests []test, id int) (killed bool, err error) {
+// run runs some tests with a mutant, and says which of them failed, or "all" where they took too long.
+func (b *bench) run(binary string, tests []test, id int) (by string, err error) {
 	var names []string
 	limit := slack
 	for _, t := range tests {
@@ -264,9 +305,12 @@ func (b *bench) run(binary string, tests []test, id int) (killed bool, err error
 	err = cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && ctx.Err() == nil && !errors.As(err, &exit) {
-		return false, fmt.Errorf("%s: %w\n%s", b.mutants[id-1].name, err, out.said)
+		return "", fmt.Errorf("%s: %w\n%s", b.mutants[id-1].name, err, out.said)
 	}
-	return err != nil, nil
+	if err == nil {
+		return "", nil
+	}
+	return out.first(), nil
 }
 
 // failing ends a test program at the first test that fails: those beside it need not be waited for.
@@ -281,6 +325,15 @@ func (f *failing) Write(b []byte) (int, error) {
 		f.over()
 	}
 	return len(b), nil
+}
+
+// first is the test that failed first, "all" where the program ended in another way.
+func (f *failing) first() string {
+	_, rest, _ := bytes.Cut(f.said, []byte(failed+": "))
+	if end := bytes.IndexAny(rest, " /\n"); end > 0 {
+		return string(rest[:end])
+	}
+	return "all"
 }
 
 // failed is how the testing package begins the line, in the form it has for other programs, where it comes at once.

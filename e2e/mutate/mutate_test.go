@@ -55,6 +55,22 @@ func TestWhatSurvives(t *testing.T) {
 	}
 }
 
+// What a program only says to its log is no change; what the log makes of it is.
+func TestLogLinesAreLeftAlone(t *testing.T) {
+	p, err := load("testdata/talk")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range p.mutants {
+		_, name, _ := strings.Cut(m.name, " ")
+		got = append(got, name)
+	}
+	if want := []string{"logger.say: l.write(n) → nothing", "Talk: clear(list) → nothing"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestASampleIsDrawnBySeed(t *testing.T) {
 	mutants := make([]mutant, 100)
 	draw := func(c choice) []int {

@@ -12,13 +12,14 @@ import (
 //	negate      a comparison, a condition, a !, a boolean result: its opposite
 //	logic       &&  ↔  ||
 //	arithmetic  +  ↔  -    *  ↔  /    %  →  *    <<  ↔  >>    &  ↔  |    ^ and &^  →  &    ++  ↔  --
-//	constant    a whole number in an expression or a declaration: one more; a duration: doubled
+//	constant    a whole number in an expression or a declaration: one more; a duration that is not 0: doubled
 //	result      a returned error, pointer, slice, map: nil; text: ""; a number: one more
 //	remove      a call, an assignment, a send, a defer, break, continue, or a bare return: gone
 //
 // Left alone: text and what only makes text (what is wrong is said in words everywhere,
 // and no test should pin each of them), characters, iota lists, names of constants,
-// structs, capacities, and numbers that are returned beside an error.
+// structs, capacities, numbers that are returned beside an error, and statements that
+// only log: a call of slog's Logger, or of a package's own type logger outside of that type.
 
 var boundary = map[token.Token]token.Token{token.LSS: token.LEQ, token.LEQ: token.LSS, token.GTR: token.GEQ, token.GEQ: token.GTR}
 

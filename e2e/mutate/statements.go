@@ -6,11 +6,15 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"strings"
 )
 
 // statement plans what is done to a statement as a whole, and says whether to look
 // into it.
 func (w *walker) statement(n ast.Stmt) bool {
+	if w.logs(n) {
+		return false
+	}
 	switch n := n.(type) {
 	case *ast.ExprStmt, *ast.SendStmt, *ast.DeferStmt:
 		w.remove(n)
@@ -101,6 +105,37 @@ func (w *walker) remove(n ast.Stmt) {
 	}
 	id := w.add(n, w.text(n)+" → nothing")
 	w.change(w.f, n, []ast.Node{n}, func(parts []string) string { return fmt.Sprintf("if mutOff(%d) { %s }", id, parts[0]) })
+}
+
+// logs reports whether a statement does nothing but say something to a log.
+func (w *walker) logs(n ast.Stmt) bool {
+	e, ok := n.(*ast.ExprStmt)
+	if !ok {
+		return false
+	}
+	call, ok := e.X.(*ast.CallExpr)
+	if !ok {
+		return false
+	}
+	method, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	t := w.info.TypeOf(method.X)
+	if p, ok := t.(*types.Pointer); ok {
+		t = p.Elem()
+	}
+	named, ok := t.(*types.Named)
+	if !ok || named.Obj().Pkg() == nil {
+		return false
+	}
+	switch o := named.Obj(); o.Pkg().Path() {
+	case w.types.Path():
+		return o.Name() == "logger" && !strings.HasPrefix(w.function, "logger.")
+	case "log/slog":
+		return o.Name() == "Logger"
+	}
+	return false
 }
 
 func (w *walker) assignment(n *ast.AssignStmt) {

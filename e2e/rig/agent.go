@@ -34,6 +34,11 @@ func (a *Agent) Bootstrap(ctx context.Context, h *Hub) error {
 	if err != nil {
 		return err
 	}
+	return a.BootstrapWith(ctx, h, token)
+}
+
+// BootstrapWith is Bootstrap with a token that was made before.
+func (a *Agent) BootstrapWith(ctx context.Context, h *Hub, token string) error {
 	file := a.Root + ".token"
 	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
 		return err
@@ -144,6 +149,11 @@ func (a *Agent) Configure(lines ...string) error {
 	defer f.Close()
 	_, err = f.WriteString(strings.Join(lines, "\n") + "\n")
 	return err
+}
+
+// Box writes its box file anew.
+func (a *Agent) Box(lines ...string) error {
+	return os.WriteFile(filepath.Join(a.Root, "etc", "limpet.conf"), []byte(strings.Join(lines, "\n")+"\n"), 0o644)
 }
 
 // Reload tells its stub that the box file changed.

@@ -21,6 +21,7 @@ type Hub struct {
 	rig     *Rig
 	Address string // host:port
 	Data    string
+	More    []string // arguments of `serve` beside those that it needs
 	process *Process
 	client  *http.Client
 }
@@ -41,7 +42,8 @@ func (h *Hub) URL() string { return "https://" + h.Address }
 
 // Start starts it and waits until it answers.
 func (h *Hub) Start(ctx context.Context) error {
-	p, err := h.rig.Start("hub.log", "limpet-hub", "serve", "--data", h.Data, "--listen", h.Address, "--release", h.rig.path("release"))
+	args := append([]string{"serve", "--data", h.Data, "--listen", h.Address, "--release", h.rig.path("release")}, h.More...)
+	p, err := h.rig.Start("hub.log", "limpet-hub", args...)
 	if err != nil {
 		return err
 	}
@@ -64,6 +66,9 @@ func (h *Hub) Start(ctx context.Context) error {
 
 // Kill ends it with SIGKILL.
 func (h *Hub) Kill() { h.process.Kill() }
+
+// Process is the hub's.
+func (h *Hub) Process() *Process { return h.process }
 
 // Stop ends it as an init system would.
 func (h *Hub) Stop() error { return h.process.Stop(20 * time.Second) }

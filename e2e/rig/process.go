@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -25,7 +26,8 @@ func (r *Rig) Start(log, program string, args ...string) (*Process, error) {
 		return nil, err
 	}
 	defer f.Close()
-	p := &Process{Cmd: exec.Command(filepath.Join(r.Bin, program), args...), Log: r.path(log), done: make(chan struct{})}
+	line := append(append(slices.Clone(r.Below), filepath.Join(r.Bin, program)), args...)
+	p := &Process{Cmd: exec.Command(line[0], line[1:]...), Log: r.path(log), done: make(chan struct{})}
 	p.Cmd.Dir, p.Cmd.Stdout, p.Cmd.Stderr = r.Dir, f, f
 	p.Cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := p.Cmd.Start(); err != nil {

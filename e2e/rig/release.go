@@ -14,6 +14,11 @@ import (
 
 // BuildCore builds the core of this source under a version, with build tags where it is to be broken on purpose (core/fault_*.go).
 func BuildCore(ctx context.Context, file, version string, tags ...string) error {
+	return BuildProgram(ctx, "limpet-core", file, version, tags...)
+}
+
+// BuildProgram builds one of the programs of this source.
+func BuildProgram(ctx context.Context, name, file, version string, tags ...string) error {
 	module, err := Module()
 	if err != nil {
 		return err
@@ -22,11 +27,11 @@ func BuildCore(ctx context.Context, file, version string, tags ...string) error 
 	for _, t := range tags {
 		args = append(args, "-tags", t)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, "./core")...)
+	cmd := exec.CommandContext(ctx, "go", append(args, Programs[name])...)
 	cmd.Dir = module
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build core %s: %w\n%s", version, err, out)
+		return fmt.Errorf("build %s %s: %w\n%s", name, version, err, out)
 	}
 	return nil
 }

@@ -80,6 +80,8 @@ func build(bin string) error {
 type Rig struct {
 	Bin string // the programs
 	Dir string // everything else
+
+	Below []string // what programs are started by: nsenter and its like, which become them
 }
 
 // Run runs one of our programs to its end and returns its stdout; what it said on stderr is in the error.

@@ -11,13 +11,14 @@ for tool in systemd-nspawn mmdebstrap; do
 	command -v $tool >/dev/null || { echo "error: $tool is not here; apt-get install systemd-container mmdebstrap" >&2; exit 1; }
 done
 suite=${SUITE:-bookworm}
-mirror=${MIRROR:-$(awk '/^URIs:/ {print $2; exit} /^deb / {print $2; exit}' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true)}
+mirror=${MIRROR:-$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null | awk '/^URIs:/ || /^deb http/ {print $2; exit}')}
 cache=$PWD/.cache/systemd
 base=$cache/$suite.tar
 root=$cache/box
 next=$cache/next
 mkdir -p "$cache"
 if [ ! -s "$base" ]; then
+	[ -n "$mirror" ] || { echo "error: no mirror of Debian is named in /etc/apt; say MIRROR=http://..." >&2; exit 1; }
 	echo "making a Debian $suite with systemd in $base"
 	mmdebstrap --quiet --variant=minbase --include=procps,systemd-sysv,dbus,curl,ca-certificates --aptopt='Apt::Install-Recommends "false"' \
 		--aptopt='Acquire::Check-Valid-Until "false"' "$suite" "$base.new" "deb ${mirror%/} $suite main" --format=tar
@@ -38,6 +39,8 @@ bin/limpet-release init --development --dir "$root/srv/release" --keys "$root/sr
 bin/limpet-release publish --channel stable --version 0.1.0 --soak 3s --dir "$root/srv/release" --keys "$root/srv/keys" \
 	--core "$platform=bin/limpet-core" --stub "$platform=bin/limpet" --fetch "$platform=bin/limpet-fetch" >/dev/null
 cat >"$root/etc/systemd/system/hub.service" <<'UNIT'
+[Unit]
+Before=limpet.service
 [Service]
 ExecStart=/srv/bin/limpet-hub serve --data /srv/hub --release /srv/release
 UNIT

@@ -42,9 +42,9 @@ func (t Trust) String() string {
 
 // Box is the content of a box file. A zero field was not set.
 type Box struct {
-	Hub               string   // hub = https://hub.example:8700
+	Hubs              []string // hub = https://hub.example:8700, https://other.example:8700: addresses of one hub, or of several of one fleet
 	Mirror            []string // mirror = URL or folder, tried in this order before the hub
-	Proxy             string   // proxy = http://user@proxy:3128, or none; unset takes the environment's
+	Proxy             string   // proxy = http://user@proxy:3128, or direct; unset, or environment, takes the environment's
 	ProxyPasswordFile string   // proxy_password_file = PATH
 	CA                string   // ca = PATH of PEM certificates, beside the system's
 	User              string   // user = NAME the core runs as
@@ -78,7 +78,10 @@ type Limit struct {
 	BufferBytes int64         // limit.buffer = 256M on disk
 	BufferAge   time.Duration // limit.buffer_age = 168h
 	MemoryBytes int64         // limit.memory = 256M of the core itself
-	Run         Run
+	CPU         int           // limit.cpu = 50% of one processor, of core and plugins; -1 for none
+	// PluginRuns is limit.runs.check_ssh = 2 at once, by the plugin's or builtin's name
+	PluginRuns map[string]int
+	Run        Run
 }
 
 // Run is what one run of a plugin, with all it starts, may take.
@@ -88,6 +91,14 @@ type Run struct {
 	CPU       time.Duration // limit.run_cpu = 30s of each process
 	Files     int           // limit.run_files = 256 open in each process
 	FileBytes int64         // limit.run_file_size = 100M, of a file that is written
+}
+
+// Hub is the first of Hubs, "" where there is none.
+func (b *Box) Hub() string {
+	if len(b.Hubs) == 0 {
+		return ""
+	}
+	return b.Hubs[0]
 }
 
 // Problem is a line that was left out.

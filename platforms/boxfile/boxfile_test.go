@@ -33,6 +33,8 @@ limit.output = 64K
 limit.buffer = 2G
 limit.buffer_age = 168h
 limit.memory = 100M
+limit.cpu = 150%
+limit.runs.check_ssh = 2
 input.graphite = 2003
 input.statsd = off
 run_as = nagios
@@ -48,7 +50,7 @@ limit.run_files = 256
 limit.run_file_size = 100M
 `))
 	want := Box{
-		Hub: "https://hub.example:8700", Mirror: []string{"https://m1.example/release", "/srv/mirror"},
+		Hubs: []string{"https://hub.example:8700"}, Mirror: []string{"https://m1.example/release", "/srv/mirror"},
 		Proxy: "http://me@proxy:3128", ProxyPasswordFile: "/etc/limpet/proxy", CA: "/etc/ssl/own.pem",
 		User: "limpet", Trust: TrustSigned, Channel: "beta", Pin: "1.2.3", Hold: &yes,
 		Tags: []string{"web", "berlin"}, PluginDirs: []string{"/usr/lib/nagios/plugins"},
@@ -60,7 +62,7 @@ limit.run_file_size = 100M
 		Never:      []string{"check_by_ssh"},
 		RunAs:      map[string]string{"": "nagios", "check_smart": "root"}, AllowRunAs: []string{"nagios", "backup"}, Nice: -5, Cgroups: &yes,
 		Macros: map[string]string{"USER2": "s3cr=t"},
-		Limit: Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour, MemoryBytes: 100 << 20,
+		Limit: Limit{Runs: 8, OutputBytes: 64 << 10, BufferBytes: 2 << 30, BufferAge: 168 * time.Hour, MemoryBytes: 100 << 20, CPU: 150, PluginRuns: map[string]int{"check_ssh": 2},
 			Run: Run{Memory: 512 << 20, Processes: -1, CPU: 30 * time.Second, Files: 256, FileBytes: 100 << 20}},
 	}
 	if len(problems) != 0 || !reflect.DeepEqual(box, want) {
@@ -80,6 +82,10 @@ func TestProblemsNameTheirLineAndTheRestHolds(t *testing.T) {
 		{"hold = perhaps", `hold: "perhaps" is neither yes nor no`},
 		{"limit.runs = 0", `limit.runs: "0" is not a number from 1 to 65535`},
 		{"limit.buffer = 9999999999G", `limit.buffer: "9999999999G" is not a size such as 65536, 256K, 64M or 2G`},
+		{"limit.runs.x = none", `limit.runs.x: "none" is not a number from 1 to 65535`},
+		{"limit.runs. = 1", `unknown key "limit.runs."; did you mean limit.runs?`},
+		{"limit.cpu = 50", `limit.cpu: "50" is not percent of one processor such as 50%`},
+		{"limit.cpu = 0%", `limit.cpu: "0%" is not percent of one processor such as 50%`},
 		{"limit.buffer_age = -1h", `limit.buffer_age: "-1h" is not a time such as 90m or 168h`},
 		{"allow_args. = x", `unknown key "allow_args."`},
 		{"nice = 20", `nice: "20" is not a number from -20 to 19`},
@@ -92,7 +98,7 @@ func TestProblemsNameTheirLineAndTheRestHolds(t *testing.T) {
 		if len(problems) != 1 || problems[0] != (Problem{2, tt.want}) {
 			t.Errorf("%.40q: %v, want %q", tt.line, problems, tt.want)
 		}
-		if box.User != "limpet" || len(box.Tags) != 1 || box.Hub != "" {
+		if box.User != "limpet" || len(box.Tags) != 1 || box.Hub() != "" {
 			t.Errorf("%.40q: the other lines became %+v", tt.line, box)
 		}
 	}
@@ -113,7 +119,7 @@ func TestRead(t *testing.T) {
 	if err := os.WriteFile(path, []byte("hub = h"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if box, _, err := Read(path); err != nil || box.Hub != "h" {
+	if box, _, err := Read(path); err != nil || box.Hub() != "h" {
 		t.Errorf("%+v %v", box, err)
 	}
 	if err := os.WriteFile(path, make([]byte, MaxSize+1), 0o600); err != nil {

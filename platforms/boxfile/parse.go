@@ -74,7 +74,7 @@ func (p *parser) capped() []Problem {
 
 // setters is every key but those with a dot; each returns what is wrong with the value, or "".
 var setters = map[string]func(*Box, string) string{
-	"hub":                 func(b *Box, v string) string { return setText(&b.Hub, v) },
+	"hub":                 func(b *Box, v string) string { return setList(&b.Hubs, v) },
 	"mirror":              func(b *Box, v string) string { return setList(&b.Mirror, v) },
 	"proxy":               func(b *Box, v string) string { return setText(&b.Proxy, v) },
 	"proxy_password_file": func(b *Box, v string) string { return setText(&b.ProxyPasswordFile, v) },
@@ -93,6 +93,7 @@ var setters = map[string]func(*Box, string) string{
 	"input.graphite":      func(b *Box, v string) string { return setPort(&b.Inputs, "graphite", v) },
 	"input.statsd":        func(b *Box, v string) string { return setPort(&b.Inputs, "statsd", v) },
 	"limit.memory":        func(b *Box, v string) string { return setBytes(&b.Limit.MemoryBytes, v) },
+	"limit.cpu":           func(b *Box, v string) string { return setPercent(&b.Limit.CPU, v) },
 	"limit.buffer_age":    func(b *Box, v string) string { return setAge(&b.Limit.BufferAge, v) },
 	"run_as":              func(b *Box, v string) string { return setEntry(&b.RunAs, "", v) },
 	"cgroups":             func(b *Box, v string) string { return setBool(&b.Cgroups, v) },
@@ -119,6 +120,17 @@ func (b *Box) set(key, value string) string {
 	}
 	if kind, name, dotted := strings.Cut(key, "."); dotted && name != "" && named[kind] != nil {
 		return setEntry(named[kind](b), name, value)
+	}
+	if name, ok := strings.CutPrefix(key, "limit.runs."); ok && name != "" {
+		n := 0
+		if wrong := setCount(&n, value); wrong != "" {
+			return key + ": " + wrong
+		}
+		if b.Limit.PluginRuns == nil {
+			b.Limit.PluginRuns = map[string]int{}
+		}
+		b.Limit.PluginRuns[name] = n
+		return ""
 	}
 	set, known := setters[key]
 	if !known {
@@ -216,6 +228,20 @@ func setBytesOrNone(to *int64, v string) string {
 		return ""
 	}
 	return setBytes(to, v)
+}
+
+func setPercent(to *int, v string) string {
+	if v == "none" {
+		*to = -1
+		return ""
+	}
+	digits, found := strings.CutSuffix(v, "%")
+	n, err := strconv.ParseUint(digits, 10, 18)
+	if !found || err != nil || n == 0 {
+		return strconv.Quote(v) + " is not percent of one processor such as 50%"
+	}
+	*to = int(n)
+	return ""
 }
 
 func setCountOrNone(to *int, v string) string {

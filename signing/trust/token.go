@@ -62,6 +62,14 @@ func NewToken(document [32]byte) (Token, error) {
 	return t, nil
 }
 
+// MakeToken puts a token together from what a hub gave an agent otherwise than as a string.
+func MakeToken(id, secret []byte, document [32]byte) (Token, error) {
+	if len(id) != idSize || len(secret) != secretSize {
+		return Token{}, fmt.Errorf("%w: its parts have %d and %d bytes", ErrNotToken, len(id), len(secret))
+	}
+	return Token{id: [idSize]byte(id), secret: [secretSize]byte(secret), document: document}, nil
+}
+
 // ParseToken reads a token as a person typed or pasted it; blanks around it are
 // forgiven. Errors are ErrNotToken, ErrTruncated, ErrMistyped or ErrNewer, with
 // what to do next, and never hold any part of the token.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/boxfile"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/signing/tuf"
 	"github.com/limpet-monitoring/limpet/updater/boot"
@@ -137,6 +138,10 @@ func (b *box) releases() (*fetch.Mirror, error) {
 		o.HubCA = b.trust.document.CA
 	}
 	return open(firstOf(b.mirror, b.hub+"/release"), o)
+}
+
+func ofHub(b boxfile.Box, address string) bool {
+	return slices.ContainsFunc(b.Hubs, func(hub string) bool { return sameHost(hub, address) })
 }
 
 func sameHost(a, b string) bool {
@@ -272,8 +277,8 @@ func (b *box) finish() error {
 		if err := fsys.WriteNew(disk, b.layout.BoxFile(), []byte(text), 0o644); err != nil {
 			return fmt.Errorf("write box file: %w", err)
 		}
-	} else if b.box.Hub != "" && strings.TrimRight(b.box.Hub, "/") != b.hub {
-		fmt.Fprintf(b.out, "warning: the box file says hub = %s, and the box file wins: change it there\n", b.box.Hub)
+	} else if b.box.Hub() != "" && !slices.ContainsFunc(b.box.Hubs, func(h string) bool { return strings.TrimRight(h, "/") == b.hub }) {
+		fmt.Fprintf(b.out, "warning: the box file says hub = %s, and the box file wins: change it there\n", strings.Join(b.box.Hubs, ", "))
 	}
 	return b.keepToken()
 }

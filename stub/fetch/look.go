@@ -62,7 +62,7 @@ func parseErrand(name string, args []string) (*errand, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.place = place{layout: l, box: box, hub: strings.TrimRight(box.Hub, "/"), channel: channel}
+	e.place = place{layout: l, box: box, hub: strings.TrimRight(box.Hub(), "/"), channel: channel}
 	if passed > 0 {
 		e.passed = time.Unix(passed, 0)
 	}
@@ -84,7 +84,7 @@ func leashed(ctx context.Context, stdin io.Reader) (context.Context, context.Can
 	return ctx, cancel
 }
 
-// mirrors are the box file's, in its order, then the hub.
+// mirrors are the box file's, in its order, then its hubs.
 func (e *errand) mirrors() ([]*fetch.Mirror, error) {
 	o, err := e.route()
 	if err != nil {
@@ -95,13 +95,13 @@ func (e *errand) mirrors() ([]*fetch.Mirror, error) {
 		ca = stored.document.CA
 	}
 	places := e.box.Mirror
-	if e.hub != "" {
-		places = append(places[:len(places):len(places)], e.hub+"/release")
+	for _, hub := range e.box.Hubs {
+		places = append(places[:len(places):len(places)], strings.TrimRight(hub, "/")+"/release")
 	}
 	var list []*fetch.Mirror
 	for _, p := range places {
 		with := o
-		if e.hub != "" && sameHost(p, e.hub) {
+		if ofHub(e.box, p) {
 			with.HubCA = ca
 		}
 		m, err := open(p, with)

@@ -69,7 +69,7 @@ func (o options) place(stdin io.Reader) (place, error) {
 	if p.mirror == "" && len(box.Mirror) > 0 {
 		p.mirror = box.Mirror[0]
 	}
-	if p.hub, err = hubAddress(firstOf(o.hub, box.Hub)); err != nil {
+	if p.hub, err = hubAddress(firstOf(o.hub, box.Hub())); err != nil {
 		return place{}, err
 	}
 	p.token, p.raw, err = readToken(o.tokenFile, stdin)

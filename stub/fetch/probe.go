@@ -61,7 +61,7 @@ func probeOptions(l platforms.Layout, u *url.URL) (dial.Options, error) {
 		return o, err
 	}
 	o.Memory = "" // a look leaves no trace
-	if t, err := storedDocument(l); err == nil && t != nil && sameHost(box.Hub, u.String()) {
+	if t, err := storedDocument(l); err == nil && t != nil && ofHub(box, u.String()) {
 		o.HubCA = t.document.CA
 	}
 	return o, nil

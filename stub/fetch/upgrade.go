@@ -91,7 +91,7 @@ func parseUpgrade(args []string) (upgradeOptions, error) {
 	if mirror != "" {
 		box.Mirror = []string{mirror}
 	}
-	o.place = place{layout: l, box: box, hub: strings.TrimRight(box.Hub, "/")}
+	o.place = place{layout: l, box: box, hub: strings.TrimRight(box.Hub(), "/")}
 	return o, l.MakeFolders()
 }
 

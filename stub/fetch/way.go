@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
-	"strings"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/updater/dial"
 	"github.com/limpet-monitoring/limpet/updater/fetch"
 )
@@ -19,28 +16,9 @@ var built string
 
 // route are the options of the way out that the box file sets.
 func (p place) route() (dial.Options, error) {
-	o := dial.Options{Proxy: p.box.Proxy, Memory: p.layout.Addresses(), TimeFloor: p.passed, Built: builtTime()}
-	if p.box.CA != "" {
-		pem, err := fsys.Read(fsys.Disk{}, p.box.CA, 1<<20)
-		if err != nil {
-			return o, fmt.Errorf("read ca of the box file: %w", err)
-		}
-		o.ExtraCA = string(pem)
-	}
-	if p.box.ProxyPasswordFile == "" || !strings.Contains(p.box.Proxy, "://") {
-		return o, nil
-	}
-	password, err := fsys.Read(fsys.Disk{}, p.box.ProxyPasswordFile, 4<<10)
-	if err != nil {
-		return o, fmt.Errorf("read proxy_password_file of the box file: %w", err)
-	}
-	proxy, err := url.Parse(p.box.Proxy)
-	if err != nil {
-		return o, fmt.Errorf("proxy of the box file: %w", err)
-	}
-	proxy.User = url.UserPassword(proxy.User.Username(), strings.TrimSpace(string(password)))
-	o.Proxy = proxy.String()
-	return o, nil
+	o, err := dial.FromBox(p.box)
+	o.Memory, o.TimeFloor, o.Built = p.layout.Addresses(), p.passed, builtTime()
+	return o, err
 }
 
 func builtTime() time.Time {

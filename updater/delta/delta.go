@@ -9,17 +9,24 @@
 package delta
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"runtime/debug"
+
+	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
+	"github.com/limpet-monitoring/limpet/updater/delta/internal/walk"
 )
 
 // Zstd is the codec of plain zstd frames, each with a window of the base as its raw dictionary.
 const Zstd = "zstd"
+
+// Go1 is the codec that knows how Go programs refer to addresses.
+const Go1 = "go1"
 
 // MaxFile is the largest base or result, in bytes: four times the largest core there is.
 const MaxFile = 256 << 20
@@ -39,43 +46,60 @@ type Limits struct {
 	Output int64
 }
 
-// codec is one way to say how a new file comes from an old one.
-type codec struct {
-	format byte
-	decode func(ctx context.Context, job job) error
+// HeaderSize is the length of every patch's header in bytes.
+const HeaderSize = 4 + 8 + 32 + 32
+
+// Header is what every patch says first: "LPD", a byte for the codec, the length of the result (big-endian, 8 bytes),
+// the SHA-256 of the base and of the result.
+type Header struct {
+	Format byte
+	Size   int64 // of the result, in bytes
+	Base   [32]byte
+	Result [32]byte
 }
 
-// job is one application of a patch: the header is read and checked, the base is verified.
+// ReadHeader reads the header at the start of a patch. Size is never negative and at most MaxFile.
+func ReadHeader(r io.Reader) (Header, error) {
+	var b [HeaderSize]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return Header{}, fmt.Errorf("read patch header: %w", err)
+	}
+	size := binary.BigEndian.Uint64(b[4:])
+	if string(b[:3]) != "LPD" || size > MaxFile {
+		return Header{}, fmt.Errorf("read patch header: this is no patch, or of %d bytes, over the limit of %d", size, MaxFile)
+	}
+	return Header{b[3], int64(size), [32]byte(b[12:]), [32]byte(b[44:])}, nil
+}
+
+// codecs are the ways to say how a new file comes from an old one: the byte that names each in a header, and what makes
+// exactly as many bytes as that says.
+var codecs = map[string]struct {
+	format byte
+	decode func(ctx context.Context, job job) error
+}{
+	Zstd: {'z', decodeZstd},
+	Go1:  {'1', decodeGo1},
+}
+
+// job is one application of a patch, whose header and base are verified.
 type job struct {
-	base   io.ReaderAt
-	size   int64 // of the base
-	patch  io.Reader
-	header Header
-	out    io.Writer
+	base     io.ReaderAt
+	baseSize int64
+	patch    io.Reader
+	out      io.Writer
+	size     int64 // of the result
 }
 
 // Codecs lists the names that Apply knows, the one that usually makes the smallest patches first.
-func Codecs() []string {
-	return []string{Go1, Zstd}
-}
-
-func find(name string) (codec, error) {
-	switch name {
-	case Zstd:
-		return codec{format: 'z', decode: decodeZstd}, nil
-	case Go1:
-		return codec{format: '1', decode: decodeGo1}, nil
-	}
-	return codec{}, fmt.Errorf("find codec %q: %w", name, ErrCodec)
-}
+func Codecs() []string { return []string{Go1, Zstd} }
 
 // Apply writes to out the file that patch makes of base, which is size bytes long. Where it returns an error, what it
 // has written is worthless and the caller throws it away; only after nil has the result the hash that the patch names.
 // The base is read twice. It stops with the context's error soon after ctx ends.
 func Apply(ctx context.Context, name string, base io.ReaderAt, size int64, patch io.Reader, out io.Writer, limits Limits) error {
-	c, err := find(name)
-	if err != nil {
-		return err
+	c, ok := codecs[name]
+	if !ok {
+		return fmt.Errorf("apply %q patch: %w", name, ErrCodec)
 	}
 	patch = &io.LimitedReader{R: patch, N: maxPatch}
 	h, err := ReadHeader(patch)
@@ -85,74 +109,47 @@ func Apply(ctx context.Context, name string, base io.ReaderAt, size int64, patch
 	if h.Format != c.format {
 		return fmt.Errorf("apply patch: it is in format %q, codec %s reads %q", h.Format, name, c.format)
 	}
-	if err := checkSizes(size, h.Size, limits); err != nil {
-		return err
+	// A result much larger than its base is no patch worth having; the full file is fetched instead.
+	limit := min(MaxFile, 4*size+64<<20)
+	if limits.Output > 0 {
+		limit = min(limit, limits.Output)
 	}
-	if err := checkBase(ctx, base, size, h); err != nil {
-		return err
+	if size > MaxFile || h.Size > limit {
+		return fmt.Errorf("apply patch: a result of %d bytes from %d is over the limit of %d", h.Size, size, limit)
 	}
-	sum := &sumWriter{w: out, sum: sha256.New(), left: h.Size}
-	if err := c.decode(ctx, job{base: base, size: size, patch: patch, header: h, out: sum}); err != nil {
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(base, 0, size)); err != nil {
+		return fmt.Errorf("read base: %w", err)
+	}
+	if [32]byte(sum.Sum(nil)) != h.Base {
+		return ErrBase
+	}
+	sum.Reset()
+	if err := c.decode(ctx, job{base, size, patch, io.MultiWriter(out, sum), h.Size}); err != nil {
 		return fmt.Errorf("apply %s patch: %w", name, err)
 	}
-	if sum.left != 0 || [32]byte(sum.sum.Sum(nil)) != h.Result {
+	if [32]byte(sum.Sum(nil)) != h.Result {
 		return fmt.Errorf("apply %s patch: the result is not the file it promised", name)
 	}
 	return nil
 }
 
-func checkSizes(base, result int64, limits Limits) error {
-	limit := limits.Output
-	if limit <= 0 || limit > MaxFile {
-		limit = MaxFile
+func decodeGo1(ctx context.Context, j job) error {
+	in := bufio.NewReader(j.patch)
+	spent, err := binary.ReadUvarint(in)
+	if err != nil {
+		return fmt.Errorf("read number of decisions: %w", err)
 	}
-	// A result much larger than its base is no patch worth having; the full file is fetched instead.
-	limit = min(limit, 4*base+64<<20)
-	if base < 0 || base > MaxFile {
-		return fmt.Errorf("apply patch: a base of %d bytes is over the limit of %d", base, MaxFile)
+	old := make([]byte, j.baseSize, j.baseSize+j.size) // with room for the result
+	if _, err := io.ReadFull(io.NewSectionReader(j.base, 0, j.baseSize), old); err != nil {
+		return fmt.Errorf("read base: %w", err)
 	}
-	if result > limit {
-		return fmt.Errorf("apply patch: a result of %d bytes is over the limit of %d", result, limit)
+	result, err := walk.Decode(ctx, refs.Analyse(old), int(j.size), in, spent)
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-func checkBase(ctx context.Context, base io.ReaderAt, size int64, h Header) error {
-	sum := sha256.New()
-	r := io.NewSectionReader(base, 0, size)
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := io.CopyN(sum, r, 1<<20)
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("read base: %w", err)
-		}
-		size -= n
-	}
-	if [32]byte(sum.Sum(nil)) != h.Base {
-		return ErrBase
-	}
-	return nil
-}
-
-// sumWriter passes on at most left bytes and hashes them.
-type sumWriter struct {
-	w    io.Writer
-	sum  hash.Hash
-	left int64
-}
-
-func (s *sumWriter) Write(p []byte) (int, error) {
-	if int64(len(p)) > s.left {
-		return 0, errors.New("the result is longer than the header says")
-	}
-	s.left -= int64(len(p))
-	s.sum.Write(p)
-	return s.w.Write(p)
+	_, err = j.out.Write(result)
+	return err
 }
 
 // Sparing tunes the Go runtime of a process that does nothing but Apply: the memory that a patch needs is nearly all

@@ -151,12 +151,12 @@ func TestRefusals(t *testing.T) {
 func TestHugeSizes(t *testing.T) {
 	for _, size := range []int64{delta.MaxFile + 1, 1 << 62, -1} {
 		h := delta.Header{Format: 'z', Size: size}
-		if _, err := delta.ReadHeader(bytes.NewReader(h.Append(nil))); err == nil {
+		if _, err := delta.ReadHeader(bytes.NewReader(encode.AppendHeader(nil, h))); err == nil {
 			t.Errorf("a result of %d bytes is taken", size)
 		}
 	}
 	h := delta.Header{Format: 'z', Size: 65 << 20}
-	if _, err := apply(delta.Zstd, nil, h.Append(nil)); err == nil || !strings.Contains(err.Error(), "over the limit") {
+	if _, err := apply(delta.Zstd, nil, encode.AppendHeader(nil, h)); err == nil || !strings.Contains(err.Error(), "over the limit") {
 		t.Errorf("65 MiB from nothing: %v", err)
 	}
 }
@@ -173,11 +173,11 @@ func FuzzApply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, codec := range delta.Codecs() {
-			h, err := delta.NewHeader(codec, base, new)
+			h, err := encode.NewHeader(codec, base, new)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := apply(codec, base, append(h.Append(nil), body...))
+			got, err := apply(codec, base, append(encode.AppendHeader(nil, h), body...))
 			if err == nil && !bytes.Equal(got, new) {
 				t.Fatalf("%s: another file without an error", codec)
 			}

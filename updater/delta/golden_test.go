@@ -52,7 +52,7 @@ func golden(t testing.TB, platform string) (base, patch []byte) {
 func digest(b []byte) string {
 	s := refs.Analyse(b)
 	h := sha256.New()
-	fmt.Fprintf(h, "%v %v %v %v\n", s.Image.Arch, s.Image.Base, s.Image.Segments, s.Base)
+	fmt.Fprintf(h, "%v %v %v %v\n", s.Image.Arch, s.Image.Base, s.Image.Segments, s.Module.Base)
 	var buf []refs.Ref
 	for at := 0; at < len(b); at += 4096 {
 		end := min(at+4096, len(b))

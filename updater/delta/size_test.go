@@ -15,7 +15,7 @@ import (
 
 // What docs/delta-format.md promises of the decoder, which encoder and decoder share but for package encode.
 const (
-	mostCode     = 3600 // lines of code, without comments and empty ones
+	mostCode     = 2500 // lines of code, without comments and empty ones
 	mostFunction = 80   // lines from func to its brace
 )
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -19,41 +20,42 @@ const (
 	zstdDictID = 1                  // names the window in the frame; nothing else is meant by it
 )
 
-// zstdPart is what precedes each frame, as four unsigned varints in this order.
-type zstdPart struct {
-	result int64 // bytes of the result that the frame makes
-	offset int64 // where its window of the base begins
-	window int64 // length of that window; 0 for a frame without one
-	frame  int64 // length of the frame
-}
-
 func decodeZstd(ctx context.Context, j job) error {
 	r := bufio.NewReader(j.patch)
-	window, frame := []byte(nil), []byte(nil)
-	for left := j.header.Size; left > 0; {
+	var window, frame []byte
+	for left := j.size; left > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		p, err := readZstdPart(r, left, j.size)
-		if err != nil {
-			return err
+		// What precedes each frame: how many bytes of the result it makes, where its window of the base is and how long,
+		// how long the frame itself is.
+		var part [4]int64
+		for i := range part {
+			v, err := binary.ReadUvarint(r)
+			if err != nil {
+				return fmt.Errorf("read part: %w", err)
+			}
+			part[i] = int64(min(v, MaxFile+1))
 		}
-		window = resize(window, p.window)
-		if err := readBase(j.base, window, p.offset); err != nil {
-			return err
+		size, offset := part[0], part[1]
+		if size == 0 || size > min(left, zstdChunk) || part[2] > zstdWindow || offset+part[2] > j.baseSize || part[3] > zstdFrame {
+			return fmt.Errorf("read part: it makes %d of %d bytes from a frame of %d and a window of %d at %d", size, left, part[3], part[2], offset)
 		}
-		frame = resize(frame, p.frame)
+		window, frame = slices.Grow(window[:0], int(part[2]))[:part[2]], slices.Grow(frame[:0], int(part[3]))[:part[3]]
+		if _, err := io.ReadFull(io.NewSectionReader(j.base, offset, part[2]), window); err != nil {
+			return fmt.Errorf("read base: %w", err)
+		}
 		if _, err := io.ReadFull(r, frame); err != nil {
-			return fmt.Errorf("read frame: %w", noEOF(err))
+			return fmt.Errorf("read frame: %w", err)
 		}
-		chunk, err := zstdDecodeFrame(window, frame, p.result)
+		chunk, err := zstdDecodeFrame(window, frame, size)
 		if err != nil {
-			return err
+			return fmt.Errorf("decode frame: %w", err)
 		}
 		if _, err := j.out.Write(chunk); err != nil {
-			return fmt.Errorf("write result: %w", err)
+			return err
 		}
-		left -= p.result
+		left -= size
 	}
 	if _, err := r.ReadByte(); err != io.EOF {
 		return errors.New("something follows its last frame")
@@ -71,58 +73,12 @@ func zstdDecodeFrame(window, frame []byte, size int64) ([]byte, error) {
 	}
 	dec, err := zstd.NewReader(nil, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("start decoder: %w", err)
+		return nil, err
 	}
 	defer dec.Close()
 	chunk, err := dec.DecodeAll(frame, make([]byte, 0, size))
-	if err != nil {
-		return nil, fmt.Errorf("decode frame: %w", err)
+	if err == nil && int64(len(chunk)) != size {
+		err = fmt.Errorf("it makes %d bytes where %d were said", len(chunk), size)
 	}
-	if int64(len(chunk)) != size {
-		return nil, fmt.Errorf("decode frame: it makes %d bytes where %d were said", len(chunk), size)
-	}
-	return chunk, nil
-}
-
-// readZstdPart reads what precedes a frame and checks it before anything is made of it.
-func readZstdPart(r *bufio.Reader, left, base int64) (zstdPart, error) {
-	var v [4]int64
-	for i := range v {
-		u, err := binary.ReadUvarint(r)
-		if err != nil {
-			return zstdPart{}, fmt.Errorf("read part: %w", noEOF(err))
-		}
-		v[i] = int64(min(u, MaxFile+1))
-	}
-	p := zstdPart{result: v[0], offset: v[1], window: v[2], frame: v[3]}
-	switch {
-	case p.result == 0 || p.result > min(left, zstdChunk):
-		return p, fmt.Errorf("read part: it makes %d bytes, at most %d are possible", p.result, min(left, zstdChunk))
-	case p.window > zstdWindow || p.offset > base || p.window > base-p.offset:
-		return p, fmt.Errorf("read part: its window of %d bytes at %d is not in the base", p.window, p.offset)
-	case p.frame > zstdFrame:
-		return p, fmt.Errorf("read part: a frame of %d bytes is over the limit of %d", p.frame, zstdFrame)
-	}
-	return p, nil
-}
-
-func readBase(base io.ReaderAt, b []byte, offset int64) error {
-	if n, err := base.ReadAt(b, offset); n < len(b) {
-		return fmt.Errorf("read base: %w", noEOF(err))
-	}
-	return nil
-}
-
-func resize(b []byte, n int64) []byte {
-	if int64(cap(b)) < n {
-		return make([]byte, n)
-	}
-	return b[:n]
-}
-
-func noEOF(err error) error {
-	if err == io.EOF {
-		return io.ErrUnexpectedEOF
-	}
-	return err
+	return chunk, err
 }

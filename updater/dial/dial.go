@@ -62,6 +62,9 @@ type Options struct {
 	// Memory names the file in which addresses are remembered; "" remembers in memory alone. A file
 	// that cannot be read or written costs only its rungs.
 	Memory string
+	// Connect is how long one address has to answer, and a resolver where that is less than its own 5 s; 0 = 8 s. Less finds a way again sooner after a short outage, and
+	// shuts out what is farther away than half of it.
+	Connect time.Duration
 	// Unverified accepts any certificate: only for what is checked by its hash.
 	Unverified bool
 	// Resolve, Now and Log replace the system's resolver, the clock and the log.
@@ -95,6 +98,9 @@ type Dialer struct {
 func New(o Options) (*Dialer, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Connect == 0 {
+		o.Connect = connectTimeout
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -206,7 +212,7 @@ func (d *Dialer) climb(ctx context.Context, network, addr string, done finish) (
 		if targets = untried(targets, tried); len(targets) == 0 {
 			continue
 		}
-		c, at, err := race(ctx, network, targets, done)
+		c, at, err := race(ctx, target{network, d.o.Connect, done}, targets)
 		if err == nil {
 			d.arrived(host, Route{Rung: rung, Address: at}, c)
 			return c, nil
@@ -252,7 +258,7 @@ func (d *Dialer) resolved(ctx context.Context, host, port string) ([]string, err
 	if ip, err := netip.ParseAddr(host); err == nil {
 		return []string{net.JoinHostPort(ip.String(), port)}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, min(resolveTimeout, d.o.Connect))
 	defer cancel()
 	addrs, err := d.o.Resolve(ctx, host)
 	if err != nil {

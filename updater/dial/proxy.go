@@ -72,7 +72,7 @@ func (d *Dialer) throughProxy(ctx context.Context, network, addr string, via *ur
 		}
 		return done(ctx, c)
 	}
-	c, at, err := race(ctx, network, targets[:min(len(targets), maxAddresses)], tunnel)
+	c, at, err := race(ctx, target{network, d.o.Connect, tunnel}, targets[:min(len(targets), maxAddresses)])
 	if err != nil {
 		return nil, fmt.Errorf("dial %s through proxy %s: %w", addr, via.Host, err)
 	}

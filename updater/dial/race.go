@@ -8,9 +8,16 @@ import (
 	"time"
 )
 
+// target is what every address of a race has in common.
+type target struct {
+	network string
+	within  time.Duration // for TCP's own handshake
+	done    finish
+}
+
 // race connects to the targets one after another, each a moment after the one before (RFC 8305) or
 // when that one failed, and gives the first that is done; the others are closed.
-func race(ctx context.Context, network string, targets []string, done finish) (net.Conn, string, error) {
+func race(ctx context.Context, t target, targets []string) (net.Conn, string, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	type outcome struct {
@@ -19,10 +26,10 @@ func race(ctx context.Context, network string, targets []string, done finish) (n
 		err  error
 	}
 	results := make(chan outcome, len(targets)) // nobody waits for a loser
-	start := func(target string) {
+	start := func(at string) {
 		go func() {
-			c, err := connect(ctx, network, target, done)
-			results <- outcome{c, target, err}
+			c, err := t.connect(ctx, at)
+			results <- outcome{c, at, err}
 		}()
 	}
 	start(targets[0])
@@ -57,17 +64,17 @@ func race(ctx context.Context, network string, targets []string, done finish) (n
 	return nil, "", errors.Join(failures...)
 }
 
-func connect(ctx context.Context, network, target string, done finish) (net.Conn, error) {
-	dialCtx, cancel := context.WithTimeout(ctx, connectTimeout)
+func (t target) connect(ctx context.Context, at string) (net.Conn, error) {
+	dialCtx, cancel := context.WithTimeout(ctx, t.within)
 	defer cancel()
-	raw, err := new(net.Dialer).DialContext(dialCtx, network, target)
+	raw, err := new(net.Dialer).DialContext(dialCtx, t.network, at)
 	if err != nil {
 		return nil, err // net.OpError names the address
 	}
-	c, err := done(ctx, raw)
+	c, err := t.done(ctx, raw)
 	if err != nil {
 		raw.Close()
-		return nil, fmt.Errorf("%s: %w", target, err)
+		return nil, fmt.Errorf("%s: %w", at, err)
 	}
 	return c, nil
 }

@@ -71,18 +71,24 @@ type agent struct {
 	inputs     *input.Inputs         // as those
 
 	facts     atomic.Pointer[wire.Facts]
+	boxNow    atomic.Pointer[boxfile.Box]    // box, for other goroutines; replaced whole
+	taken     atomic.Pointer[string]         // of which hub (identity.Hub) the running document is
 	view      atomic.Pointer[view]           // what other goroutines may know of what Run owns
 	requests  chan func(context.Context)     // for the goroutine of Run
 	ended     chan struct{}                  // closed when it takes no more
 	turns     chan turn                      // the schedule's lock, for the goroutine of Run
 	changed   chan struct{}                  // holds one: state/checks is out of date
+	moved     chan struct{}                  // holds one: state/standings is
 	news      chan struct{}                  // holds one: the checks line may be
 	rejects   chan struct{}                  // holds one: look for logs of rejected cores
 	kept      chan struct{}                  // holds one: collectors are otherwise than the hub knows
 	timeFloor atomic.Int64                   // Unix seconds that the stub has proof of; 0 = none
 	active    atomic.Bool                    // schedules, or has
 	notes     atomic.Pointer[handover.Notes] // of the runs that are finished here after the handover
-	site      siteState
+
+	normalApart, lowApart atomic.Int64 // ns that runs of checks are apart at least for want of processor time, see charge
+	site                  siteState
+	turn                  chan struct{} // closed when this core holds the schedule's lock
 
 	// owned
 	lock      *platforms.Lock // held from the first moment of scheduling to the handover, or the end
@@ -103,6 +109,8 @@ type agent struct {
 	given     <-chan struct{}      // closed when the next core has the inputs' sockets
 	lowDisk   string               // what is wrong with the space on disk, "" for nothing
 	diskSeen  time.Time
+	shed      shedding
+	asked     map[catalog.Plugin]*asked // plugins that somebody runs who named them
 }
 
 // view is an immutable picture for the status.
@@ -116,9 +124,10 @@ type view struct {
 func Run(ctx context.Context, o Options) error {
 	a := &agent{
 		o: o, log: o.Log, requests: make(chan func(context.Context)), ended: make(chan struct{}), turns: make(chan turn), endBook: func() {},
-		changed: make(chan struct{}, 1), news: make(chan struct{}, 1), rejects: make(chan struct{}, 1),
-		kept: make(chan struct{}, 1),
+		changed: make(chan struct{}, 1), moved: make(chan struct{}, 1), news: make(chan struct{}, 1), rejects: make(chan struct{}, 1),
+		kept: make(chan struct{}, 1), asked: map[catalog.Plugin]*asked{}, turn: make(chan struct{}),
 	}
+	a.boxNow.Store(&boxfile.Box{})
 	a.collectors = a.newCollectors()
 	a.inputs = input.New(input.Options{Append: func(i *wire.Item) error { return a.buffer.Append(i) }, Log: a.log})
 	a.active.Store(o.Standby == "")
@@ -135,6 +144,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	a.id = id
+	a.openTaken()
 	a.openCatalog()
 	a.readBox()
 	a.limit = a.box.Limit.BufferBytes
@@ -146,13 +156,13 @@ func Run(ctx context.Context, o Options) error {
 	defer a.slots.Close()
 	a.usePlugins()
 
-	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), MaxBytes: a.bufferLimit(), MaxAge: a.box.Limit.BufferAge, Log: o.Log})
+	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), Owner: buffer.Owner(id.Fingerprint()), MaxBytes: a.bufferLimit(), MaxAge: a.box.Limit.BufferAge, Log: o.Log})
 	if err != nil {
 		return err
 	}
 	defer a.buffer.Close()
 	a.plan = schedule.New(schedule.Options{
-		Fingerprint: id.Fingerprint(), Concurrency: a.box.Limit.Runs, Runner: &a.runs,
+		Fingerprint: id.Fingerprint(), Concurrency: a.box.Limit.Runs, Caps: a.box.Limit.PluginRuns, Runner: &a.runs,
 		Deliver: a.deliver, Begin: a.mark, End: a.note, Standby: true,
 	})
 	a.store = config.OpenStore(filepath.Join(o.Layout.Desired(), "good"))
@@ -319,6 +329,7 @@ func (a *agent) beat(ctx context.Context) error {
 		a.log.Error("the schedule does not answer", "err", err)
 		return nil
 	}
+	a.charge(ctx)
 	return a.o.Stub.Alive()
 }
 
@@ -389,13 +400,19 @@ func (a *agent) note(c check.Check, start time.Time) {
 	}
 }
 
-// deliver keeps a result on disk before anybody hears of it. What cannot be kept is counted by the buffer and shown in the status.
+// deliver keeps a result on disk before anybody hears of it, and says where it puts its check. What cannot be kept is counted by the buffer and
+// shown in the status.
 func (a *agent) deliver(c check.Check, r check.Result, kept func(check.Result)) {
 	var item *wire.Item
 	if plugin.Interrupted(r) {
 		item = &wire.Item{Kind: &wire.Item_LostRun{LostRun: &wire.LostRun{Check: c.Name, StartNs: r.Start.UnixNano()}}}
+	} else if isOnce(c) {
+		item = &wire.Item{Kind: &wire.Item_Result{Result: a.record(c, r)}}
 	} else {
-		r.Standing = a.board.stand(c, r)
+		var moved bool
+		if r.Standing, moved = a.board.stand(c, r); moved {
+			poke(a.moved)
+		}
 		item = &wire.Item{Kind: &wire.Item_Result{Result: a.record(c, r)}}
 		a.board.put(r)
 	}
@@ -412,12 +429,27 @@ func (a *agent) deliver(c check.Check, r check.Result, kept func(check.Result)) 
 func (a *agent) record(c check.Check, r check.Result) *wire.Result {
 	out := wire.FromResult(r)
 	out.Plugin = wire.Name(c)
-	out.EveryMs = wire.EveryMs(c)
+	out.EveryMs = wire.EveryMs(a.stretched(c))
+	if out.Standing != nil {
+		out.Standing.RetryMs = wire.RetryMs(c)
+	}
 	out.MonoNs = int64(platforms.SinceBoot() - time.Since(r.Start))
 	if v := a.view.Load(); v != nil {
 		out.Revision = v.revision
 	}
 	return out
+}
+
+// stretched is a check as often as it is run at present, so that the hub does not miss what was passed over.
+func (a *agent) stretched(c check.Check) check.Check {
+	switch {
+	case c.Every == 0 || c.Default || c.Importance == check.High:
+	case c.Importance == check.Low:
+		c.Every = max(c.Every, time.Duration(a.lowApart.Load()))
+	default:
+		c.Every = max(c.Every, time.Duration(a.normalApart.Load()))
+	}
+	return c
 }
 
 // bufferLimit is the owner's, else the buffer's own.

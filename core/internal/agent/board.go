@@ -50,11 +50,13 @@ func (b *board) is(name string, s check.State) bool {
 	return ok && r.State == s
 }
 
-// stand is where a check stands with one more result.
-func (b *board) stand(c check.Check, r check.Result) check.Standing {
+// stand is where a check stands with one more result, and whether that is elsewhere than before.
+func (b *board) stand(c check.Check, r check.Result) (now check.Standing, moved bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.last[c.Name].Standing.After(c, r.State, r.Start)
+	before := b.last[c.Name].Standing
+	now = before.After(c, r.State, r.Start)
+	return now, now != before
 }
 
 // inherit takes over what another core knew of these checks, where nothing newer is known.
@@ -124,7 +126,7 @@ func (b *board) statuses(entries []schedule.Entry) []CheckStatus {
 	defer b.mu.Unlock()
 	out := make([]CheckStatus, 0, len(entries))
 	for _, e := range entries {
-		s := CheckStatus{Name: e.Check.Name, Runs: wire.Name(e.Check), Running: e.Running, Skipped: e.Skipped}
+		s := CheckStatus{Name: e.Check.Name, Runs: wire.Name(e.Check), Running: e.Running, Skipped: e.Skipped, Shed: e.Shed}
 		if !e.Next.IsZero() {
 			s.Next = &e.Next
 		}

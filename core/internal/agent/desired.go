@@ -37,6 +37,7 @@ func (a *agent) readBox() {
 		a.log.Warn("box file", "line", p.Line, "problem", p.Text)
 	}
 	a.box = box
+	a.boxNow.Store(&box)
 	a.usePlugins()
 }
 
@@ -44,6 +45,7 @@ func (a *agent) readBox() {
 func (a *agent) usePlugins() {
 	r := RunnerOf(a.box)
 	r.Dirs, r.Slots, r.Known, r.Catalog = a.dirs(), a.slots, &plugin.Known{}, a.catalog.Program
+	r.Spent = &a.runs.spent
 	a.runs.plugins.Store(&r)
 }
 
@@ -161,6 +163,7 @@ func (a *agent) decide(ctx context.Context, doc *wire.Desired) *wire.RevisionRep
 		a.unsaved = fmt.Sprintf("revision %d runs but could not be kept on disk: %s", doc.Revision, err)
 		a.log.Error("revision not kept", "revision", doc.Revision, "err", err)
 	}
+	a.tookFrom()
 	report.Accepted, report.Problems = true, set.Notes
 	a.log.Info("revision taken", "revision", doc.Revision, "checks", len(set.Checks))
 	a.show()
@@ -201,6 +204,9 @@ func (a *agent) show() {
 	}
 	if a.lowDisk != "" {
 		v.problems = append(v.problems, a.lowDisk)
+	}
+	if a.shed.level > 0 {
+		v.problems = append(v.problems, a.shed.text())
 	}
 	if a.rejected != nil {
 		for _, p := range a.rejected.Problems {

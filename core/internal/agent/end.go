@@ -9,9 +9,10 @@ import (
 
 // stop announces the cause, lets what runs finish within the time, and brings over what can be brought.
 func (a *agent) stop(g *group, cause string, within time.Duration) {
-	a.log.Info("stopping", "cause", cause, "within", within)
 	ctx, cancel := context.WithTimeout(g.ctx, within-within/5)
 	defer cancel()
+	cause = a.stopCause(ctx, cause)
+	a.log.Info("stopping", "cause", cause, "within", within)
 	ended := a.stopCollectors(ctx)
 	a.closeBook(ctx)
 	a.finish(ctx, within*2/5)

@@ -13,18 +13,25 @@ const bookEvery = time.Second
 // keepBook writes state/checks from now on, until endBook.
 func (a *agent) keepBook(g *group) {
 	ctx, cancel := context.WithCancel(g.ctx)
-	done := make(chan struct{})
+	done, stood := make(chan struct{}), make(chan struct{})
 	a.endBook = func() {
 		cancel()
 		<-done
+		<-stood
 		a.endBook = func() {}
 	}
+	g.start("standings", func(context.Context) error {
+		defer close(stood)
+		a.keepStandings(ctx)
+		return nil
+	})
 	g.start("checks", func(context.Context) error {
 		defer close(done)
 		a.keep(ctx)
 		return nil
 	})
 	poke(a.changed)
+	poke(a.moved)
 }
 
 // keep waits a moment with each change for those that follow it, and writes all of them at once.
@@ -69,6 +76,9 @@ func (a *agent) closeBook(ctx context.Context) {
 	a.endBook()
 	if a.lock == nil {
 		return // another core's by now, or never ours
+	}
+	if err := a.writeStandings(); err != nil {
+		a.log.Warn("state/standings not written", "err", err)
 	}
 	plan, err := a.plan.HandOver(ctx)
 	if err == nil {

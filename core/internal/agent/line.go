@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"time"
 
@@ -19,21 +18,17 @@ import (
 
 // openSession joins the line to what the agent has.
 func (a *agent) openSession() error {
-	if a.box.Hub == "" {
+	if len(a.box.Hubs) == 0 {
 		return fmt.Errorf("no hub: write hub = https://HOST:8700 into %s", a.o.Layout.BoxFile())
 	}
-	way := dial.Options{Proxy: proxyWord(a.box.Proxy), Memory: a.o.Layout.Addresses(), Built: a.o.Built, Log: a.log}
-	if a.box.CA != "" {
-		pem, err := os.ReadFile(a.box.CA)
-		if err != nil {
-			return fmt.Errorf("read the box file's ca: %w", err)
-		}
-		way.ExtraCA = string(pem)
+	turn := a.turn
+	if a.o.Standby != "" {
+		turn = nil // it was announced
 	}
 	s, err := session.New(session.Options{
-		Hub: a.box.Hub, Standby: a.o.Standby, Identity: a.id, Buffer: a.buffer, Dial: way, Passed: a.passed, Facts: a.facts.Load, Log: a.log,
+		Turn: turn, Way: a.wayOut, Standby: a.o.Standby, Identity: a.id, Buffer: a.buffer, Passed: a.passed, Facts: a.facts.Load, Log: a.log,
 		Hooks: session.Hooks{
-			Revision: func() uint64 { return a.view.Load().revision },
+			Revision: a.revision,
 			Desired:  a.take,
 			Run:      a.call,
 			Look:     func() { a.ask(a.o.Stub.Look()) },
@@ -45,6 +40,14 @@ func (a *agent) openSession() error {
 	})
 	a.session = s
 	return err
+}
+
+// wayOut is the box file's word on where the hubs are, as it was read last; the files it names are read now.
+func (a *agent) wayOut() (session.Way, error) {
+	box := a.boxNow.Load()
+	o, err := dial.FromBox(*box)
+	o.Memory, o.Built, o.Log = a.o.Layout.Addresses(), a.o.Built, a.log
+	return session.Way{Hubs: box.Hubs, Dial: o}, err
 }
 
 // passed is the time that the stub has proof of.
@@ -62,25 +65,16 @@ func (a *agent) ask(err error) {
 	}
 }
 
-// proxyWord translates the box file's word into dial's.
-func proxyWord(word string) string {
-	switch word {
-	case "environment":
-		return ""
-	case "direct":
-		return "none"
-	default:
-		return word
-	}
-}
-
 // call is a person's "run now". Its result goes the way of every other; the end of the call carries it too.
 func (a *agent) call(ctx context.Context, call *wire.RunNow, out func(stderr bool, data []byte)) *wire.RunEnd {
 	end := &wire.RunEnd{Call: call.Call}
 	r, joined, err := a.plan.RunNow(ctx, call.Check, out)
+	if errors.Is(err, schedule.ErrUnknownCheck) {
+		r, joined, err = a.runPlugin(ctx, call.Check, out)
+	}
 	switch {
-	case errors.Is(err, schedule.ErrUnknownCheck):
-		end.Error = fmt.Sprintf("this agent has no check %q", call.Check)
+	case errors.Is(err, errNoPlugin):
+		end.Error = fmt.Sprintf("this agent has no check %q, and the catalog no plugin of this name", call.Check)
 	case err != nil:
 		end.Error = err.Error()
 	default:
@@ -159,7 +153,7 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 		Trust: v.trust, Revision: v.revision, Problems: orEmpty(problems), Notes: orEmpty(v.notes),
 		Hub:    a.hubStatus(),
 		Buffer: BufferStatus{Pending: b.UnackedRecords, Bytes: b.Bytes, Generations: b.Generations, Foreign: b.Foreign, Error: b.LastError},
-		Schedule: Lag{Checks: plan.Checks, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped, Runs: plan.Runs,
+		Schedule: Lag{Checks: plan.Checks, Running: plan.Running, Queued: plan.Queued, Skipped: plan.Skipped, Shed: plan.Shed, Runs: plan.Runs,
 			P50MS: millis(plan.LagP50), P99MS: millis(plan.LagP99), MaxMS: millis(plan.LagMax)},
 		Checks: a.board.statuses(entries), Collectors: a.collectorStatus(), Inputs: a.inputStatus(),
 	}, nil
@@ -168,10 +162,18 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 func (a *agent) hubStatus() HubStatus {
 	s := a.session.Status()
 	h := HubStatus{
-		URL: a.box.Hub, State: string(s.State), Since: s.Since, Address: s.Address, Rung: string(s.Rung), TLS: s.TLS, Name: s.Name,
+		URL: hubURL(s.Hub), State: string(s.State), Since: s.Since, Address: s.Address, Rung: string(s.Rung), TLS: s.TLS, Name: s.Name,
 		RTTMS: millis(s.RTT), OffMS: millis(-s.Offset), Error: s.Err, Hint: s.Hint, Console: s.Console,
 	}
 	return h
+}
+
+// hubURL is how a person writes the hub of host:port.
+func hubURL(addr string) string {
+	if addr == "" {
+		return ""
+	}
+	return "https://" + addr
 }
 
 func millis(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

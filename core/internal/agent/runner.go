@@ -15,6 +15,7 @@ type runner struct {
 	builtins *builtin.Registry
 	plugins  atomic.Pointer[plugin.Runner]
 	breadth  breadth
+	spent    atomic.Int64 // ns of the processors by runs that no slot counts
 }
 
 // Run implements schedule.Runner.

@@ -183,6 +183,9 @@ func (a *agent) want() {
 			add(c.Plugin, c.Hash)
 		}
 	}
+	for p := range a.asked {
+		add(p.Name, p.Hash)
+	}
 	a.site.needed.Store(len(all) > 0 || a.box.Trust == boxfile.TrustSigned || a.pending.GetSite() > 0)
 	a.site.waits.Store(a.pending.GetSite() > 0)
 	a.catalog.Want(all)
@@ -192,6 +195,9 @@ func (a *agent) want() {
 // came runs at once the checks that waited for a plugin and would wait for long, one after the other.
 func (a *agent) came(ctx context.Context, p catalog.Plugin) {
 	a.show()
+	if x := a.asked[p]; x != nil {
+		x.came()
+	}
 	var late []string
 	for _, c := range a.set.Checks {
 		if c.Plugin == p.Name && c.Hash == p.Hash && (c.Cron != "" || c.Every > soonEnough) && a.board.is(c.Name, check.Unknown) {

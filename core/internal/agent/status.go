@@ -61,6 +61,7 @@ type Lag struct {
 	Running int     `json:"running"`
 	Queued  int     `json:"queued"`
 	Skipped uint64  `json:"skipped"`
+	Shed    uint64  `json:"shed"` // slots passed over for want of processor time
 	Runs    uint64  `json:"runs"` // since the core started
 	P50MS   float64 `json:"lag_p50_ms"`
 	P99MS   float64 `json:"lag_p99_ms"`
@@ -84,6 +85,7 @@ type CheckStatus struct {
 	Flapping bool       `json:"flapping"`
 	Percent  float64    `json:"flap_percent"`
 	Skipped  uint64     `json:"skipped"` // slots that passed while it ran or waited
+	Shed     uint64     `json:"shed"`    // slots passed over for want of processor time
 }
 
 func (c *CheckStatus) stand(s check.Standing) {

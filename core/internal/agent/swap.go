@@ -74,6 +74,7 @@ func takeLock(ctx context.Context, path string) (*platforms.Lock, error) {
 // begin schedules from now on: this is the one core that holds the lock. It goes on where the core before it ended, as far as that is known.
 func (a *agent) begin(g *group, t turn) error {
 	a.lock = t.lock
+	close(a.turn)
 	a.active.Store(true)
 	if err := a.catchUp(g.ctx); err != nil {
 		return err
@@ -90,6 +91,7 @@ func (a *agent) begin(g *group, t turn) error {
 	}
 	a.log.Info("schedules", "slots", len(plan.Slots), "elsewhere", len(plan.Flights), "age", clock.Since-book.At)
 	a.board.inherit(book.States, a.set.Checks)
+	a.inheritStandings(clock)
 	a.inputs.Adopt(a.inputSocket(), a.wantedInputs())
 	a.keepCollectors()
 	a.session.Activated()
@@ -186,6 +188,7 @@ func (a *agent) endOrphans(context.Context) error {
 func (a *agent) listen(g *group) {
 	socket, err := local.Listen(a.o.Layout.Socket(), map[string]local.Answer{
 		"status": a.answerStatus, PartQuestion: a.answerPart, "deregister": a.deregister, "reload": a.answerReload,
+		EnrolQuestion: a.answerEnrol,
 	})
 	if err != nil {
 		a.log.Warn("no local socket; limpet status shows less", "err", err)

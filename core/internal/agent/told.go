@@ -15,7 +15,7 @@ func (a *agent) gather() *wire.Facts {
 	f := facts.Gather()
 	return &wire.Facts{
 		Hostname: f.Hostname, Addresses: f.Addresses, Os: f.OS, Arch: f.Arch, Platform: f.Platform, Kernel: f.Kernel,
-		BootId: f.BootID, MachineIdHash: f.MachineID, MemoryBytes: f.Memory, Cpus: uint32(f.CPUs),
+		BootId: f.BootID, MachineIdHash: f.MachineID, Place: facts.Place(a.o.Layout.State), MemoryBytes: f.Memory, Cpus: uint32(f.CPUs),
 		CoreVersion: a.o.Version, CoreHash: os.Getenv("LIMPET_CORE_HASH"), StubVersion: os.Getenv("LIMPET_STUB"),
 		Tags: a.box.Tags, Plugins: plugin.List(a.dirs()), Trust: a.box.Trust.String(), Checks: names(a.set.Checks),
 		Collectors: a.collectorFacts(),
@@ -44,6 +44,7 @@ func (a *agent) refreshFacts() {
 func (a *agent) noteStub(values []control.Value) {
 	now := cloneFacts(a.facts.Load())
 	now.More, now.Development = stubFacts(values)
+	a.shed.note(now.More)
 	a.tellOOM(now.More["last"])
 	seconds, _ := strconv.ParseInt(now.More["time_floor"], 10, 64)
 	a.timeFloor.Store(seconds)

@@ -36,6 +36,7 @@ const maxRejected = 1024
 // Options say where the buffer is and how much it may keep. Zero values take the defaults.
 type Options struct {
 	Dir          string        // state/buffer
+	Owner        uint64        // whose results these are: see Owner; 0 = nobody asks
 	BootID       string        // of this boot of the machine; "" takes platforms.BootID on the system's disk
 	TimeFloor    time.Time     // a time that is surely past; epochs do not fall behind it
 	MaxBytes     int64         // on disk, all generations; what was acknowledged goes first, then the oldest
@@ -165,11 +166,14 @@ const (
 	longField   = 4
 )
 
-// Generations lists every generation kept, oldest first; the one that is not closed is live.
+// Generations lists every generation kept for the hub, oldest first; the one that is not closed is live.
 func (b *Buffer) Generations() []*wire.Generation {
 	var all []*wire.Generation
 	b.k.do(func() {
 		for _, g := range b.k.generations {
+			if b.k.strange(g) {
+				continue
+			}
 			all = append(all, &wire.Generation{
 				Epoch:    g.epoch,
 				Written:  g.written,
@@ -210,6 +214,7 @@ func (b *Buffer) Ack(epoch, seq uint64) error {
 // again in the next life.
 func (k *keeper) acknowledge(g *generation, seq uint64, crc uint32, crcOK bool) {
 	g.cursor.acked, g.cursor.crc, g.cursor.crcOK = seq, crc, crcOK
+	g.lostFrom = 0
 	for r := range g.rejected {
 		if r <= seq {
 			delete(g.rejected, r)

@@ -117,7 +117,7 @@ func edit(t *testing.T, name string, change func([]byte) []byte) {
 func writeCursor(t *testing.T, dir string, c cursor) {
 	t.Helper()
 	data := make([]byte, cursorSize)
-	copy(data[cursorSpacing:], c.slot())
+	copy(data[cursorSpacing:], c.bytes())
 	if err := os.WriteFile(filepath.Join(dir, cursorName), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -138,9 +138,9 @@ func TestDamagedCursorSendsAgain(t *testing.T) {
 
 func TestCursorTakesTheNewerSlotThatHolds(t *testing.T) {
 	data := make([]byte, cursorSize)
-	copy(data, cursor{count: 4, acked: 40, crc: 9, crcOK: true}.slot())
-	copy(data[cursorSpacing:], cursor{count: 5, acked: 50, settled: true}.slot())
-	if c, ok := parseCursor(data); !ok || c != (cursor{count: 5, acked: 50, settled: true}) {
+	copy(data, cursor{count: 4, acked: 40, crc: 9, crcOK: true}.bytes())
+	copy(data[cursorSpacing:], cursor{count: 5, acked: 50, settled: true}.bytes())
+	if c, ok := parseCursor(data); !ok || c != (cursor{count: 5, acked: 50, settled: true, slot: 1}) {
 		t.Errorf("cursor %+v", c)
 	}
 	data[cursorSpacing+20] ^= 1
@@ -222,10 +222,10 @@ func FuzzScan(f *testing.F) {
 
 // FuzzCursor reads any bytes as a cursor.
 func FuzzCursor(f *testing.F) {
-	f.Add(cursor{count: 1, acked: 2}.slot())
+	f.Add(cursor{count: 1, acked: 2}.bytes())
 	f.Add(make([]byte, cursorSize))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if c, ok := parseCursor(data); ok && !bytes.Contains(data, c.slot()[:4]) {
+		if c, ok := parseCursor(data); ok && !bytes.Contains(data, c.bytes()[:4]) {
 			t.Fatalf("cursor %+v from nothing", c)
 		}
 	})

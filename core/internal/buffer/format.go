@@ -167,11 +167,13 @@ type cursor struct {
 	count   uint64
 	acked   uint64
 	crc     uint32
-	crcOK   bool // crc is known
-	settled bool // lost runs have been stated and everything was synced
+	crcOK   bool   // crc is known
+	settled bool   // lost runs have been stated and everything was synced
+	owner   uint64 // whose results these are, 0 = not said
+	slot    int    // in which of the two it stands
 }
 
-func (c cursor) slot() []byte {
+func (c cursor) bytes() []byte {
 	flags := uint32(0)
 	if c.crcOK {
 		flags |= flagCRC
@@ -184,13 +186,13 @@ func (c cursor) slot() []byte {
 	b = binary.LittleEndian.AppendUint64(b, c.count)
 	b = binary.LittleEndian.AppendUint64(b, c.acked)
 	b = binary.LittleEndian.AppendUint32(b, c.crc)
-	b = binary.LittleEndian.AppendUint64(b, 0)
+	b = binary.LittleEndian.AppendUint64(b, c.owner)
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 // parseCursor reads a cursor file; ok is false when no slot holds.
 func parseCursor(b []byte) (best cursor, ok bool) {
-	for _, at := range []int{0, cursorSpacing} {
+	for slot, at := range []int{0, cursorSpacing} {
 		if len(b) < at+cursorSlot {
 			continue
 		}
@@ -205,6 +207,8 @@ func parseCursor(b []byte) (best cursor, ok bool) {
 			crc:     binary.LittleEndian.Uint32(s[24:]),
 			crcOK:   flags&flagCRC != 0,
 			settled: flags&flagSettled != 0,
+			owner:   binary.LittleEndian.Uint64(s[28:]),
+			slot:    slot,
 		}
 		if !ok || c.count > best.count {
 			best, ok = c, true

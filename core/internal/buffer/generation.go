@@ -36,13 +36,16 @@ type generation struct {
 	unsynced    int       // records written behind it
 	cursor      cursor
 	unsure      bool            // the cursor was written and not synced
+	found       bool            // the cursor is as it was found: whether it was synced nobody knows
 	rejected    map[uint64]bool // what the bus will never take
 	owed        bool            // lost runs are not stated yet
+	ours        bool            // begun in this life
 	warned      bool            // that its cursor could not be written
 	dropping    bool            // a cap's gap record is on its way
 	opened      time.Time       // monotonic
 	settleTried bool            // in this life
 	hubLost     uint64          // up to here a loss by the hub was stated
+	lostFrom    uint64          // a cap has dropped all from here to the cursor; 0 = nothing that borders on it
 	reading     reading
 }
 
@@ -126,7 +129,7 @@ func list(d fsys.FS, dir string, epoch uint64, now time.Time) (*generation, erro
 	if !ok && len(g.segments) > 0 {
 		c.acked = g.segments[0].first - 1
 	}
-	g.cursor = c
+	g.cursor, g.unsure, g.found = c, true, true
 	return g, nil
 }
 
@@ -169,31 +172,44 @@ func readCursor(d fsys.FS, dir string) (cursor, bool, error) {
 	return c, ok, nil
 }
 
-// keepCursor writes the cursor into its next slot; synced where the caller needs it to stand.
+// keepCursor writes the cursor; synced where the caller needs it to stand. It goes into the slot that does not hold the one synced last, so
+// that no cut takes both.
 func (g *generation) keepCursor(d fsys.FS, sync bool) error {
 	if !g.made {
 		return nil // nothing written, nothing to acknowledge
 	}
-	g.cursor.count++
-	g.unsure = true
 	f, err := d.Open(filepath.Join(g.dir, cursorName), os.O_WRONLY|os.O_CREATE, 0o600)
 	if err != nil {
 		return fmt.Errorf("keep cursor: %w", err)
 	}
 	defer f.Close()
-	if _, err := f.WriteAt(g.cursor.slot(), int64(g.cursor.count&1)*cursorSpacing); err != nil {
+	if g.found {
+		if err := g.syncCursor(d, f); err != nil {
+			return err
+		}
+	}
+	if !g.unsure {
+		g.cursor.slot = 1 - g.cursor.slot
+	}
+	g.cursor.count++
+	g.unsure = true
+	if _, err := f.WriteAt(g.cursor.bytes(), int64(g.cursor.slot)*cursorSpacing); err != nil {
 		return fmt.Errorf("keep cursor: %w", err)
 	}
 	if !sync {
 		return nil
 	}
+	return g.syncCursor(d, f)
+}
+
+func (g *generation) syncCursor(d fsys.FS, f fsys.File) error {
 	if err := f.Sync(); err != nil {
 		return fmt.Errorf("keep cursor: %w", err)
 	}
 	if err := d.SyncDir(g.dir); err != nil {
 		return fmt.Errorf("keep cursor: %w", err)
 	}
-	g.unsure = false
+	g.unsure, g.found = false, false
 	return nil
 }
 

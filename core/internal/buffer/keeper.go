@@ -365,7 +365,7 @@ func (k *keeper) beginGeneration() {
 	if k.live != nil {
 		k.live.g.closed = true
 	}
-	g := &generation{epoch: k.newEpoch(), boot: k.o.BootID, opened: time.Now()}
+	g := &generation{epoch: k.newEpoch(), boot: k.o.BootID, opened: time.Now(), ours: true, cursor: cursor{owner: k.o.Owner}}
 	g.dir = filepath.Join(k.o.Dir, generationName(g.epoch))
 	k.generations = append(k.generations, g)
 	k.live = newWriter(k.disk, g, k.o.SegmentBytes)

@@ -18,6 +18,7 @@ const (
 	causeRejected = "rejected"
 	causeRestored = "restored"
 	causeHubLost  = "hub-lost"
+	causeCopy     = "copy"
 )
 
 // Next is the batch behind the cursor of a generation, at most max bytes unpacked or one record; nil

@@ -40,6 +40,7 @@ func Open(o Options) (*Buffer, error) {
 		case err != nil:
 			o.Log.Error("generation not readable, left alone", "generation", generationName(epoch), "err", err)
 		default:
+			g.adopt(o.Owner)
 			k.generations = append(k.generations, g)
 			trails = append(trails, t)
 		}
@@ -49,6 +50,7 @@ func Open(o Options) (*Buffer, error) {
 	k.sweep()
 	go k.loop()
 	b := &Buffer{k: k, again: make(chan struct{}, 1)}
+	b.dropStrange()
 	b.stateLost(former, trails)
 	b.foreign.Store(int64(len(foreign)))
 	go b.takeOver()
@@ -166,6 +168,9 @@ func load(o Options, epoch uint64) (*generation, trail, error) {
 	}
 	g.lock = held
 	t := g.readEnd(o.FS)
+	if g.cursor.owner != 0 && g.cursor.owner != o.Owner {
+		return g, trail{}, nil // its runs are not this agent's
+	}
 	if g.cursor.settled {
 		return g, trail{ended: t.ended}, nil
 	}
@@ -289,6 +294,7 @@ func (b *Buffer) takeAll(unreadable map[uint64]bool) {
 				unreadable[epoch] = true
 				b.k.log.Error("generation not readable, left alone", "generation", generationName(epoch), "err", err)
 			default:
+				g.adopt(b.k.o.Owner)
 				taken, trails = append(taken, g), append(trails, t)
 			}
 		}
@@ -313,6 +319,7 @@ func (b *Buffer) takeAll(unreadable map[uint64]bool) {
 		}
 		return
 	}
+	b.dropStrange()
 	b.stateLost(taken, trails)
 }
 

@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -133,6 +134,7 @@ func (b *Buffer) rewind(epoch uint64, w watermark) error {
 		}
 		first, last = max(w.seq, g.hubLost)+1, to
 		g.hubLost = max(g.hubLost, to)
+		g.lostFrom = 0
 		g.cursor.acked, g.cursor.crc, g.cursor.crcOK = to, w.crc, to == w.seq && to > 0
 		for i := range g.segments {
 			if g.lastOf(i) > to {
@@ -175,7 +177,8 @@ func (b *Buffer) restore(epoch uint64) error {
 	}
 	var made *generation
 	if v.from <= v.upto {
-		if made, err = b.copy(v, fresh); err != nil {
+		gap := &wire.Gap{Epoch: epoch, First: v.from, Last: v.upto, Cause: causeRestored}
+		if made, err = b.copy(v, fresh, &wire.Item{Kind: &wire.Item_Gap{Gap: gap}}); err != nil {
 			return fmt.Errorf("restore generation %016x: %w", epoch, err)
 		}
 	}
@@ -183,9 +186,11 @@ func (b *Buffer) restore(epoch uint64) error {
 		if made != nil {
 			b.k.adopt(made)
 		}
+		// Durably before the first segment goes: what a cut leaves of the others must not be sent again.
+		old.cursor.acked, old.cursor.crc, old.cursor.crcOK = old.written, 0, false
+		old.unsure = true
 		for len(old.segments) > 0 && b.k.removeFirst(old) {
 		}
-		old.cursor.acked = old.written
 		if b.k.spent(old) {
 			b.k.removeGeneration(old)
 		}
@@ -202,10 +207,13 @@ func restoredEvent(epoch uint64, now time.Time) *wire.Item {
 	}}}
 }
 
-// copy writes the records of v anew as a generation of its own, synced when it returns. It touches
+// copy writes the records of v anew as a generation of its own that begins with the items given, synced when it returns. It touches
 // nothing of the keeper's.
-func (b *Buffer) copy(v view, epoch uint64) (*generation, error) {
-	g := &generation{epoch: epoch, dir: filepath.Join(b.k.o.Dir, generationName(epoch)), closed: true, boot: v.g.boot, opened: time.Now()}
+func (b *Buffer) copy(v view, epoch uint64, before ...*wire.Item) (*generation, error) {
+	g := &generation{
+		epoch: epoch, dir: filepath.Join(b.k.o.Dir, generationName(epoch)), closed: true, boot: v.g.boot, opened: time.Now(),
+		ours: true, cursor: cursor{owner: b.k.o.Owner},
+	}
 	w := newWriter(b.k.disk, g, b.k.o.SegmentBytes)
 	defer w.abandon()
 	if err := w.makeFolder(); err != nil {
@@ -217,7 +225,7 @@ func (b *Buffer) copy(v view, epoch uint64) (*generation, error) {
 			return nil, err
 		}
 	}
-	err := b.fill(w, v)
+	err := b.fill(w, v, before)
 	if err == nil {
 		g.written, g.cursor.settled = w.next-1, true
 		err = g.keepCursor(b.k.disk, true)
@@ -231,7 +239,7 @@ func (b *Buffer) copy(v view, epoch uint64) (*generation, error) {
 // maxUnsyncedFiles bounds the files that a copy holds open.
 const maxUnsyncedFiles = 4
 
-func (b *Buffer) fill(w *writer, v view) error {
+func (b *Buffer) fill(w *writer, v view, before []*wire.Item) error {
 	put := func(i *wire.Item) error {
 		i.Seq = w.next
 		payload, err := proto.Marshal(i)
@@ -247,8 +255,10 @@ func (b *Buffer) fill(w *writer, v view) error {
 		}
 		return nil
 	}
-	gap := &wire.Gap{Epoch: v.g.epoch, First: v.from, Last: v.upto, Cause: causeRestored}
-	err := put(&wire.Item{Kind: &wire.Item_Gap{Gap: gap}})
+	var err error
+	for _, i := range before {
+		err = errors.Join(err, put(i))
+	}
 	for i := range v.segments {
 		if err != nil {
 			break

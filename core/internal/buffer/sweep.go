@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -19,6 +21,10 @@ const (
 	maxGenerations = 1024
 	// maxRetained bounds the closed generations kept with nothing left to send.
 	maxRetained = 32
+	// restatedShare is the part of a segment that a cap drops which may be taken again by the gap records that lay in it, gapSize what one
+	// of them takes on disk, in bytes.
+	restatedShare = 2
+	gapSize       = 72
 	// dropRest is how long a cap waits after its gap record could not be written.
 	dropRest = time.Minute
 )
@@ -175,16 +181,20 @@ func (k *keeper) tooOldAt(s segment) time.Time {
 	return at
 }
 
-// drop removes the first segment of a generation after a gap record that says so.
+// drop removes the first segment of a generation after gap records that say so: one for what is lost with it, and those again that
+// lay in it.
 func (k *keeper) drop(g *generation) {
-	last := g.lastOf(0)
-	gap := &wire.Gap{Epoch: g.epoch, First: g.cursor.acked + 1, Last: last, Cause: causeCap}
-	if gap.First > gap.Last {
+	first, last := g.cursor.acked+1, g.lastOf(0)
+	if first > last {
 		k.removeFirst(g)
 		return
 	}
+	gap := &wire.Gap{Epoch: g.epoch, First: first, Last: last, Cause: causeCap}
+	if g.lostFrom > 0 {
+		gap.First = g.lostFrom // all since then is lost: one record says it
+	}
 	g.dropping = true
-	k.state(&wire.Item{Kind: &wire.Item_Gap{Gap: gap}}, func(err error) {
+	k.stateGaps(append(g.gapsIn(k.disk, 0, first, gap), gap), func(err error) {
 		g.dropping = false
 		if err != nil {
 			k.log.Error("cap not enforced", "generation", generationName(g.epoch), "err", err)
@@ -192,13 +202,64 @@ func (k *keeper) drop(g *generation) {
 			return
 		}
 		k.log.Warn("results dropped, the buffer is full or they are too old",
-			"generation", generationName(g.epoch), "first", gap.First, "last", gap.Last)
-		k.pass(g, gap.First, gap.Last)
+			"generation", generationName(g.epoch), "first", first, "last", last)
+		k.pass(g, first, last)
+		if g.cursor.acked == last { // else the hub has it after all
+			g.lostFrom = gap.First
+		}
 		if len(g.segments) > 0 && g.lastOf(0) <= g.cursor.acked {
 			k.removeFirst(g)
 		}
 		k.scheduleSweep()
 	})
+}
+
+// gapsIn are the gaps that records of segment i state, from seq on, but those that another one covers.
+func (g *generation) gapsIn(d fsys.FS, i int, from uint64, covered *wire.Gap) (gaps []*wire.Gap) {
+	g.scanSegment(d, i, func(r record) bool {
+		item := new(wire.Item)
+		if r.kind == kindItem && r.seq >= from && proto.Unmarshal(r.raw, item) == nil && item.GetGap() != nil && !covers(covered, item.GetGap()) {
+			gaps = addGap(gaps, item.GetGap())
+		}
+		return true
+	})
+	// A cap must gain room: where there is no other way the oldest go unsaid.
+	for room := g.segments[i].size / restatedShare; len(gaps) > 0 && int64(len(gaps))*gapSize > room; gaps = gaps[1:] {
+	}
+	return gaps
+}
+
+// addGap adds a gap to others; what another one says, or both can say in one record, is not said twice.
+func addGap(gaps []*wire.Gap, gap *wire.Gap) []*wire.Gap {
+	if slices.ContainsFunc(gaps, func(g *wire.Gap) bool { return covers(g, gap) }) {
+		return gaps
+	}
+	gaps = slices.DeleteFunc(gaps, func(g *wire.Gap) bool { return covers(gap, g) })
+	for _, g := range gaps {
+		if g.GetEpoch() == gap.GetEpoch() && g.GetCause() == gap.GetCause() && g.GetLast()+1 == gap.GetFirst() {
+			g.Last = gap.GetLast()
+			return gaps
+		}
+	}
+	return append(gaps, gap)
+}
+
+// covers says whether all that one gap states another states, too.
+func covers(wide, narrow *wire.Gap) bool {
+	return wide.GetEpoch() == narrow.GetEpoch() && wide.GetFirst() <= narrow.GetFirst() && narrow.GetLast() <= wide.GetLast()
+}
+
+// stateGaps appends gap records; then is called when all are synced, or one has failed and the others have ended.
+func (k *keeper) stateGaps(gaps []*wire.Gap, then func(error)) {
+	left, failed := len(gaps), error(nil)
+	for _, gap := range gaps {
+		k.state(&wire.Item{Kind: &wire.Item_Gap{Gap: gap}}, func(err error) {
+			failed = errors.Join(failed, err)
+			if left--; left == 0 {
+				then(failed)
+			}
+		})
+	}
 }
 
 // pass moves the cursor over records that are lost and stated, durably.
@@ -253,7 +314,13 @@ func (k *keeper) removeGeneration(g *generation) {
 	k.wake()
 }
 
+// removeFolder takes the cursor away only once no segment can come back: one left without it would look as if the hub knew more than
+// was ever written.
 func (k *keeper) removeFolder(g *generation) {
+	if err := k.disk.SyncDir(g.dir); err != nil {
+		k.log.Info("old generation stays", "path", g.dir, "err", err)
+		return
+	}
 	for _, name := range []string{filepath.Join(g.dir, cursorName), filepath.Join(g.dir, lockName), g.dir} {
 		if err := k.disk.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			k.log.Info("old generation stays", "path", name, "err", err)

@@ -145,7 +145,7 @@ func (b *bundle) files() {
 	for _, pattern := range []struct{ what, glob, under string }{
 		{"the end of a rejected core's log", l.Rejected("*"), "state/rejected"},
 		{"which process a collector is", filepath.Join(l.Collector(), "*", "process"), "state/collector"},
-		{"a collector's log", filepath.Join(l.Log, "collector-*.log"), "log"},
+		{"a collector's log", filepath.Join(l.Log, "collector-*.log*"), "log"},
 	} {
 		found, _ := filepath.Glob(pattern.glob) // its only error is a bad pattern
 		for _, file := range found[:min(len(found), 32)] {

@@ -106,6 +106,7 @@ type listed struct {
 	hash   string // hex
 	length int64
 	file   string // below the repository
+	here   bool   // for this platform alone
 }
 
 // errNothing is what a box says that has nothing from the site.
@@ -150,6 +151,16 @@ func (v *View) find(name, hash string) (listed, bool) {
 	return listed{}, false
 }
 
+// Find is the plugin of this name that this box runs: the one for its platform before the one for all.
+func (v *View) Find(name string) (found Plugin, ok bool) {
+	for _, p := range v.plugins[name] {
+		if p.here || !ok {
+			found, ok = Plugin{Hash: p.hash, Name: name}, true
+		}
+	}
+	return found, ok
+}
+
 // Warnings lists what of the site's metadata expires soon or has expired.
 func (v *View) Warnings(now time.Time) []tuf.Warning {
 	if v.set == nil {
@@ -187,7 +198,7 @@ func viewOf(set *tuf.Set, allowed []byte, platform string) (*View, error) {
 		if t.Role != "targets" || dir != PluginDir && dir != PluginDir+platform+"/" || t.Length > MaxPlugin || !validName(name) {
 			continue
 		}
-		v.plugins[name] = append(v.plugins[name], listed{hex.EncodeToString(t.SHA256[:]), t.Length, t.File})
+		v.plugins[name] = append(v.plugins[name], listed{hex.EncodeToString(t.SHA256[:]), t.Length, t.File, dir != PluginDir})
 	}
 	return v, nil
 }

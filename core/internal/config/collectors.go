@@ -46,8 +46,14 @@ func (t *taking) passCollector(s collector.Spec) {
 		return
 	}
 	if !g.trustsHub() {
-		t.problems = append(t.problems, fmt.Sprintf("collector %s is not signed, and the box file says trust = signed: collectors cannot be signed yet, name it in the box file", s.Name))
-		return
+		line, err := s.Line()
+		if err == nil {
+			err = g.unsignedLine(line)
+		}
+		if err != nil {
+			t.problems = append(t.problems, fmt.Sprintf("collector %s is not signed, and the box file says trust = signed: %s", s.Name, err))
+			return
+		}
 	}
 	t.collectors = append(t.collectors, s)
 }

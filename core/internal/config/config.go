@@ -7,6 +7,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"path"
 	"slices"
 	"strings"
@@ -75,6 +76,7 @@ type Set struct {
 	Collectors []collector.Spec
 	// Graphite and StatsD are the ports of the loopback inputs, 0 = off.
 	Graphite, StatsD int
+	CPU              int      // percent of one processor that agent and plugins may take; 0 = the document does not say
 	Notes            []string // one line each: what the owner should know although the set was taken ("check web: plugin check_http not found in ...")
 }
 
@@ -100,7 +102,7 @@ func Take(d *wire.Desired, r Rules) (s Set, problems []string) {
 	}
 	slices.SortFunc(t.checks, func(a, b check.Check) int { return strings.Compare(a.Name, b.Name) })
 	graphite, statsd := t.port("graphite", d.GetGraphitePort()), t.port("statsd", d.GetStatsdPort())
-	return Set{Revision: d.GetRevision(), Checks: t.checks, Collectors: t.collectors, Graphite: graphite, StatsD: statsd, Notes: bounded(t.notes)}, nil
+	return Set{Revision: d.GetRevision(), Checks: t.checks, Collectors: t.collectors, Graphite: graphite, StatsD: statsd, CPU: int(min(d.GetCpuPercent(), math.MaxInt32)), Notes: bounded(t.notes)}, nil
 }
 
 // taking is one document on its way through.

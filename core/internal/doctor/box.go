@@ -33,14 +33,15 @@ func (p *patient) boxFile() {
 	for _, line := range problems {
 		p.warn("box file", "mend that line of "+path+"; the others hold", "%s", line)
 	}
-	hub, err := url.Parse(box.Hub)
-	switch {
-	case box.Hub == "":
+	if len(box.Hubs) == 0 {
 		p.bad("box file", "write hub = https://HOST:8700 into "+path, "%s names no hub", path)
-	case err != nil || hub.Scheme != "https" || hub.Hostname() == "":
-		p.bad("box file", "write hub = https://HOST:8700 into "+path, "hub = %s is not of the form https://HOST:PORT", box.Hub)
-	default:
-		p.good("box file", "%s: hub %s", path, box.Hub)
+	}
+	for _, word := range box.Hubs {
+		if hub, err := url.Parse(word); err != nil || hub.Scheme != "https" || hub.Hostname() == "" {
+			p.bad("box file", "write hub = https://HOST:8700 into "+path, "hub = %s is not of the form https://HOST:PORT", word)
+		} else {
+			p.good("box file", "%s: hub %s", path, word)
+		}
 	}
 }
 

@@ -72,7 +72,7 @@ func Examine(ctx context.Context, o Options) Report {
 	p.service(ctx)
 	p.time()
 	identity := p.identity()
-	p.line(ctx, identity)
+	p.lines(ctx, identity)
 	p.report.Healthy = true
 	for _, f := range p.report.Findings {
 		p.report.Healthy = p.report.Healthy && f.Verdict != Problem

@@ -18,6 +18,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,9 +115,28 @@ func (p *patient) token() bool {
 	return true
 }
 
+// lines goes to each hub that the box file names, as a session would; with several, one that is well is enough.
+func (p *patient) lines(ctx context.Context, k known) {
+	if len(p.box.Hubs) == 0 {
+		p.skip("line", "no hub is named")
+		return
+	}
+	before, well := len(p.report.Findings), false
+	for _, word := range p.box.Hubs {
+		at := len(p.report.Findings)
+		p.line(ctx, k, word)
+		well = well || !slices.ContainsFunc(p.report.Findings[at:], func(f Finding) bool { return f.Verdict == Problem || f.Verdict == Skipped })
+	}
+	for i := before; well && i < len(p.report.Findings); i++ {
+		if f := &p.report.Findings[i]; f.Verdict == Problem {
+			f.Verdict = Warning // the agent goes to another one
+		}
+	}
+}
+
 // line goes the way a session goes: name, proxy, connection, TLS, the hub's own proof.
-func (p *patient) line(ctx context.Context, k known) {
-	hub, err := url.Parse(p.box.Hub)
+func (p *patient) line(ctx context.Context, k known, word string) {
+	hub, err := url.Parse(word)
 	if err != nil || hub.Hostname() == "" || hub.Scheme != "https" {
 		p.skip("line", "no hub is named")
 		return
@@ -128,7 +148,7 @@ func (p *patient) line(ctx context.Context, k known) {
 	addr := net.JoinHostPort(hub.Hostname(), port)
 	via, err := p.proxy(addr)
 	if err != nil {
-		p.bad("proxy", "write proxy = http://HOST:PORT into the box file, or proxy = direct", "%v", err)
+		p.bad("proxy", "write proxy = http://HOST:PORT into the box file, or proxy = direct; what proxy_password_file names must be readable", "%v", err)
 		return
 	}
 	if via == nil && !p.resolve(ctx, hub.Hostname()) {
@@ -140,26 +160,22 @@ func (p *patient) line(ctx context.Context, k known) {
 	}
 }
 
-func (p *patient) word() string {
-	switch p.box.Proxy {
-	case "environment":
-		return ""
-	case "direct":
-		return "none"
-	}
-	return p.box.Proxy
-}
-
 // proxy says which one is on the way to the hub, nil for none.
 func (p *patient) proxy(addr string) (*url.URL, error) {
+	box := p.box
+	box.CA = "" // is looked at with TLS
+	way, err := dial.FromBox(box)
+	if err != nil {
+		return nil, err
+	}
 	find := http.ProxyFromEnvironment
-	switch word := p.word(); word {
+	switch way.Proxy {
 	case "":
 	case "none":
 		p.good("proxy", "none: the box file says so")
 		return nil, nil
 	default:
-		u, err := url.Parse(word)
+		u, err := url.Parse(way.Proxy)
 		if err != nil || u.Scheme != "http" || u.Hostname() == "" {
 			return nil, errors.New("proxy in the box file is not of the form http://host:port")
 		}
@@ -215,14 +231,11 @@ func rememberedAddress(file, host string) bool {
 
 // dialer goes out as the session does.
 func (p *patient) dialer(k known, unverified bool) (*dial.Dialer, error) {
-	o := dial.Options{Proxy: p.word(), HubCA: k.ca, Built: p.o.Built, Memory: "", Unverified: unverified}
-	if p.box.CA != "" {
-		pem, err := os.ReadFile(p.box.CA)
-		if err != nil {
-			return nil, fmt.Errorf("read the box file's ca: %w", err)
-		}
-		o.ExtraCA = string(pem)
+	o, err := dial.FromBox(p.box)
+	if err != nil {
+		return nil, err
 	}
+	o.HubCA, o.Built, o.Unverified = k.ca, p.o.Built, unverified
 	return dial.New(o)
 }
 

@@ -9,6 +9,8 @@ import (
 	"os"
 	"runtime"
 	"slices"
+
+	"github.com/limpet-monitoring/limpet/platforms"
 )
 
 // maxAddresses bounds what a box with many interfaces reports.
@@ -38,6 +40,13 @@ func Gather() Facts {
 		f.MachineID = hex.EncodeToString(sum[:])
 	}
 	return f
+}
+
+// Place says where a folder lies, as a hash: in this boot of this machine, under this name, as this file of this disk. A copy lies somewhere else.
+func Place(dir string) string {
+	_, _, boot, machine, _ := system()
+	sum := sha256.Sum256([]byte("limpet place\x00" + machine + "\x00" + boot + "\x00" + dir + "\x00" + platforms.FileID(dir)))
+	return hex.EncodeToString(sum[:])
 }
 
 func addresses() []string {

@@ -2,7 +2,6 @@ package facts
 
 import (
 	"os"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -32,9 +31,7 @@ func osRelease(text, debian string) string {
 	var id, version string
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		if u, err := strconv.Unquote(value); err == nil {
-			value = u
-		}
+		value = unquoted(value)
 		switch key {
 		case "ID":
 			id = value
@@ -47,6 +44,22 @@ func osRelease(text, debian string) string {
 	}
 	return strings.TrimSpace(id + " " + version)
 }
+
+// unquoted takes a shell's quotes away, as os-release(5) allows them: both kinds, in the double ones a backslash before what it would mean.
+func unquoted(value string) string {
+	if u, ok := strings.CutPrefix(value, "'"); ok {
+		u, _ = strings.CutSuffix(u, "'")
+		return u
+	}
+	u, ok := strings.CutPrefix(value, `"`)
+	if !ok {
+		return value
+	}
+	u, _ = strings.CutSuffix(u, `"`)
+	return escapes.Replace(u)
+}
+
+var escapes = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `\$`, `$`, "\\`", "`")
 
 func read(name string) string {
 	b, err := os.ReadFile(name)

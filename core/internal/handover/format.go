@@ -118,34 +118,42 @@ var (
 // parse reads what marshal wrote, now or in a later version of format 1: lines of an unknown kind, and fields behind the known ones, are
 // passed over.
 func parse(data []byte, c Clock) (Book, error) {
-	if !bytes.HasPrefix(data, []byte(magic+"\n")) {
-		return Book{}, errForm
-	}
-	at := bytes.LastIndex(data, []byte("\nend ")) + 1
-	if at == 0 || string(data[at:]) != fmt.Sprintf("end %08x\n", crc32.Checksum(data[:at], castagnoli)) {
-		return Book{}, errSum
-	}
 	p := parser{clock: c}
-	lines := string(data[len(magic)+1 : at])
-	for n := 2; lines != ""; n++ {
-		var line string
-		line, lines, _ = strings.Cut(lines, "\n")
-		if err := p.line(line); err != nil {
-			return Book{}, fmt.Errorf("line %d: %w", n, err)
-		}
-	}
-	if p.book.At == 0 {
-		return Book{}, fmt.Errorf("%w: it does not say when it was written", errForm)
+	if err := p.parse(data); err != nil {
+		return Book{}, err
 	}
 	return p.book, nil
 }
 
 // parser is one book being read; fields are those of the line not taken yet.
 type parser struct {
-	clock  Clock
-	book   Book
-	fields string
-	err    error
+	clock   Clock
+	anyBoot bool // also one of another boot: then its times since boot mean nothing
+	book    Book
+	fields  string
+	err     error
+}
+
+func (p *parser) parse(data []byte) error {
+	if !bytes.HasPrefix(data, []byte(magic+"\n")) {
+		return errForm
+	}
+	at := bytes.LastIndex(data, []byte("\nend ")) + 1
+	if at == 0 || string(data[at:]) != fmt.Sprintf("end %08x\n", crc32.Checksum(data[:at], castagnoli)) {
+		return errSum
+	}
+	lines := string(data[len(magic)+1 : at])
+	for n := 2; lines != ""; n++ {
+		var line string
+		line, lines, _ = strings.Cut(lines, "\n")
+		if err := p.line(line); err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	if p.book.At == 0 {
+		return fmt.Errorf("%w: it does not say when it was written", errForm)
+	}
+	return nil
 }
 
 func (p *parser) line(line string) error {
@@ -154,7 +162,7 @@ func (p *parser) line(line string) error {
 	switch kind {
 	case "at":
 		p.book.At = p.duration(math.MaxInt64)
-		if boot := p.word(); p.err == nil && boot != word(p.clock.BootID) {
+		if boot := p.word(); p.err == nil && !p.anyBoot && boot != word(p.clock.BootID) {
 			return ErrOtherBoot
 		}
 	case "core":

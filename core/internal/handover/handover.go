@@ -2,7 +2,8 @@
 // and notes of the runs that it still finishes. state/checks is a book too, for when nobody could hand over.
 //
 // It owns the format and the files below state/handover; the agent decides when to write and what to believe. A book means something
-// during one boot alone, so nothing here is synced: what a power cut takes was of no use any more.
+// during one boot alone, so it is not synced: what a power cut takes was of no use any more. What of it means something afterwards, where checks stand with their attempts, is kept apart
+// and synced (KeepStandings).
 package handover
 
 import (

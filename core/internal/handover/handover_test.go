@@ -10,12 +10,15 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/schedule"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
 )
 
 // testClock stands an hour and a bit after boot.
@@ -81,6 +84,52 @@ func TestGolden(t *testing.T) {
 	got, err := parse(want, c)
 	if err != nil || !reflect.DeepEqual(got, testBook(c)) {
 		t.Errorf("read %+v, %v; want %+v", got, err, testBook(c))
+	}
+}
+
+// Where checks stand is read in another boot, too; when they are due is not there to be read. Whatever cuts the writing short, the one before or the next is there.
+func TestStandingsOutliveTheBoot(t *testing.T) {
+	c := testClock()
+	other := Clock{Now: c.Now.Add(time.Hour), Since: time.Second, BootID: "another"}
+	first, second := testBook(c), testBook(c)
+	second.States = slices.Clone(second.States)
+	second.States[2].Standing.Attempt = 3
+	states := func(b Book) string { return fmt.Sprintf("%+v", b.States) }
+	for cut := 1; ; cut++ {
+		disk := crashdisk.New()
+		if err := errors.Join(disk.MkdirAll("/state", 0o755), disk.SyncDir("/"), KeepStandings(disk, "/state/standings", first, c)); err != nil {
+			t.Fatal(err)
+		}
+		disk.CutAt(cut)
+		err := KeepStandings(disk, "/state/standings", second, c)
+		crashdisk.Every(0, func(choose crashdisk.Chooser) bool {
+			got, readErr := ReadStandings(disk.Restart(choose), "/state/standings", other)
+			if readErr != nil || fmt.Sprintf("%+v", got) != states(second) && (err == nil || fmt.Sprintf("%+v", got) != states(first)) {
+				t.Errorf("cut at %d: %v; then %v, %+v", cut, err, readErr, got)
+			}
+			return true
+		})
+		if err == nil {
+			break
+		}
+	}
+	path := filepath.Join(t.TempDir(), "standings")
+	if err := KeepStandings(fsys.Disk{}, path, first, c); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(whole), "\nevery ") || strings.Contains(string(whole), "\nrun ") {
+		t.Fatalf("%v\n%s", err, whole)
+	}
+	for i := range whole {
+		damaged := bytes.Clone(whole)
+		damaged[i] ^= 4
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ReadStandings(fsys.Disk{}, path, other); err == nil {
+			t.Fatalf("byte %d changed: %+v", i, got)
+		}
 	}
 }
 

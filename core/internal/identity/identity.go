@@ -38,14 +38,13 @@ type Options struct {
 
 // Identity is an agent's. Its methods may be called by several goroutines.
 type Identity struct {
-	fs     fsys.FS
-	layout platforms.Layout
-	log    *slog.Logger
-	key    ed25519.PrivateKey
-	finger string
-
+	fs      fsys.FS
+	layout  platforms.Layout
+	log     *slog.Logger
 	mu      sync.Mutex // guards all below, and the writing of the files
-	given   string     // Options.Token until it is used up
+	key     ed25519.PrivateKey
+	finger  string
+	given   string // Options.Token until it is used up
 	trusted *trust.Document
 	learned []ed25519.PublicKey // hub keys that successions led to
 	spare   uint64              // a count that is durable and was not shown to a hub yet, 0 = none
@@ -71,14 +70,22 @@ func Open(o Options) (*Identity, error) {
 	return i, nil
 }
 
-// Fingerprint names the agent: the SHA-256 of its public key, 64 hex digits.
-func (i *Identity) Fingerprint() string { return i.finger }
+// Fingerprint names the agent: the SHA-256 of its public key, 64 hex digits. It changes where the box turns out to be a copy (see Part).
+func (i *Identity) Fingerprint() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.finger
+}
 
 // Key is the agent's private key.
-func (i *Identity) Key() ed25519.PrivateKey { return i.key }
+func (i *Identity) Key() ed25519.PrivateKey {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.key
+}
 
 // PublicKey is its public half.
-func (i *Identity) PublicKey() ed25519.PublicKey { return i.key.Public().(ed25519.PublicKey) }
+func (i *Identity) PublicKey() ed25519.PublicKey { return i.Key().Public().(ed25519.PublicKey) }
 
 // Fingerprint is how a public key is named: its SHA-256, 64 hex digits.
 func Fingerprint(key ed25519.PublicKey) string {
@@ -94,6 +101,16 @@ func (i *Identity) CA() string {
 		return ""
 	}
 	return i.trusted.CA
+}
+
+// Hub names the hub that the trust document is of, whatever successions its key has had since: the fingerprint of the key that the document names. "" before the first one.
+func (i *Identity) Hub() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.trusted == nil {
+		return ""
+	}
+	return Fingerprint(i.trusted.HubKey)
 }
 
 // SiteRoot is the fleet owner's root as the trust document has it; nil before the first one.

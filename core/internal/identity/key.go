@@ -32,7 +32,7 @@ func (i *Identity) openKey() error {
 		return fmt.Errorf("read the agent's key %s: %w; put it back from a backup, or remove it and %s to start as a new agent",
 			name, err, i.layout.Finger())
 	}
-	i.finger = Fingerprint(i.PublicKey())
+	i.finger = Fingerprint(i.key.Public().(ed25519.PublicKey))
 	return i.checkFinger()
 }
 
@@ -60,7 +60,7 @@ func (i *Identity) makeKey() error {
 		return fmt.Errorf("keep the agent's key: %w", err)
 	}
 	i.key = key
-	i.finger = Fingerprint(i.PublicKey())
+	i.finger = Fingerprint(i.key.Public().(ed25519.PublicKey))
 	return i.writeFinger()
 }
 

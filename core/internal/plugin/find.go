@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -115,6 +116,7 @@ type Runner struct {
 	Macros  map[string]string // the box's own, see Macros
 	Slots   *Slots            // nil = none
 	Known   *Known            // of these Dirs; nil = every run looks
+	Spent   *atomic.Int64     // as in Spec
 	// Catalog opens a plugin of the catalog, verified by the descriptor that it gives; nil = there is none.
 	Catalog func(name, hash string) (*os.File, error)
 }
@@ -154,7 +156,7 @@ func (r Runner) run(ctx context.Context, c check.Check, path string, file *os.Fi
 func (r Runner) spec(c check.Check, path string, args []string, t check.Trigger, due time.Time) Spec {
 	return Spec{
 		Check: c.Name, Path: path, Args: args, Env: r.Env, Dir: cmp.Or(c.Dir, r.Dir), Timeout: c.Timeout, Output: r.Output,
-		User: c.User, Group: c.Group, Nice: r.Nice, Rlimits: r.Rlimits, Slots: r.Slots, Trigger: t, Due: due,
+		User: c.User, Group: c.Group, Nice: r.Nice, Rlimits: r.Rlimits, Slots: r.Slots, Spent: r.Spent, Trigger: t, Due: due,
 	}
 }
 

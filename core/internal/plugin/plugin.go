@@ -16,6 +16,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -58,6 +59,7 @@ type Spec struct {
 	Nice    int               // value of the process group; 0 = the agent's
 	Rlimits Rlimits           // of each process
 	Slots   *Slots            // takes one of these, nil = none
+	Spent   *atomic.Int64     // is added what it used of the processors, in ns, unless Slots count it; nil = nobody asks
 	Macros  map[string]string // by name, for its environment
 	Timeout time.Duration     // the process tree ends after it; 0 = check.DefaultTimeout
 	Output  int64             // bytes kept of each stream; 0 or more than MaxOutput = MaxOutput
@@ -114,6 +116,9 @@ func Run(ctx context.Context, s Spec, out Output) check.Result {
 	}
 	o.end, o.gone = p.reap(killWait)
 	p.reapAdopted()
+	if s.Spent != nil && o.gone && !p.slot.charged() {
+		s.Spent.Add(int64(o.end.spent))
+	}
 	if p.slot != nil {
 		o.strike = p.slot.strike()
 		s.Slots.give(p.slot)

@@ -60,9 +60,11 @@ func (p *process) collect() (ending, bool) {
 	}
 	w, ok := p.state.Sys().(syscall.WaitStatus)
 	if !ok {
-		return ending{exit: p.state.ExitCode()}, true
+		return ending{exit: p.state.ExitCode(), spent: p.state.UserTime() + p.state.SystemTime()}, true
 	}
-	return endingOf(w), true
+	end := endingOf(w)
+	end.spent = p.state.UserTime() + p.state.SystemTime()
+	return end, true
 }
 
 func (p *process) kill() { syscall.Kill(-p.pid, syscall.SIGKILL) }

@@ -62,9 +62,12 @@ func (p *process) collect() (ending, bool) {
 	}
 	for {
 		var w unix.WaitStatus
-		pid, err := unix.Wait4(p.pid, &w, 0, nil)
+		var used unix.Rusage
+		pid, err := unix.Wait4(p.pid, &w, 0, &used)
 		if err != unix.EINTR {
-			return endingOf(syscall.WaitStatus(w)), err == nil && pid == p.pid
+			end := endingOf(syscall.WaitStatus(w))
+			end.spent = time.Duration(used.Utime.Nano() + used.Stime.Nano())
+			return end, err == nil && pid == p.pid
 		}
 	}
 }

@@ -76,9 +76,9 @@ func endingOf(w syscall.WaitStatus) ending {
 		return ending{exit: w.ExitStatus()}
 	}
 	if name := unix.SignalName(w.Signal()); name != "" {
-		return ending{-1, name}
+		return ending{exit: -1, signal: name}
 	}
-	return ending{-1, w.Signal().String()}
+	return ending{exit: -1, signal: w.Signal().String()}
 }
 
 func isBusy(err error) bool { return errors.Is(err, syscall.ETXTBSY) }

@@ -156,7 +156,7 @@ func (p *process) reap(d time.Duration) (ending, bool) {
 		if p.state == nil {
 			return ending{}, false
 		}
-		return ending{exit: p.state.ExitCode()}, true
+		return ending{exit: p.state.ExitCode(), spent: p.state.UserTime() + p.state.SystemTime()}, true
 	case <-timer.C:
 		return ending{}, false
 	}

@@ -29,8 +29,9 @@ type outcome struct {
 
 // ending is how a process ended.
 type ending struct {
-	exit   int    // -1 where a signal ended it
-	signal string // its name
+	exit   int           // -1 where a signal ended it
+	signal string        // its name
+	spent  time.Duration // user and system time of it and of the children it waited for
 }
 
 // maxStderr is what a problem line quotes of stderr.

@@ -96,6 +96,27 @@ func (s *Slots) Held() Limits {
 	return s.limits
 }
 
+// Used is what all runs in these slots have used of the processors, those that go on included.
+func (s *Slots) Used() time.Duration {
+	if s == nil {
+		return 0
+	}
+	text, err := os.ReadFile(filepath.Join(s.dir, "cpu.stat")) // counted without any controller
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "usage_usec "); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+			return time.Duration(n) * time.Microsecond
+		}
+	}
+	return 0
+}
+
+// charged says whether Used counts what is in the slot.
+func (x *slot) charged() bool { return x != nil }
+
 // most is how many processes a run may have, whoever counts them.
 func (s *Slots) most() int { return max(s.watched, s.limits.Processes) }
 

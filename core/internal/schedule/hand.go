@@ -56,7 +56,7 @@ func (s *Schedule) HandOver(ctx context.Context) (Plan, error) {
 		}
 		p = st.snapshot()
 		st.mode = draining
-		for f := st.lanes.take(); f != nil; f = st.lanes.take() {
+		for f := st.takeWaiting(); f != nil; f = st.takeWaiting() {
 			st.drop(f, fmt.Errorf("%w: it hands over to a newer one, ask again", ErrStopped))
 		}
 		st.drain()
@@ -162,5 +162,8 @@ func (e *entry) resumeCron(s Slot, now, wall time.Time) bool {
 	}
 	e.slot = s.Wall
 	e.next = now.Add(max(0, s.Wall.Sub(wall)))
+	if !s.Next.IsZero() && s.Next.Before(e.next.Add(-stepSeen)) { // one at the start, or for a soft problem
+		e.first, e.next = s.Next, s.Next
+	}
 	return true
 }

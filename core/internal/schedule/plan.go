@@ -25,14 +25,18 @@ type entry struct {
 	check   check.Check
 	times   cron.Times    // of a cron check
 	slot    time.Time     // wall time of its next cron time; zero: none
-	first   time.Time     // of a cron check that runs at the start too: that run, monotonic, until it is due
+	first   time.Time     // of a cron check that runs at the start too, or again soon: that run, monotonic, until it is due
 	phase   time.Duration // of an interval check, in the crowd
 	placed  bool          // it is counted there
 	anchor  time.Time     // of an interval check: one of its slots, monotonic
 	next    time.Time     // monotonic; meaningful while in the heap
 	index   int           // in the heap, -1 when not
 	slow    bool          // its last run took long
+	retries bool          // next is a run between its slots, for a problem that is soft
+	fine    bool          // its last result here was OK
+	last    time.Time     // the slot it ran for last, monotonic; zero: none yet
 	skipped uint64
+	shed    uint64 // slots passed over for want of processor time
 }
 
 func newEntry(c check.Check) (*entry, error) {
@@ -115,12 +119,17 @@ func (e *entry) slotAfter(t time.Time) time.Time {
 }
 
 // pass moves an interval check that is due at now to its next slot: due is the slot to run for, missed the number of slots before it that
-// went by while the process could not run (a suspended box). The slot after a first run is at least half an interval away from it.
+// went by while the process could not run (a suspended box). The slot after a first run is at least half an interval away from it, that after a
+// run for a soft problem as far as such runs are apart.
 func (e *entry) pass(now time.Time) (due time.Time, missed uint64) {
 	every := e.check.Every
 	n := now.Sub(e.next) / every
 	due = e.next.Add(n * every)
-	e.next = e.slotAfter(due.Add(every/2 - 1))
+	away := every / 2
+	if e.retries {
+		away, e.retries = e.check.Retry, false
+	}
+	e.next = e.slotAfter(due.Add(away - 1))
 	if !e.next.After(now) {
 		e.next = e.slotAfter(now)
 	}
@@ -137,7 +146,7 @@ func (e *entry) planCron(now, wall, after time.Time) bool {
 // stepped plans a cron check anew after the wall clock was stepped by so much.
 func (e *entry) stepped(now, wall time.Time, by time.Duration) bool {
 	if !e.first.IsZero() {
-		return true // in a moment; then it is planned anyway
+		return true // soon; then it is planned anyway
 	}
 	if by.Abs() > stepMadeUp {
 		return e.planCron(now, wall, wall)

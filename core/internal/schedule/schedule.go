@@ -33,12 +33,13 @@ type Runner interface {
 
 // Options say how a Schedule works.
 type Options struct {
-	Fingerprint string // of the agent: spreads the phases of one check over the fleet
-	Concurrency int    // of each lane but the slow one, which has slowTimes as much; 0 = DefaultConcurrency
+	Fingerprint string         // of the agent: spreads the phases of one check over the fleet
+	Concurrency int            // of each lane but the slow one, which has slowTimes as much; 0 = DefaultConcurrency
+	Caps        map[string]int // of runs at once of a plugin, a builtin or a command, by its name, over all checks
 	Runner      Runner
 	// Deliver takes every result, scheduled or manual, once, in the run's own goroutine, and calls kept once it is kept, or lost for good; from
-	// any goroutine, also after it has returned, with what RunNow returns of the result. The check counts as running until then. A result that
-	// is there is to be kept even while the agent stops.
+	// any goroutine, also after it has returned, with what RunNow returns of the result, and with the standing that it gives its check (zero: nobody
+	// keeps count). The check counts as running until then. A result that is there is to be kept even while the agent stops.
 	Deliver func(c check.Check, r check.Result, kept func(told check.Result))
 	// Begin is called in the run's goroutine just before each run, for the start mark; nil = none.
 	Begin func(c check.Check, start time.Time)
@@ -180,10 +181,14 @@ func (s *Schedule) Set(ctx context.Context, checks []check.Check) error {
 // on, in the caller's goroutine, in order within a stream; the data is out's to keep. When ctx ends, RunNow returns its error and the run goes on. Errors
 // that wrap ErrUnknownCheck or ErrStopped: nothing ran.
 func (s *Schedule) RunNow(ctx context.Context, name string, out func(stderr bool, data []byte)) (r check.Result, joined bool, err error) {
+	return s.ask(ctx, func(st *state) (*listener, bool, <-chan struct{}, error) { return st.runNow(name, nil) }, out)
+}
+
+func (s *Schedule) ask(ctx context.Context, run func(*state) (*listener, bool, <-chan struct{}, error), out func(stderr bool, data []byte)) (r check.Result, joined bool, err error) {
 	for {
 		var l *listener
 		var busy <-chan struct{}
-		if e := s.do(ctx, func(st *state) { l, joined, busy, err = st.runNow(name) }); e != nil {
+		if e := s.do(ctx, func(st *state) { l, joined, busy, err = run(st) }); e != nil {
 			return r, false, e
 		}
 		if err != nil {
@@ -202,6 +207,11 @@ func (s *Schedule) RunNow(ctx context.Context, name string, out func(stderr bool
 			return r, false, ctx.Err()
 		}
 	}
+}
+
+// RunOnce is RunNow of a check that is none of the schedule's: it runs this once, within the same caps. The name must be no other check's.
+func (s *Schedule) RunOnce(ctx context.Context, c check.Check, out func(stderr bool, data []byte)) (r check.Result, joined bool, err error) {
+	return s.ask(ctx, func(st *state) (*listener, bool, <-chan struct{}, error) { return st.runNow(c.Name, &c) }, out)
 }
 
 // Activate ends standby: checks are scheduled from now on, each as a new one.
@@ -231,9 +241,30 @@ type Stats struct {
 	Queued  int           // due, waiting for the cap
 	Runs    uint64        // started since New
 	Skipped uint64        // slots that passed while the check was still running or waiting, since New
+	Shed    uint64        // slots passed over for want of processor time, since New
 	LagP50  time.Duration // due to start, over the scheduled runs of the last LagWindow (the last 512 of them)
 	LagP99  time.Duration
 	LagMax  time.Duration
+}
+
+// Load is how the agent does with its processor time.
+type Load struct {
+	Level  int           // 0 = every check runs as it says
+	Shed   uint64        // slots passed over since New
+	Used   float64       // processors, averaged over about a minute
+	Normal time.Duration // runs of checks are at least so far apart, 0 = as they say
+	Low    time.Duration // likewise those of low importance
+}
+
+// Charge tells how much processor time the agent with its plugins has used in all, and how many processors it may use (0 = as many as there are). It is called
+// every few seconds, and says what comes of it.
+func (s *Schedule) Charge(ctx context.Context, used time.Duration, rate float64) (Load, error) {
+	var l Load
+	err := s.do(ctx, func(st *state) {
+		st.budget = st.budget.limited(rate).after(time.Now(), used)
+		l = Load{Level: st.budget.level, Shed: st.shed, Used: st.budget.recent, Normal: st.budget.apart(check.Normal), Low: st.budget.apart(check.Low)}
+	})
+	return l, err
 }
 
 // LagWindow is the time over which Stats reports lag.
@@ -253,6 +284,7 @@ type Entry struct {
 	Running bool
 	Queued  bool
 	Skipped uint64
+	Shed    uint64
 }
 
 // List returns every check, sorted by name.

@@ -23,12 +23,15 @@ const (
 type flight struct {
 	name    string
 	trigger check.Trigger
-	due     time.Time // monotonic, zero for a manual run
+	once    *check.Check // what it runs, where that is none of the schedule's checks
+	due     time.Time    // monotonic, zero for a manual run
 	dueWall time.Time
 	lane    lane
 	started bool
 	start   time.Time // wall and monotonic, once started
 	landed  bool      // out of its lane
+	share   *share    // it has, or waits for, a place among those with the same program; nil where they have no cap
+	waits   bool      // for such a place
 	tee     *tee
 	// elsewhere is set for a run that the core before this one finishes, and closed when it has.
 	elsewhere chan struct{}
@@ -48,16 +51,19 @@ type state struct {
 	running int // under way, or being delivered
 	kept    int // of those, out of their lanes
 	lanes   lanes
+	shares  map[string]*share
 	idle    []chan struct{} // closed when nothing runs
 	shift   time.Duration   // wall clock less monotonic clock, from origin
 	origin  time.Time
 	runs    uint64
 	skipped uint64
+	shed    uint64
+	budget  budget
 	lags    lags
 }
 
 func newState(o Options) *state {
-	st := &state{options: o, mode: active, entries: map[string]*entry{}, flights: map[string]*flight{}, crowd: crowd{}, lanes: newLanes(o.Concurrency), origin: time.Now()}
+	st := &state{options: o, mode: active, entries: map[string]*entry{}, flights: map[string]*flight{}, crowd: crowd{}, lanes: newLanes(o.Concurrency), shares: newShares(o.Caps), origin: time.Now()}
 	if o.Standby {
 		st.mode = standby
 	}
@@ -85,7 +91,7 @@ func (st *state) set(wanted map[string]*entry, now time.Time) {
 			continue
 		}
 		if old != nil {
-			e.skipped, e.slow = old.skipped, old.slow
+			e.skipped, e.shed, e.slow = old.skipped, old.shed, old.slow
 			st.forget(old)
 		}
 		st.entries[name] = e
@@ -146,7 +152,8 @@ func (st *state) forget(e *entry) {
 
 // drop ends a flight that has not started.
 func (st *state) drop(f *flight, err error) {
-	st.lanes[f.lane].queue.remove(f)
+	st.queueOf(f).remove(f)
+	st.pass(f)
 	delete(st.flights, f.name)
 	f.tee.finish(check.Result{}, err)
 }
@@ -156,7 +163,7 @@ func (st *state) drain() {
 	for _, e := range slices.Clone(st.due) {
 		heap.Remove(&st.due, e.index)
 	}
-	for f := st.lanes.take(); f != nil; f = st.lanes.take() {
+	for f := st.takeWaiting(); f != nil; f = st.takeWaiting() {
 		if f.trigger == check.Scheduled {
 			st.skip(st.entries[f.name], 1)
 		}
@@ -224,7 +231,7 @@ func (st *state) fire(e *entry, now time.Time) {
 	switch {
 	case !e.first.IsZero():
 		due, dueWall = e.first, wall.Add(e.first.Sub(now))
-		e.first = time.Time{}
+		e.first, e.retries = time.Time{}, false
 		again = e.planCron(now, wall, wall)
 	case e.check.Cron != "":
 		if e.slot.After(wall) { // slewed while we slept: not there yet
@@ -236,9 +243,16 @@ func (st *state) fire(e *entry, now time.Time) {
 		again = e.planCron(now, wall, wall)
 	default:
 		var missed uint64
+		between := e.retries
 		due, missed = e.pass(now)
 		dueWall = wall.Add(due.Sub(now))
 		st.skip(e, missed)
+		if !between && st.sheds(e, due) {
+			e.shed++
+			st.shed++
+			heap.Fix(&st.due, e.index)
+			return
+		}
 	}
 	if again {
 		heap.Fix(&st.due, e.index)
@@ -249,6 +263,7 @@ func (st *state) fire(e *entry, now time.Time) {
 		st.skip(e, 1)
 		return
 	}
+	e.last = due
 	st.enqueue(&flight{name: e.check.Name, trigger: check.Scheduled, due: due, dueWall: dueWall})
 }
 
@@ -261,9 +276,20 @@ func (st *state) skip(e *entry, n uint64) {
 
 func (st *state) enqueue(f *flight) {
 	f.tee = newTee()
-	f.lane = laneOf(st.entries[f.name])
+	f.lane = quick
+	if f.once == nil {
+		f.lane = laneOf(st.entries[f.name])
+	}
 	st.flights[f.name] = f
-	st.lanes[f.lane].queue.add(f)
+	st.line(f)
+}
+
+// check is what a flight runs.
+func (st *state) check(f *flight) check.Check {
+	if f.once != nil {
+		return *f.once
+	}
+	return st.entries[f.name].check
 }
 
 // fill starts waiting runs up to the caps.
@@ -274,7 +300,6 @@ func (st *state) fill(now time.Time) {
 		if f == nil {
 			return
 		}
-		e := st.entries[f.name] // a check that is removed takes its waiting run along
 		f.started, f.start = true, now
 		st.lanes.enter(f)
 		st.running++
@@ -282,7 +307,7 @@ func (st *state) fill(now time.Time) {
 		if f.trigger == check.Scheduled {
 			st.lags.add(now, now.Sub(f.due))
 		}
-		st.launch(f, e.check)
+		st.launch(f, st.check(f)) // a check that is removed takes its waiting run along
 	}
 }
 
@@ -298,6 +323,7 @@ func (st *state) over(f *flight, light bool) {
 	if st.kept < maxKept && light {
 		st.kept++
 		st.lanes.leave(f)
+		st.pass(f)
 	}
 }
 
@@ -308,10 +334,12 @@ func (st *state) land(f *flight) {
 		st.kept--
 	} else {
 		st.lanes.leave(f)
+		st.pass(f)
 	}
 	delete(st.flights, f.name)
 	if e := st.entries[f.name]; e != nil {
 		e.slow = f.result.Duration > slowAfter
+		st.stand(e, f, time.Now())
 	}
 	f.tee.finish(f.result, nil)
 	if st.running == 0 {
@@ -322,13 +350,16 @@ func (st *state) land(f *flight) {
 	}
 }
 
-// runNow joins or queues a run. busy is set instead, and closed later, while a run of the check is under way elsewhere.
-func (st *state) runNow(name string) (l *listener, joined bool, busy <-chan struct{}, err error) {
+// runNow joins or queues a run, of a check of the schedule's, or of one that is given. busy is set instead, and closed later, while a run of the check is
+// under way elsewhere.
+func (st *state) runNow(name string, once *check.Check) (l *listener, joined bool, busy <-chan struct{}, err error) {
 	f := st.flights[name]
 	joined = f != nil
 	switch {
 	case joined && f.started && f.elsewhere == nil: // a run in flight can be joined at any time
-	case st.entries[name] == nil:
+	case once != nil && st.entries[name] != nil:
+		return nil, false, nil, fmt.Errorf("%w: %s is another check here", ErrStopped, name)
+	case st.entries[name] == nil && once == nil:
 		return nil, false, nil, fmt.Errorf("%w: %s", ErrUnknownCheck, name)
 	case st.mode == standby:
 		return nil, false, nil, fmt.Errorf("%w: it stands by", ErrStopped)
@@ -337,16 +368,16 @@ func (st *state) runNow(name string) (l *listener, joined bool, busy <-chan stru
 	case joined && f.started:
 		return nil, false, f.elsewhere, nil
 	case joined:
-		st.lanes[f.lane].queue.urge(f)
+		st.queueOf(f).urge(f)
 	default:
-		f = &flight{name: name, trigger: check.Manual}
+		f = &flight{name: name, trigger: check.Manual, once: once}
 		st.enqueue(f)
 	}
 	return f.tee.join(), joined, nil, nil
 }
 
 func (st *state) stats(now time.Time) Stats {
-	x := Stats{Checks: len(st.entries), Running: st.running, Queued: st.lanes.queued(), Runs: st.runs, Skipped: st.skipped}
+	x := Stats{Checks: len(st.entries), Running: st.running, Queued: st.queued(), Runs: st.runs, Skipped: st.skipped, Shed: st.shed}
 	x.LagP50, x.LagP99, x.LagMax = st.lags.quantiles(now)
 	return x
 }
@@ -354,7 +385,7 @@ func (st *state) stats(now time.Time) Stats {
 func (st *state) list(now time.Time) []Entry {
 	all := make([]Entry, 0, len(st.entries))
 	for name, e := range st.entries {
-		x := Entry{Check: e.check, Skipped: e.skipped}
+		x := Entry{Check: e.check, Skipped: e.skipped, Shed: e.shed}
 		if e.index >= 0 {
 			x.Next = st.wall().Add(e.next.Sub(now))
 		}

@@ -62,6 +62,8 @@ func explain(err error, h hub) (text, hint string) {
 	switch {
 	case errors.As(err, &refused):
 		return text, refusalHint(refused)
+	case errors.Is(err, errBox):
+		return text, "mend the box file, and have it read again (systemctl reload limpet)"
 	case errors.Is(err, errNotTrusted):
 		return text, "make a token on the hub (limpet-hub token create) and give it to: limpet enrol"
 	case errors.Is(err, trust.ErrDocument):

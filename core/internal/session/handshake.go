@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
@@ -27,17 +28,63 @@ func (s *Session) attempt(ctx context.Context, p *pace) error {
 	if s.isLeaving() {
 		return nil
 	}
-	s.update(func(st *Status) { st.State = Connecting })
-	l, welcome, err := s.meet(ctx)
+	way, err := s.choose()
 	if err != nil {
+		return err
+	}
+	s.update(func(st *Status) { st.State, st.Hub = Connecting, s.hub.addr() })
+	if p.hurries(time.Now()) {
+		way.Connect = hurryConnect
+	}
+	l, welcome, err := s.meet(ctx, way)
+	if err != nil {
+		s.turn++
 		return err
 	}
 	p.connected(time.Now())
 	return s.serve(ctx, l, welcome)
 }
 
+// choose finds out which hub is next, and the way there.
+func (s *Session) choose() (dial.Options, error) {
+	w, err := s.o.Way()
+	if err == nil && len(w.Hubs) == 0 {
+		err = errors.New("it names no hub")
+	}
+	if err != nil {
+		return w.Dial, fmt.Errorf("%w: %w", errBox, err)
+	}
+	s.turn %= len(w.Hubs)
+	h, err := parseHub(w.Hubs[s.turn])
+	if err != nil {
+		s.turn++ // the others may be right
+		return w.Dial, fmt.Errorf("%w: %w", errBox, err)
+	}
+	s.hub = h
+	return w.Dial, nil
+}
+
+// stillWanted is an error when the line there is is not what the box file and the token ask for now.
+func (s *Session) stillWanted() error {
+	w, err := s.o.Way()
+	if err != nil || len(w.Hubs) == 0 {
+		return nil // what cannot be read ends nothing
+	}
+	named := slices.ContainsFunc(w.Hubs, func(word string) bool {
+		h, err := parseHub(word)
+		return err == nil && h == s.hub
+	})
+	if !named {
+		return errElsewhere
+	}
+	if token, err := s.o.Identity.Token(); err == nil && token != nil {
+		return errNewToken
+	}
+	return nil
+}
+
 // meet is the way from trust and dial to a welcome. It is given up when leaving.
-func (s *Session) meet(ctx context.Context) (*line, *wire.Welcome, error) {
+func (s *Session) meet(ctx context.Context, o dial.Options) (*line, *wire.Welcome, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {
@@ -47,17 +94,16 @@ func (s *Session) meet(ctx context.Context) (*line, *wire.Welcome, error) {
 		case <-ctx.Done():
 		}
 	}()
-	if err := s.ensureTrust(ctx); err != nil {
+	if err := s.ensureTrust(ctx, o); err != nil {
 		return nil, nil, err
 	}
-	o := s.o.Dial
 	o.HubCA = s.o.Identity.CA()
 	if s.o.Passed != nil {
 		o.TimeFloor = s.o.Passed()
 	}
 	d, err := dial.New(o)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%w: %w", errBox, err)
 	}
 	count, err := s.o.Identity.ReserveSession()
 	if err != nil {
@@ -81,7 +127,7 @@ func (s *Session) connected(route dial.Route, w *wire.Welcome, bound bool) {
 	s.o.Log.Info("session with the hub", "hub", s.hub.addr(), "session", w.GetSessionId(), "rung", string(route.Rung), "address", route.Address)
 	s.update(func(st *Status) {
 		*st = Status{
-			State: Connected, Since: st.Since, Hub: st.Hub, Enrolled: true,
+			State: Connected, Since: st.Since, Hub: s.hub.addr(), Enrolled: true,
 			Rung: route.Rung, Address: route.Address, Proxy: route.Proxy, Skew: route.Skew,
 			TLS: "terminated", SessionID: w.GetSessionId(), Name: w.GetName(), Console: w.GetConsoleUrl(), Wanted: w.GetRevision(),
 		}
@@ -92,7 +138,7 @@ func (s *Session) connected(route dial.Route, w *wire.Welcome, bound bool) {
 }
 
 // ensureTrust fetches the trust document that the token names, if it is not there yet.
-func (s *Session) ensureTrust(ctx context.Context) error {
+func (s *Session) ensureTrust(ctx context.Context, o dial.Options) error {
 	id := s.o.Identity
 	hash, wanted, err := id.Wanted()
 	if err != nil {
@@ -108,7 +154,7 @@ func (s *Session) ensureTrust(ctx context.Context) error {
 		}
 		return nil
 	}
-	data, err := s.fetchTrust(ctx, hash)
+	data, err := s.fetchTrust(ctx, o, hash)
 	if err != nil {
 		return err
 	}
@@ -116,8 +162,7 @@ func (s *Session) ensureTrust(ctx context.Context) error {
 }
 
 // fetchTrust gets the document over a line that nobody vouches for: its hash is in the token.
-func (s *Session) fetchTrust(ctx context.Context, hash [32]byte) ([]byte, error) {
-	o := s.o.Dial
+func (s *Session) fetchTrust(ctx context.Context, o dial.Options, hash [32]byte) ([]byte, error) {
 	o.Unverified = true
 	d, err := dial.New(o)
 	if err != nil {
@@ -273,8 +318,7 @@ func (l *line) step() (*wire.Frame, error) {
 		switch body := f.GetBody().(type) {
 		case nil: // a kind we do not know: ignored
 		case *wire.Frame_Refuse:
-			r := body.Refuse
-			return nil, &refusal{r.GetCode(), r.GetMessage(), r.GetHint(), time.Duration(r.GetRetryAfterMs()) * time.Millisecond}
+			return nil, refusalOf(body.Refuse)
 		default:
 			return f, nil
 		}

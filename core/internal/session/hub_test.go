@@ -51,6 +51,7 @@ type hubConfig struct {
 	showKey    ed25519.PrivateKey // instead of its own
 	succession []*wire.Succession
 	refuse     *wire.Refuse
+	refuseOnce *wire.Refuse
 	silent     bool // after the welcome
 	dropAcks   bool
 	protocol   uint32
@@ -201,6 +202,11 @@ func (s *testSession) handshake(r *http.Request, cfg hubConfig) bool {
 	h.mu.Unlock()
 	if err := t.VerifyAgent(s.proof.GetSignature()); err != nil {
 		s.refuse(&wire.Refuse{Code: wire.RefuseBadSignature})
+		return false
+	}
+	if cfg.refuseOnce != nil {
+		h.set(func(c *hubConfig) { c.refuseOnce = nil })
+		s.refuse(cfg.refuseOnce)
 		return false
 	}
 	if cfg.refuse != nil {

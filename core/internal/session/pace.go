@@ -16,7 +16,11 @@ const (
 	hurryMin = 200 * time.Millisecond
 	hurryMax = 700 * time.Millisecond
 
+	// hurryConnect is how long an address and a resolver have to answer meanwhile: what is silent longer is asked anew, since a system's own second and third try are seconds apart.
+	hurryConnect = time.Second
+
 	slowest   = 30 * time.Second // of the usual backoff
+	unreached = 10 * time.Second // of it while nothing answers: no hub has work of that
 	refusedIn = 5 * time.Minute  // after a refusal that only a person can lift
 	replaced  = 30 * time.Second // after another session under our key took over
 	maxRetry  = 10 * time.Minute // the most a hub may ask for
@@ -28,12 +32,21 @@ var (
 	errNotTrusted = errors.New("this agent trusts no hub yet: there is no trust document and no enrolment token")
 	errReplaced   = errors.New("the hub ended the session: another one under this agent's key took over")
 	errUnreached  = errors.New("hub not reached") // nothing answered: no load on the hub
+	errBox        = errors.New("the box file does not say how to reach the hub")
+	errElsewhere  = errors.New("the box file names another hub now")
+	errNewToken   = errors.New("there is a new token to be shown")
 )
 
 // refusal is a hub's Refuse.
 type refusal struct {
 	code, message, hint string
 	retry               time.Duration
+	own                 *wire.Enrol // this box is a copy: by this it is taken in under a key of its own
+	marks               []*wire.Watermark
+}
+
+func refusalOf(r *wire.Refuse) *refusal {
+	return &refusal{r.GetCode(), r.GetMessage(), r.GetHint(), time.Duration(r.GetRetryAfterMs()) * time.Millisecond, r.GetOwn(), r.GetWatermarks()}
 }
 
 func (r *refusal) Error() string {
@@ -85,13 +98,20 @@ func (p *pace) after(err error, now time.Time) time.Duration {
 		return jitter(min(r.retry, maxRetry))
 	case errors.Is(err, errReplaced):
 		return jitter(replaced)
-	case now.Sub(p.since) < hurry && p.standby && errors.As(err, &r) && r.code == wire.RefuseClone:
+	case p.hurries(now) && p.standby && errors.As(err, &r) && r.code == wire.RefuseClone:
 		return hurryMin + rand.N(hurryMax-hurryMin) // it came before its announcement
-	case now.Sub(p.since) < hurry && (hadLine || errors.Is(err, errUnreached)):
+	case errors.Is(err, errElsewhere), errors.Is(err, errNewToken):
+		return 0
+	case p.hurries(now) && (hadLine || errors.Is(err, errUnreached)):
 		return hurryMin + rand.N(hurryMax-hurryMin)
+	case errors.Is(err, errUnreached):
+		return min(p.backoff.Next(), unreached/2+rand.N(unreached/2))
 	}
 	return p.backoff.Next()
 }
+
+// hurries says whether the line broke, or the agent began, just now.
+func (p *pace) hurries(now time.Time) bool { return now.Sub(p.since) < hurry }
 
 // jitter is d, or up to a fifth more.
 func jitter(d time.Duration) time.Duration { return d + rand.N(d/5+1) }

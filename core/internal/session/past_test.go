@@ -25,8 +25,10 @@ func TestAClockYearsBehindDoesNotRefuseAPublicCertificate(t *testing.T) {
 	h.listen(leaf, "127.0.0.1:0")
 
 	a := newAgent(t, h)
-	a.options.Dial.ExtraCA = caPEM
-	a.options.Dial.Now = func() time.Time { return time.Now().AddDate(-10, 0, 0) }
+	way := *a.way.Load()
+	way.Dial.ExtraCA = caPEM
+	way.Dial.Now = func() time.Time { return time.Now().AddDate(-10, 0, 0) }
+	a.way.Store(&way)
 	lost, err := New(a.options) // a box that has nothing but its clock
 	if err != nil {
 		t.Fatal(err)

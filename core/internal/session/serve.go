@@ -58,6 +58,11 @@ func (v *serving) loop(ctx context.Context, every time.Duration) error {
 	if err := v.sayOfSwap(); err != nil {
 		return err
 	}
+	for _, f := range wire.Novelties() {
+		if err := v.send(f); err != nil {
+			return err
+		}
+	}
 	begun, joined := time.Now(), false
 	for {
 		var err error
@@ -84,13 +89,19 @@ func (v *serving) loop(ctx context.Context, every time.Duration) error {
 			err = v.send(&wire.Frame{Body: &wire.Frame_Facts{Facts: v.o.Facts()}})
 		case <-v.swap:
 			err = v.sayOfSwap()
+		case <-v.again:
+			if err = v.stillWanted(); err != nil {
+				v.goodbye(&wire.Bye{Cause: "reload", Text: err.Error()})
+			}
 		case id := <-v.calls.ended:
 			v.calls.forget(id)
 		case <-v.leaving:
-			return v.goodbye()
+			v.goodbye(v.bye)
+			return nil
 		case <-ctx.Done():
 			v.leave("stop", "")
-			return v.goodbye()
+			v.goodbye(v.bye)
+			return nil
 		case <-v.line.over:
 			err = v.line.err
 		}
@@ -163,11 +174,12 @@ func (v *serving) take(ctx context.Context, f *wire.Frame) error {
 		if v.o.Hooks.Resume != nil {
 			v.o.Hooks.Resume()
 		}
+	case *wire.Frame_Ping:
+		return v.send(&wire.Frame{Body: &wire.Frame_Pong{Pong: &wire.Pong{Word: b.Ping.GetWord()}}})
 	case *wire.Frame_SitePiece:
 		v.questions.answered(b.SitePiece)
 	case *wire.Frame_Refuse:
-		r := b.Refuse
-		return &refusal{r.GetCode(), r.GetMessage(), r.GetHint(), time.Duration(r.GetRetryAfterMs()) * time.Millisecond}
+		return refusalOf(b.Refuse)
 	case *wire.Frame_Bye:
 		if b.Bye.GetCause() == "replaced" {
 			return errReplaced
@@ -202,9 +214,9 @@ func (v *serving) heard(h *wire.Heartbeat) {
 
 // goodbye says why the silence begins, and returns when the hub has closed the line or had the time
 // to.
-func (v *serving) goodbye() error {
-	if !v.line.send(&wire.Frame{Body: &wire.Frame_Bye{Bye: v.bye}}) {
-		return nil
+func (v *serving) goodbye(b *wire.Bye) {
+	if !v.line.send(&wire.Frame{Body: &wire.Frame_Bye{Bye: b}}) {
+		return
 	}
 	timer := time.NewTimer(wire.WriteDeadline)
 	defer timer.Stop()
@@ -212,9 +224,9 @@ func (v *serving) goodbye() error {
 		select {
 		case <-v.line.in: // nothing is begun any more
 		case <-v.line.over:
-			return nil
+			return
 		case <-timer.C:
-			return nil
+			return
 		}
 	}
 }

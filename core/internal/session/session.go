@@ -22,15 +22,23 @@ import (
 
 // Options are what a session works with. All but Log and the optional hooks are needed.
 type Options struct {
-	Hub      string // the box file's word: "https://host:port", "wss://…" or "host:port" (8700 without a port)
+	// Way is asked before each attempt where the hubs are and how to get there. Quick. An error is why there is no line.
+	Way      func() (Way, error)
 	Identity *identity.Identity
 	Buffer   *buffer.Buffer
-	Dial     dial.Options       // HubCA and Unverified are set by the session, from the trust document
 	Passed   func() time.Time   // a time that is surely past, whatever the clock says: no certificate is judged as of before; nil = none known
 	Facts    func() *wire.Facts // called for each handshake; quick
 	Hooks    Hooks
-	Standby  string // the nonce under which this core was announced as a successor, "" for one that was not
-	Log      *slog.Logger
+	// Turn is closed when the core may connect: one that was not announced waits for the core before it, lest the hub take it for a copy. nil = at once.
+	Turn    <-chan struct{}
+	Standby string // the nonce under which this core was announced as a successor, "" for one that was not
+	Log     *slog.Logger
+}
+
+// Way is the box file's word.
+type Way struct {
+	Hubs []string     // each "https://host:port", "wss://…" or "host:port" (8700 without a port); tried in turn, beginning with the one that worked last
+	Dial dial.Options // HubCA, Unverified and Connect are set by the session
 }
 
 // Hooks are what the hub asks of the agent.
@@ -71,7 +79,7 @@ const (
 type Status struct {
 	State     State
 	Since     time.Time // of State
-	Hub       string    // host:port
+	Hub       string    // host:port, of the latest attempt
 	Code      string    // of the latest refusal, "" none
 	Err       string    // of the latest failed attempt, "" while connected
 	Hint      string    // what to do about it, "" when nothing needs to be done
@@ -95,7 +103,8 @@ type Status struct {
 // Session is one agent's. Its methods may be called by several goroutines; Run once.
 type Session struct {
 	o       Options
-	hub     hub
+	hub     hub                    // of the attempt under way; Run's goroutine owns it
+	turn    int                    // which of the hubs is next; as hub
 	status  atomic.Pointer[Status] // written by Run's goroutine alone
 	again   chan struct{}          // holds one: do not wait for the next attempt
 	facts   chan struct{}          // holds one: send the facts
@@ -114,25 +123,17 @@ type Session struct {
 	left     chan struct{} // closed when the hub was told, or there was nobody to tell
 }
 
-// New checks the options. Errors: a hub that is no address, a proxy or CA that cannot be read.
+// New checks the options.
 func New(o Options) (*Session, error) {
-	h, err := parseHub(o.Hub)
-	if err != nil {
-		return nil, err
-	}
-	if o.Identity == nil || o.Buffer == nil || o.Facts == nil ||
+	if o.Way == nil || o.Identity == nil || o.Buffer == nil || o.Facts == nil ||
 		o.Hooks.Revision == nil || o.Hooks.Desired == nil || o.Hooks.Run == nil {
 		return nil, errors.New("make session: a needed option is missing")
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if _, err := dial.New(o.Dial); err != nil {
-		return nil, err
-	}
 	s := &Session{
 		o:       o,
-		hub:     h,
 		again:   make(chan struct{}, 1),
 		facts:   make(chan struct{}, 1),
 		swap:    make(chan struct{}, 1),
@@ -144,7 +145,13 @@ func New(o Options) (*Session, error) {
 		leaving: make(chan struct{}),
 		left:    make(chan struct{}),
 	}
-	s.status.Store(&Status{State: Waiting, Since: time.Now(), Hub: h.addr()})
+	st := Status{State: Waiting, Since: time.Now()}
+	if w, err := o.Way(); err == nil && len(w.Hubs) > 0 {
+		if h, err := parseHub(w.Hubs[0]); err == nil {
+			st.Hub = h.addr()
+		}
+	}
+	s.status.Store(&st)
 	return s, nil
 }
 
@@ -156,21 +163,50 @@ func (s *Session) Run(ctx context.Context) error {
 	defer func() { <-done }()
 	pace := newPace(time.Now())
 	pace.standby = s.o.Standby != ""
+	if !s.mayCome(ctx) {
+		return nil
+	}
 	for {
 		err := s.attempt(ctx, pace)
 		if s.isLeaving() || ctx.Err() != nil {
 			break
 		}
-		wait := pace.after(err, time.Now())
-		s.failed(err, wait)
-		if !s.rest(ctx, wait) {
-			break
+		parted, failed := s.part(err)
+		if errors.Is(failed, errHalf) {
+			return failed
+		}
+		if parted {
+			continue
+		}
+		err = errors.Join(err, failed)
+		if wait := pace.after(err, time.Now()); wait > 0 {
+			s.failed(err, wait)
+			if !s.rest(ctx, wait) {
+				break
+			}
 		}
 	}
 	s.update(func(st *Status) { st.State, st.Err, st.Hint, st.Retry = Stopped, "", "", time.Time{} })
 	close(s.left)
 	<-ctx.Done()
 	return nil
+}
+
+// mayCome waits until the core may connect, and says whether it ever may.
+func (s *Session) mayCome(ctx context.Context) bool {
+	if s.o.Turn == nil {
+		return true
+	}
+	select {
+	case <-s.o.Turn:
+		return true
+	case <-s.leaving:
+	case <-ctx.Done():
+		return false
+	}
+	close(s.left)
+	<-ctx.Done()
+	return false
 }
 
 // rest waits for the next attempt and says whether there is to be one.
@@ -255,7 +291,7 @@ func (s *Session) leave(cause, text string) {
 	})
 }
 
-// Again asks for the next attempt now: a token was put in place, the box file changed.
+// Again asks for the next attempt now: a token was put in place, the box file changed. A line that is there goes on if it is still what is wanted.
 func (s *Session) Again() { poke(s.again) }
 
 // SendFacts tells the hub the facts anew, if connected.

@@ -29,6 +29,7 @@ type agent struct {
 	buffer  *buffer.Buffer
 	session *Session
 	options Options
+	way     atomic.Pointer[Way]
 	stop    context.CancelFunc
 	done    chan struct{}
 	changed chan Status
@@ -70,9 +71,10 @@ func (a *agent) open(h *testHub) {
 	if a.buffer, err = buffer.Open(buffer.Options{Dir: a.layout.Buffer()}); err != nil {
 		a.t.Fatal(err)
 	}
+	a.way.Store(&Way{Hubs: []string{h.addr()}, Dial: dial.Options{Proxy: "none", Memory: filepath.Join(a.layout.State, "addresses")}})
 	a.options = Options{
-		Hub: h.addr(), Identity: id, Buffer: a.buffer,
-		Dial:  dial.Options{Proxy: "none", Memory: filepath.Join(a.layout.State, "addresses")},
+		Way:      func() (Way, error) { w := *a.way.Load(); return w, nil },
+		Identity: id, Buffer: a.buffer,
 		Facts: func() *wire.Facts { return &wire.Facts{Hostname: "box"} },
 		Hooks: Hooks{
 			Revision: func() uint64 { return 3 },

@@ -79,6 +79,21 @@ func (a *API) checks(w http.ResponseWriter, r *http.Request, _ identity) error {
 	return answer(w, list(d.Checks))
 }
 
+func (a *API) samples(w http.ResponseWriter, r *http.Request, _ identity) error {
+	found, err := a.o.Fleet.Find(r.PathValue("agent"))
+	if err != nil {
+		return err
+	}
+	samples, more, err := a.o.Fleet.Samples(found.Fingerprint)
+	if err != nil {
+		return err
+	}
+	return answer(w, struct {
+		Samples []fleet.Sample `json:"samples"`
+		More    bool           `json:"more"`
+	}{samples, more})
+}
+
 func (a *API) check(w http.ResponseWriter, r *http.Request, _ identity) error {
 	found, err := a.o.Fleet.Find(r.PathValue("agent"))
 	if err != nil {

@@ -81,6 +81,7 @@ func (a *API) Register(mux *http.ServeMux) {
 		"GET /agents/{agent}":                        a.agent,
 		"DELETE /agents/{agent}":                     a.forget,
 		"GET /agents/{agent}/checks":                 a.checks,
+		"GET /agents/{agent}/samples":                a.samples,
 		"GET /agents/{agent}/checks/{check}":         a.check,
 		"GET /agents/{agent}/checks/{check}/series":  a.series,
 		"GET /agents/{agent}/checks/{check}/results": a.results,

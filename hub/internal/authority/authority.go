@@ -25,7 +25,7 @@ import (
 const (
 	lookEvery = time.Hour       // at the certificate's age, or a given certificate's file
 	signEvery = 24 * time.Hour  // the site's repository: its timestamp is good for a week
-	siteEvery = 2 * time.Second // whether somebody has published to it
+	siteEvery = 2 * time.Second // whether somebody has published to it, or made the hub a new key
 )
 
 // Options say where everything lies and for whom the certificate is.
@@ -44,10 +44,11 @@ type Options struct {
 type Authority struct {
 	o    Options
 	log  *slog.Logger
-	key  ed25519.PrivateKey
 	ca   *issuer // nil with a given certificate
 	site atomic.Pointer[site.View]
 	cert atomic.Pointer[tls.Certificate]
+
+	voice atomic.Pointer[voice] // replaced by Run's goroutine
 
 	siteRead time.Time // of what was read of the site last; Open's, then Run's
 }
@@ -58,10 +59,11 @@ func Open(o Options) (*Authority, error) {
 	if err := os.MkdirAll(filepath.Join(o.Dir, "documents"), 0o700); err != nil {
 		return nil, fmt.Errorf("open hub's keys: %w", err)
 	}
-	var err error
-	if a.key, err = hubKey(filepath.Join(o.Dir, "hub.key")); err != nil {
+	v, err := readVoice(o.Dir)
+	if err != nil {
 		return nil, fmt.Errorf("open hub's keys: %w", err)
 	}
+	a.voice.Store(v)
 	if err := a.openSite(time.Now()); err != nil {
 		return nil, fmt.Errorf("open hub's keys: %w", err)
 	}
@@ -97,14 +99,12 @@ func (a *Authority) Run(ctx context.Context) {
 			a.signSite(time.Now())
 		case <-glance.C:
 			a.lookAtSite()
+			a.lookAtKey()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
-
-// HubKey is the key that proves the hub in each session.
-func (a *Authority) HubKey() ed25519.PrivateKey { return a.key }
 
 // TLS is the configuration to serve with: the current certificate at every handshake, TLS 1.2 or later, HTTP/1.1 and 2.
 func (a *Authority) TLS() *tls.Config {

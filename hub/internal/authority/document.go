@@ -23,7 +23,7 @@ func (a *Authority) Document() ([32]byte, error) {
 		return [32]byte{}, fmt.Errorf("make trust document: %w", err)
 	}
 	d := trust.Document{
-		HubKey: a.key.Public().(ed25519.PublicKey), CA: string(a.CA()), CoreRoot: release.Root(), SiteRoot: a.Site().Root,
+		HubKey: a.HubKey().Public().(ed25519.PublicKey), CA: string(a.CA()), CoreRoot: release.Root(), SiteRoot: a.Site().Root,
 	}
 	data, err := d.Marshal()
 	if err != nil {

@@ -38,12 +38,17 @@ func readKey(name string) (crypto.PrivateKey, error) {
 }
 
 // writeKey writes a key to a new file, durably.
-func writeKey(name string, key crypto.PrivateKey) error {
+func writeKey(name string, key crypto.PrivateKey) error { return keyTo(writeFile, name, key) }
+
+// replaceKey writes a key in place of an older one, durably.
+func replaceKey(name string, key crypto.PrivateKey) error { return keyTo(replaceFile, name, key) }
+
+func keyTo(write func(string, []byte) error, name string, key crypto.PrivateKey) error {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	return writeFile(name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	return write(name, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
 // writeFile writes a new file that only its owner may read: whole or not at all. It never overwrites.

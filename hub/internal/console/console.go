@@ -30,6 +30,7 @@ type Fleet interface {
 	Agents() []fleet.Agent
 	Find(name string) (fleet.Agent, error)
 	Agent(fingerprint string) (fleet.Detail, error)
+	Samples(fingerprint string) (list []fleet.Sample, more bool, err error)
 	Log(limit int) []fleet.Event
 }
 

@@ -34,6 +34,7 @@ func facts(d fleet.Detail) []fact {
 		{Name: "Revision", Value: revision(d.Agent), Key: "revision"},
 		{Name: "Line", Value: line(d.Agent), Key: "line"},
 		{Name: "Clock", Value: clock(d.Agent), Key: "clock"},
+		{Name: "Processor", Value: d.Facts.More["shedding"]},
 		{Name: "Results", Value: fmt.Sprint(d.Results), Key: "results"},
 		{Name: "Last seen", Value: "-", Time: &d.LastSeen, Key: "last_seen"},
 		{Name: "Enrolled", Value: "-", Time: &d.Enrolled},

@@ -158,11 +158,19 @@ func (c *Console) agent(w http.ResponseWriter, r *http.Request) {
 		c.notFound(w, "There is no such agent")
 		return
 	}
+	samples, more, err := c.o.Fleet.Samples(found.Fingerprint)
+	if err != nil {
+		c.notFound(w, "There is no such agent")
+		return
+	}
 	c.render(w, http.StatusOK, "agent", struct {
 		page
-		Agent      fleet.Detail
-		BlankCheck fleet.CheckStatus
-	}{page: c.page("agent", d.Name, "agent.js"), Agent: d})
+		Agent       fleet.Detail
+		BlankCheck  fleet.CheckStatus
+		Samples     []fleet.Sample
+		MoreSamples bool
+		BlankSample fleet.Sample
+	}{page: c.page("agent", d.Name, "agent.js"), Agent: d, Samples: samples, MoreSamples: more})
 }
 
 func (c *Console) checks(w http.ResponseWriter, r *http.Request) {

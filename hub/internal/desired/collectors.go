@@ -134,6 +134,11 @@ func (c Collector) wire() *wire.Collector {
 	}
 }
 
+// specOf is as much of a collector on the wire as its line is made of.
+func specOf(w *wire.Collector) collector.Spec {
+	return collector.Spec{Name: w.GetName(), Kind: w.GetKind(), Program: w.GetProgram(), Args: w.GetArgs(), Config: w.GetConfig(), File: w.GetFile(), Test: w.GetTest(), Health: w.GetHealth()}
+}
+
 // collectorsFor are those meant for an agent, as entries are in For.
 func (d *Document) collectorsFor(t Target) (part []*wire.Collector) {
 	at := map[string]int{}

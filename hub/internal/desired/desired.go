@@ -47,6 +47,7 @@ type Document struct {
 
 	Collectors []Collector // in the order of the text
 	Inputs     Inputs
+	CPU        int // percent of one processor that an agent with its plugins may take, 0 = its own default
 }
 
 // Entry is one item of `checks`.
@@ -63,13 +64,16 @@ type Entry struct {
 	Dir     string
 	Macros  map[string]string
 	AtStart bool
-	On      *On // nil: every agent
-	Line    int // where the entry starts in the text
+
+	Importance check.Importance
+	On         *On // nil: every agent
+	Line       int // where the entry starts in the text
 }
 
 // Judge says what is made of an entry's results.
 type Judge struct {
-	Attempts     int         // 0 = 1
+	Attempts     int // 0 = 1
+	Retry        time.Duration
 	TimeoutState check.State // OK = UNKNOWN
 	Flap         check.Flap
 }

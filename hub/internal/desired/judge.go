@@ -49,6 +49,49 @@ func (r *reader) flap(n *yaml.Node) check.Flap {
 	return out
 }
 
+// importance reads low, normal or high.
+func (r *reader) importance(n *yaml.Node) check.Importance {
+	f := follow(n)
+	if f.Kind == yaml.ScalarNode {
+		switch f.Value {
+		case "low":
+			return check.Low
+		case "normal":
+			return check.Normal
+		case "high":
+			return check.High
+		}
+	}
+	r.at(n, "importance is %s; wanted low, normal or high", kind(f))
+	return check.Normal
+}
+
+// retry holds an interval for soft problems against the check it is of.
+func (r *reader) retry(at *yaml.Node, label string, e Entry) {
+	switch {
+	case at == nil || e.Judge.Retry == 0:
+	case e.Judge.Attempts < 2:
+		r.at(at, "retry is for problems that are soft: %s needs attempts of 2 or more", label)
+	case e.Every != 0 && e.Judge.Retry > e.Every:
+		r.at(at, "retry %s is longer than every %s", brief(e.Judge.Retry), brief(e.Every))
+	}
+}
+
+// maxProcessors is more than any box has.
+const maxProcessors = 4096
+
+// processor reads what agents may take, in percent of one processor.
+func (r *reader) processor(n *yaml.Node) int {
+	f := follow(n)
+	digits, found := strings.CutSuffix(f.Value, "%")
+	v, err := strconv.Atoi(digits)
+	if f.Kind != yaml.ScalarNode || !found || err != nil || v < 1 || v > 100*maxProcessors {
+		r.at(n, "cpu is %s; wanted percent of one processor, like 50%%", kind(f))
+		return 0
+	}
+	return v
+}
+
 func (r *reader) percent(n *yaml.Node, what string) float64 {
 	f := follow(n)
 	v, err := strconv.ParseFloat(f.Value, 64)

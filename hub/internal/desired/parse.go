@@ -79,6 +79,7 @@ func (r *reader) document(root *yaml.Node) *Document {
 		{"defaults", func(n *yaml.Node) { doc.Defaults = r.boolean(n, "defaults") }},
 		{"disable", func(n *yaml.Node) { doc.Disable = r.words(n, "disable", checkName) }},
 		{"checks", func(n *yaml.Node) { doc.Entries = r.entries(n) }},
+		{"cpu", func(n *yaml.Node) { doc.CPU = r.processor(n) }},
 		{"inputs", func(n *yaml.Node) { doc.Inputs = r.inputs(n) }},
 		{"collectors", func(n *yaml.Node) { doc.Collectors = r.collectors(n) }},
 	})
@@ -127,6 +128,8 @@ func (r *reader) entry(n *yaml.Node) Entry {
 		{"every", func(n *yaml.Node) { e.Every = r.duration(n, "every", minEvery, maxEvery) }},
 		{"cron", func(n *yaml.Node) { e.Cron = r.word(n, "cron", cronSpec) }},
 		{"timeout", func(n *yaml.Node) { e.Timeout = r.duration(n, "timeout", minTimeout, maxTimeout) }},
+		{"retry", func(n *yaml.Node) { e.Judge.Retry = r.duration(n, "retry", minEvery, maxEvery) }},
+		{"importance", func(n *yaml.Node) { e.Importance = r.importance(n) }},
 		{"attempts", func(n *yaml.Node) { e.Judge.Attempts = r.count(n, "attempts", check.MaxAttempts) }},
 		{"timeout_state", func(n *yaml.Node) { e.Judge.TimeoutState = r.problemState(n) }},
 		{"flap", func(n *yaml.Node) { e.Judge.Flap = r.flap(n) }},
@@ -163,6 +166,7 @@ func (r *reader) entry(n *yaml.Node) Entry {
 	case every == nil && cron == nil:
 		e.Every = DefaultEvery
 	}
+	r.retry(seen["retry"], label, e)
 	return e
 }
 

@@ -41,10 +41,13 @@ checks:
 }
 
 func TestParseReadsHowAResultIsJudgedAndAPluginRuns(t *testing.T) {
-	doc, problems := Parse([]byte(`checks:
+	doc, problems := Parse([]byte(`cpu: 250%
+checks:
   - name: web
     plugin: check_http
     attempts: 3
+    retry: 10s
+    importance: low
     timeout_state: critical
     flap: {low: 10, high: 40.5}
     at_start: true
@@ -58,6 +61,9 @@ func TestParseReadsHowAResultIsJudgedAndAPluginRuns(t *testing.T) {
 	}
 	part, _ := doc.For(Target{})
 	web, disk := part.Checks[0], part.Checks[1]
+	if web.RetryMs != 10_000 || web.Importance != wire.Importance_IMPORTANCE_LOW || disk.Importance != wire.Importance_IMPORTANCE_NORMAL || part.CpuPercent != 250 {
+		t.Errorf("%v %v", web, part)
+	}
 	if web.Attempts != 3 || web.TimeoutState != wire.State_STATE_CRITICAL || web.FlapLow != 10 || web.FlapHigh != 40.5 || !web.AtStart || web.User != "nagios" ||
 		web.Dir != "/var/tmp" || !reflect.DeepEqual(web.Macros, map[string]string{"ARG1": "8080", "_OWN": ""}) {
 		t.Errorf("%v", web)
@@ -88,7 +94,7 @@ func TestParseNamesEveryMistakeAndItsPlace(t *testing.T) {
 	}{
 		"slip in a key": {"checks:\n  - name: web\n    plugin: check_http\n    evry: 30s\n",
 			[]string{`4:5: unknown key "evry" (did you mean "every"?)`}},
-		"foreign key": {"interval: 3\n", []string{`1:1: unknown key "interval" (known here: defaults, disable, checks, inputs, collectors)`}},
+		"foreign key": {"interval: 3\n", []string{`1:1: unknown key "interval" (known here: defaults, disable, checks, cpu, inputs, collectors)`}},
 		"all of them, in order": {"defaults: maybe\nchecks:\n  - name: a b\n    plugin: /bin/sh\n    every: 30\n    timeout: 1h\n",
 			[]string{
 				`1:11: defaults is "maybe"; wanted true or false`,
@@ -105,6 +111,13 @@ func TestParseNamesEveryMistakeAndItsPlace(t *testing.T) {
 				`2:91: user: "a:b" is not a user's name`,
 				`2:103: dir: "tmp" is not an absolute path`,
 				`2:117: "arg" names no macro; wanted capital letters, digits and _, like ARG1`,
+			}},
+		"times and importance": {"cpu: 50\nchecks:\n  - {name: a, plugin: x, retry: 5s}\n  - {name: b, plugin: x, attempts: 2, retry: 2m}\n  - {name: c, plugin: x, importance: urgent}\n",
+			[]string{
+				`1:6: cpu is the number 50; wanted percent of one processor, like 50%`,
+				`3:26: retry is for problems that are soft: check "a" needs attempts of 2 or more`,
+				`4:39: retry 2m is longer than every 1m`,
+				`5:38: importance is "urgent"; wanted low, normal or high`,
 			}},
 		"a builtin has no user": {"checks:\n  - {name: a, builtin: x, user: u}\n", []string{`2:27: user is for plugins; check "a" runs inside the agent`}},
 		"command line": {"checks:\n  - {name: a, plugin: check_http -H x}\n",

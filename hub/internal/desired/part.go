@@ -28,7 +28,7 @@ func (t Target) same(u Target) bool {
 // For compiles an agent's part, in the order of the text, without a revision number. Where two entries of one name are
 // meant for the agent the later one stands, in the place of the first; shadowed names those.
 func (d *Document) For(t Target) (part *wire.Desired, shadowed []string) {
-	part = &wire.Desired{NoDefaults: !d.Defaults, Disable: d.Disable, Collectors: d.collectorsFor(t)}
+	part = &wire.Desired{NoDefaults: !d.Defaults, Disable: d.Disable, CpuPercent: uint32(d.CPU), Collectors: d.collectorsFor(t)}
 	if d.Inputs.On.fits(t) {
 		part.GraphitePort, part.StatsdPort = d.Inputs.Graphite, d.Inputs.StatsD
 	}
@@ -60,6 +60,7 @@ func (e Entry) wire() *wire.Check {
 
 		AtStart: e.AtStart, Attempts: uint32(e.Judge.Attempts), TimeoutState: wire.State(e.Judge.TimeoutState),
 		NoFlap: e.Judge.Flap.Off, FlapLow: float32(e.Judge.Flap.Low), FlapHigh: float32(e.Judge.Flap.High),
+		RetryMs: uint32(e.Judge.Retry.Milliseconds()), Importance: wire.Importance(e.Importance),
 		User: e.User, Dir: e.Dir, Macros: e.Macros,
 	}
 }
@@ -78,12 +79,12 @@ func finish(part *wire.Desired, t Target, v *site.View) {
 			part.Site = 1                                // any that lists this hash
 		}
 	}
-	if t.Trust == trustSigned && len(part.Checks) > 0 {
+	if t.Trust == trustSigned && len(part.Checks)+len(part.Collectors) > 0 {
 		part.Site = v.Version // what is signed later makes another revision: what was rejected is sent again
 	}
 }
 
-// unsigned are the lines of a finished part that nobody signed for, by check; none where the agent does not ask. A builtin without arguments
+// unsigned are the lines of a finished part that nobody signed for, by what runs them (`check "x"`, `collector "y"`); none where the agent does not ask. A builtin without arguments
 // runs like the default checks, which need no signature.
 func unsigned(part *wire.Desired, t Target, v *site.View) map[string]string {
 	if t.Trust != trustSigned {
@@ -100,7 +101,16 @@ func unsigned(part *wire.Desired, t Target, v *site.View) map[string]string {
 			line = err.Error()
 		}
 		if !v.Lines[line] && (c.Builtin == "" || len(c.Args) > 0) {
-			out[w.Name] = line
+			out[fmt.Sprintf("check %q", w.Name)] = line
+		}
+	}
+	for _, w := range part.Collectors {
+		line, err := specOf(w).Line()
+		if err != nil {
+			line = err.Error()
+		}
+		if !v.Lines[line] {
+			out[fmt.Sprintf("collector %q", w.Name)] = line
 		}
 	}
 	return out
@@ -126,6 +136,13 @@ func (d *Document) Lines(v *site.View) ([]string, error) {
 			}
 			lines[line] = true
 		}
+	}
+	for _, c := range d.Collectors {
+		line, err := c.Spec.Line()
+		if err != nil {
+			return nil, fmt.Errorf("line %d: collector %q: %w", c.Line, c.Name, err)
+		}
+		lines[line] = true
 	}
 	return slices.Sorted(maps.Keys(lines)), nil
 }

@@ -313,7 +313,7 @@ func unsignedNotes(d *Document, targets []Target, v *site.View) []string {
 	}
 	var notes []string
 	for _, line := range slices.Sorted(maps.Keys(hosts)) {
-		notes = append(notes, fmt.Sprintf("check %q runs %.200q, which nobody signed for, and %s run only what is signed: they go on with the revision they have until limpet-hub site sign --checks FILE signs for it",
+		notes = append(notes, fmt.Sprintf("%s runs %.200q, which nobody signed for, and %s run only what is signed: they go on with the revision they have until limpet-hub site sign --checks FILE signs for it",
 			checks[line], line, few(hosts[line])))
 	}
 	if len(notes) > 0 && !v.Offline {

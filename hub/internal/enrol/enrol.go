@@ -89,10 +89,11 @@ func (r *Register) Enrol(ctx context.Context, id string, secret []byte, key ed25
 	if err != nil && !errors.Is(err, ErrUnknownAgent) {
 		return Agent{}, err
 	}
-	if err := r.spend(ctx, id, secret, fingerprint); err != nil {
+	cloneOf, err := r.spend(ctx, id, secret, fingerprint)
+	if err != nil {
 		return Agent{}, fmt.Errorf("enrol %.12s: %w", fingerprint, err)
 	}
-	a := Agent{Fingerprint: fingerprint, PublicKey: key, Enrolled: now(), Token: id}
+	a := Agent{Fingerprint: fingerprint, PublicKey: key, Enrolled: now(), Token: id, ClonedFrom: cloneOf}
 	if err := r.writeAgent(ctx, a, revision); err != nil && !errors.Is(err, bus.ErrConflict) {
 		return Agent{}, fmt.Errorf("enrol %.12s: %w", fingerprint, err)
 	}

@@ -43,6 +43,7 @@ type Token struct {
 type stored struct {
 	Token
 	SecretHash []byte `json:"secret_hash"`
+	CloneOf    string `json:"clone_of,omitempty"` // made for a copy of this agent, see Vouch
 }
 
 // Request is what a new token may do. Uses 1 to 100,000 (0 = 1), TTL one second to a year (0 = 24 h), Note at most 200 bytes.
@@ -131,25 +132,25 @@ func (r *Register) RevokeToken(ctx context.Context, id string) error {
 }
 
 // spend counts one use of a token for an agent.
-func (r *Register) spend(ctx context.Context, id string, secret []byte, fingerprint string) error {
+func (r *Register) spend(ctx context.Context, id string, secret []byte, fingerprint string) (cloneOf string, err error) {
 	r.redeem.Lock()
 	defer r.redeem.Unlock()
 	for range retries {
 		t, revision, err := r.token(ctx, id)
 		if err != nil {
-			return err
+			return "", err
 		}
 		if again, err := t.admits(secret, fingerprint, time.Now()); err != nil || again {
-			return err
+			return t.CloneOf, err
 		}
 		t.UsesLeft--
 		t.Agents = append(t.Agents, fingerprint)
 		t.Agents = t.Agents[max(0, len(t.Agents)-listed):]
 		if err := r.writeToken(ctx, t, revision); !errors.Is(err, bus.ErrConflict) {
-			return err
+			return t.CloneOf, err
 		}
 	}
-	return bus.ErrConflict
+	return "", bus.ErrConflict
 }
 
 // admits decides whether the token lets this agent in; again = it has counted that already.

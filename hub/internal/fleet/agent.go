@@ -202,20 +202,25 @@ type Standing struct {
 	HardSince   Time    `json:"hard_since,omitzero"`
 	Flapping    bool    `json:"flapping"`
 	FlapPercent float64 `json:"flap_percent"`
+	RetryMS     int64   `json:"retry_ms,omitempty"` // the interval while a problem is soft
 }
 
 // Words says what a person should know of it beside the state, "" = nothing.
 func (s *Standing) Words() string {
-	switch {
-	case s == nil || s.Hard && !s.Flapping:
+	if s == nil {
 		return ""
-	case s.Hard:
-		return fmt.Sprintf("flapping (%.0f %%)", s.FlapPercent)
-	case s.Flapping:
-		return fmt.Sprintf("soft %d/%d, flapping (%.0f %%)", s.Attempt, s.Attempts, s.FlapPercent)
-	default:
-		return fmt.Sprintf("soft %d/%d", s.Attempt, s.Attempts)
 	}
+	var words []string
+	if !s.Hard {
+		words = append(words, fmt.Sprintf("soft %d/%d", s.Attempt, s.Attempts))
+		if s.RetryMS > 0 {
+			words = append(words, "again every "+(time.Duration(s.RetryMS)*time.Millisecond).String())
+		}
+	}
+	if s.Flapping {
+		words = append(words, fmt.Sprintf("flapping (%.0f %%)", s.FlapPercent))
+	}
+	return strings.Join(words, ", ")
 }
 
 func standingOf(r *wire.Result) *Standing {
@@ -226,7 +231,7 @@ func standingOf(r *wire.Result) *Standing {
 	s := &Standing{
 		Attempt: int(min(w.GetAttempt(), check.MaxAttempts)), Attempts: int(min(w.GetAttempts(), check.MaxAttempts)), Hard: w.GetHard(),
 		HardState: check.FromExit(int(w.GetHardState())).String(), Since: journal.At(time.Unix(0, w.GetSinceNs())),
-		Flapping: w.GetFlapping(),
+		Flapping: w.GetFlapping(), RetryMS: int64(w.GetRetryMs()),
 	}
 	if p := float64(w.GetFlapPercent()); p >= 0 && p <= 100 { // else it is nothing that could be shown, or written as JSON
 		s.FlapPercent = p

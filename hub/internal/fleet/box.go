@@ -18,7 +18,8 @@ const (
 
 	upgradeWithin = 5 * time.Minute // an announced upgrade that takes longer is a loss
 	staleAfter    = 3               // intervals
-	cronGone      = 25 * time.Hour  // a check without an interval that another revision no longer names
+	onceGone      = 10 * time.Minute
+	cronGone      = 25 * time.Hour // a check without an interval that another revision no longer names
 )
 
 // box is one agent. The fleet's goroutine owns all but view.
@@ -31,6 +32,10 @@ type box struct {
 	through  uint64         // stream sequence up to which this box has taken everything
 	dirty    bool           // since it was saved
 	news     []*CheckStatus // what subscribers are to be told when the view has it
+
+	samples      map[sampleKey]Sample // not saved: the next ones come within seconds
+	shownSamples []Sample             // sampleList's, nil = to be made
+	moreSamples  bool                 // some names are left out
 
 	view atomic.Pointer[view] // replaced whole
 }
@@ -47,6 +52,9 @@ type view struct {
 	agent  Agent
 	facts  Facts
 	checks []*tally // worst first, then by name
+
+	samples     []Sample // by input and name
+	moreSamples bool
 }
 
 // show makes the box's view anew, and then tells subscribers what is different: who hears of a change finds it in the view. Owner.
@@ -64,7 +72,8 @@ func (f *Fleet) show(b *box) {
 
 // render is the box as readers shall see it. Owner.
 func (f *Fleet) render(b *box) *view {
-	v := &view{agent: b.describe(time.Now()), facts: b.session.Facts, checks: make([]*tally, 0, len(b.checks))}
+	v := &view{agent: b.describe(time.Now()), facts: b.session.Facts, checks: make([]*tally, 0, len(b.checks)),
+		samples: b.sampleList(), moreSamples: b.moreSamples}
 	for _, t := range b.checks {
 		v.checks = append(v.checks, t)
 		v.agent.count(t.Status.State)
@@ -130,7 +139,7 @@ func AgentOf(known enrol.Agent, e presence.Entry) Agent {
 
 // WithSession is the agent as its last session has it.
 func WithSession(a Agent, e presence.Entry) Agent {
-	a.Name = NameOf(a.Fingerprint, e.Facts.Hostname)
+	a.Name = NameOf(a.Fingerprint, e.Facts.Hostname, a.ClonedFrom)
 	a.Hostname, a.Addresses, a.OS, a.Arch = e.Facts.Hostname, list(e.Facts.Addresses), e.Facts.OS, e.Facts.Arch
 	a.Trust = e.Facts.Trust
 	a.Platform, a.Kernel, a.Tags = e.Facts.Platform, e.Facts.Kernel, list(e.Facts.Tags)
@@ -141,8 +150,12 @@ func WithSession(a Agent, e presence.Entry) Agent {
 	return a
 }
 
-// NameOf is what to call an agent: its hostname, or the beginning of its fingerprint where it has said none.
-func NameOf(fingerprint, hostname string) string {
+// NameOf is what to call an agent: its hostname, or the beginning of its fingerprint where it has said none. A copy has the hostname of what it
+// was copied from as a rule: it is called by both.
+func NameOf(fingerprint, hostname, clonedFrom string) string {
+	if hostname != "" && clonedFrom != "" {
+		return hostname + "~" + fingerprint[:min(6, len(fingerprint))]
+	}
 	return cmp.Or(hostname, fingerprint[:min(12, len(fingerprint))])
 }
 
@@ -155,7 +168,7 @@ func list(in []string) []string {
 
 // age goes over the box's checks: which are stale, which are no longer meant to run. Owner.
 func (f *Fleet) age(b *box, now time.Time) {
-	changed := b.view.Load().agent.Presence == Upgrading
+	changed := b.forgetSamples(now) || b.view.Load().agent.Presence == Upgrading
 	for name, t := range b.checks {
 		quiet := now.Sub(t.Status.Last.Received.Time)
 		every := time.Duration(t.Status.EveryMS) * time.Millisecond
@@ -185,7 +198,8 @@ func (t *tally) gone(s presence.Entry, stale bool, quiet time.Duration) bool {
 		return false
 	}
 	if len(s.Facts.Checks) > 0 && !slices.Contains(s.Facts.Checks, t.Status.Check) {
-		return stale || t.Revision < s.Revision
+		once := t.Status.EveryMS == 0 && quiet > onceGone // a plugin that somebody ran who named it
+		return stale || once || t.Revision < s.Revision
 	}
 	if s.Revision == t.Revision {
 		return false

@@ -100,6 +100,8 @@ func (f *Fleet) takeItem(b *box, a *arrival, item *wire.Item) {
 		name := presence.Clip(kind.LostRun.GetCheck(), maxName)
 		f.record(b, a, item.GetSeq(), Event{Kind: journal.LostRun, At: journal.At(time.Unix(0, kind.LostRun.GetStartNs())), Check: name,
 			Text: "a run of " + name + " was cut off by a kill"})
+	case *wire.Item_Samples:
+		f.takeSamples(b, a, kind.Samples)
 	case *wire.Item_Event:
 		e := kind.Event
 		f.record(b, a, item.GetSeq(), Event{Kind: journal.Agent, At: journal.At(time.Unix(0, e.GetAtNs())), Cause: presence.Clip(e.GetKind(), maxWord),

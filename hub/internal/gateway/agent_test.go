@@ -36,6 +36,7 @@ type agent struct {
 	revision uint64
 	nonce    string // shown in each proof, of a core that was announced
 	core     string // its version
+	machine  string // hash of what identifies its machine
 	gens     map[uint64]*generation
 }
 
@@ -190,7 +191,7 @@ func (l *link) prove(signature []byte) error {
 	a := l.agent
 	proof := &wire.Proof{
 		Signature: signature, SessionCount: a.count, Revision: a.revision, Generations: a.generations(), StandbyNonce: a.nonce,
-		Facts: &wire.Facts{Hostname: a.hostname, Os: "linux", Arch: "amd64", CoreVersion: a.core, CoreHash: "hash of " + a.core, Tags: a.tags},
+		Facts: &wire.Facts{Hostname: a.hostname, Os: "linux", Arch: "amd64", CoreVersion: a.core, CoreHash: "hash of " + a.core, Tags: a.tags, MachineIdHash: a.machine},
 	}
 	if a.token != nil {
 		id, err := hex.DecodeString(a.token.ID())

@@ -50,6 +50,9 @@ func (s *session) take(f *wire.Frame) error {
 		return s.successor(body.Successor.GetNonce())
 	case *wire.Frame_Active:
 		return s.activate()
+	case *wire.Frame_Pong:
+		s.pong(body.Pong)
+		return nil
 	case *wire.Frame_SiteGet:
 		return s.line.write(&wire.Frame{Body: &wire.Frame_SitePiece{SitePiece: s.piece(body.SiteGet)}})
 	case *wire.Frame_Hello, *wire.Frame_Proof:
@@ -195,6 +198,8 @@ func (s *session) takeNote(n bus.Note) error {
 		return s.call(body.RunNow, n.Reply)
 	case *wire.Frame_Look:
 		return s.look(n.Reply)
+	case *wire.Frame_Ping:
+		return s.ping(body.Ping, n.Reply)
 	case *wire.Frame_CancelRun:
 		if _, open := s.calls[body.CancelRun.GetCall()]; !open {
 			return nil

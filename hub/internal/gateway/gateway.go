@@ -41,7 +41,8 @@ type Options struct {
 	Bus      *bus.Bus
 	Register *enrol.Register
 	Presence *presence.Board
-	Key      ed25519.PrivateKey // the hub's
+	// Key is the hub's, with the signatures by which earlier ones lead to it. It must be quick and may be called from many goroutines.
+	Key func() (ed25519.PrivateKey, []*wire.Succession)
 	// Desired is what is meant for an agent; nil = revision 0, the default checks. It must be quick and may be called from
 	// many goroutines. Without the function, nothing is ever pushed.
 	Desired func(fleet.Agent) *wire.Desired
@@ -72,7 +73,7 @@ type Gateway struct {
 
 // New makes a gateway, ready to serve.
 func New(o Options) (*Gateway, error) {
-	if len(o.Key) != ed25519.PrivateKeySize {
+	if o.Key == nil {
 		return nil, errors.New("open gateway: it needs the hub's key")
 	}
 	o.Heartbeat = cmp.Or(o.Heartbeat, wire.HeartbeatEvery)

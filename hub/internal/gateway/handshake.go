@@ -85,9 +85,10 @@ func (g *Gateway) challenge(ln *line, hello *wire.Hello) (wire.Transcript, error
 			fmt.Sprintf("the hub speaks protocols %d to %d, the agent %d to %d", wire.ProtocolMin, wire.ProtocolMax, hello.GetProtocolMin(), hello.GetProtocolMax()),
 			"update whichever is older", nil)
 	}
+	key, chain := g.o.Key()
 	t := wire.Transcript{
 		AgentNonce: hello.GetNonce(), HubNonce: wire.NewNonce(),
-		AgentKey: hello.GetPublicKey(), HubKey: g.o.Key.Public().(ed25519.PublicKey),
+		AgentKey: hello.GetPublicKey(), HubKey: key.Public().(ed25519.PublicKey),
 	}
 	if ln.tls != nil {
 		binding, err := wire.Binding(*ln.tls)
@@ -96,12 +97,13 @@ func (g *Gateway) challenge(ln *line, hello *wire.Hello) (wire.Transcript, error
 		}
 		t.Binding = binding
 	}
-	signature, err := t.SignHub(g.o.Key)
+	signature, err := t.SignHub(key)
 	if err != nil {
 		return wire.Transcript{}, fmt.Errorf("read hello: %w: %w", errFrame, err)
 	}
 	return t, ln.write(&wire.Frame{Body: &wire.Frame_Challenge{Challenge: &wire.Challenge{
 		Protocol: protocol, Nonce: t.HubNonce, HubKey: t.HubKey, Signature: signature, TlsBound: ln.tls != nil, HubTimeNs: time.Now().UnixNano(),
+		Succession: chain,
 	}}})
 }
 
@@ -118,7 +120,7 @@ func (g *Gateway) admit(ctx context.Context, key ed25519.PublicKey, token *wire.
 
 // refusalFor gives an error of the register the words an agent is told.
 func refusalFor(err error) error {
-	const ask = "create a new one on the hub (limpet-hub token create) and give it to the agent (limpet enrol TOKEN)"
+	const ask = "create a new one on the hub (limpet-hub token create) and give it to the agent (limpet enrol)"
 	switch {
 	case err == nil:
 		return nil
@@ -131,7 +133,7 @@ func refusalFor(err error) error {
 	case errors.Is(err, enrol.ErrRevoked):
 		return refuse(wire.RefuseRevoked, "the hub has forgotten this agent", "enrol it again with a new token if that was a mistake", err)
 	case errors.Is(err, enrol.ErrUnknownAgent):
-		return refuse(wire.RefuseUnknownAgent, "the hub does not know this agent", "give it a token: limpet enrol TOKEN", err)
+		return refuse(wire.RefuseUnknownAgent, "the hub does not know this agent", "give it a token: limpet enrol", err)
 	default:
 		return refuse(wire.RefuseNotReady, "the hub cannot look the agent up now", "the agent tries again by itself", err)
 	}
@@ -148,7 +150,7 @@ func (g *Gateway) begin(ctx context.Context, ln *line, known enrol.Agent, enroll
 		return nil, refuse(wire.RefuseNotReady, "the hub cannot take calls for this agent", "the agent tries again by itself", err)
 	}
 	g.add(s)
-	before, replaced, err := s.enter(ctx)
+	before, replaced, err := s.enter(ctx, proof)
 	if err != nil {
 		g.remove(s)
 		s.unlisten()
@@ -162,22 +164,25 @@ func (g *Gateway) begin(ctx context.Context, ln *line, known enrol.Agent, enroll
 	if replaced != "" {
 		s.tellReplaced(replaced)
 	}
-	s.announce(ctx, before, enrolled)
+	s.announce(ctx, before, enrolled, known)
 	return s, nil
 }
 
 // enter writes the session's beginning on the board. From add on the session hears when its agent is forgotten; that it was not
 // forgotten just before is asked here.
-func (s *session) enter(ctx context.Context) (before presence.Entry, replaced string, err error) {
+func (s *session) enter(ctx context.Context, proof *wire.Proof) (before presence.Entry, replaced string, err error) {
 	if _, err := s.gateway.o.Register.Agent(ctx, s.fingerprint); err != nil {
 		return presence.Entry{}, "", refusalFor(err)
 	}
-	before, after, replaced, err := s.gateway.o.Presence.Begin(ctx, s.fingerprint, s.entry)
-	if errors.Is(err, presence.ErrOlder) {
+	before, after, replaced, err := s.takePlace(ctx)
+	switch {
+	case err == nil:
+	case errors.Is(err, errCopy):
+		return presence.Entry{}, "", s.ownName(ctx, proof)
+	case errors.Is(err, presence.ErrOlder), errors.Is(err, presence.ErrAsk):
 		return presence.Entry{}, "", refuse(wire.RefuseClone, "a later session of this identity is alive",
 			"if this box is a copy or was restored from a snapshot, enrol it anew; else it gets in as soon as the old line is dead", err)
-	}
-	if err != nil {
+	default:
 		return presence.Entry{}, "", refuse(wire.RefuseNotReady, "the hub cannot write the session down", "the agent tries again by itself", err)
 	}
 	s.settle(after.Session, after.Turn)
@@ -191,7 +196,7 @@ func (s *session) welcome(ctx context.Context, enrolled bool, generations []*wir
 	if err != nil {
 		return nil, err
 	}
-	s.agent.Name = fleet.NameOf(s.fingerprint, s.entry.Facts.Hostname)
+	s.agent.Name = fleet.NameOf(s.fingerprint, s.entry.Facts.Hostname, s.agent.ClonedFrom)
 	return &wire.Welcome{
 		SessionId: s.entry.Session, Name: s.agent.Name, HeartbeatMs: uint32(s.gateway.o.Heartbeat.Milliseconds()), Watermarks: marks,
 		HubAddresses: s.gateway.o.Addresses, Revision: s.wanted().GetRevision(), EnrolledNow: enrolled, ConsoleUrl: s.gateway.o.ConsoleURL,

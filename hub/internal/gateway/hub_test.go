@@ -77,7 +77,7 @@ func startHub(t testing.TB, s settings) *hub {
 	h.fleet, err = fleet.Open(t.Context(), h.bus, fleet.Options{Register: h.register, Presence: h.board})
 	check(err)
 	h.gateway, err = gateway.New(gateway.Options{
-		Bus: h.bus, Register: h.register, Presence: h.board, Key: s.key, Desired: s.desired, Site: s.site, Heartbeat: s.heartbeat,
+		Bus: h.bus, Register: h.register, Presence: h.board, Key: fixed(s.key), Desired: s.desired, Site: s.site, Heartbeat: s.heartbeat,
 	})
 	check(err)
 	h.calls = rpc.New(h.bus)
@@ -222,4 +222,9 @@ func exactlyOnce(t testing.TB, b *bus.Bus, a *agent) {
 			t.Errorf("epoch %d has %d records, %d written", epoch, len(there[epoch]), len(g.records))
 		}
 	}
+}
+
+// fixed is a hub's key that never had another before it.
+func fixed(key ed25519.PrivateKey) func() (ed25519.PrivateKey, []*wire.Succession) {
+	return func() (ed25519.PrivateKey, []*wire.Succession) { return key, nil }
 }

@@ -65,7 +65,7 @@ func serveUntilKilled(dir string) error {
 	if _, err := fleet.Open(ctx, b, fleet.Options{Register: register, Presence: board}); err != nil {
 		return err
 	}
-	g, err := gateway.New(gateway.Options{Bus: b, Register: register, Presence: board, Key: ed25519.NewKeyFromSeed(seed)})
+	g, err := gateway.New(gateway.Options{Bus: b, Register: register, Presence: board, Key: fixed(ed25519.NewKeyFromSeed(seed))})
 	if err != nil {
 		return err
 	}

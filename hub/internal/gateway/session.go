@@ -45,6 +45,7 @@ type session struct {
 	turn   uint64            // the board's count when apart was last settled; of the loop, or before it runs
 	apart  atomic.Bool       // another session is the agent's; changed where the loop is, or before it runs
 	calls  map[string]string // open calls, to the subject of their caller
+	asked  []string          // subjects of those who ask whether the agent is there
 	pushed pushed
 	vitals atomic.Pointer[fleet.Pulse] // replaced whole
 	seen   atomic.Int64                // Unix ns of the last frame
@@ -85,6 +86,9 @@ func (s *session) subject() string { return bus.CallSubject + s.fingerprint }
 
 // hear takes a note; it must not block, so one too many is answered at once.
 func (s *session) hear(n bus.Note) {
+	if s.forAnother(n) {
+		return
+	}
 	select {
 	case s.notes <- n:
 	default:
@@ -93,7 +97,7 @@ func (s *session) hear(n bus.Note) {
 }
 
 // announce tells the log that the agent came, and an older session of it that its time is over.
-func (s *session) announce(ctx context.Context, before presence.Entry, enrolled bool) {
+func (s *session) announce(ctx context.Context, before presence.Entry, enrolled bool, known enrol.Agent) {
 	if s.apart.Load() {
 		s.note(ctx, journal.Event{Kind: journal.Upgrade, Text: "core " + s.entry.Facts.CoreVersion + " came beside " + before.Facts.CoreVersion})
 		s.log.Info("second core of an agent came", "session", s.entry.Session, "core", s.entry.Facts.CoreVersion)
@@ -101,10 +105,14 @@ func (s *session) announce(ctx context.Context, before presence.Entry, enrolled 
 	}
 	if before.Session != "" && s.entry.Count <= before.Count {
 		s.note(ctx, journal.Event{Kind: journal.Warning,
-			Text: "its count of sessions went back: the box was restored from a snapshot, or is a copy"})
+			Text: "its count of sessions went back: the box was restored from a snapshot"})
 	}
 	if enrolled {
-		s.note(ctx, journal.Event{Kind: journal.Enrolled, Text: "enrolled"})
+		text := "enrolled"
+		if known.ClonedFrom != "" {
+			text = "enrolled, a copy of " + known.ClonedFrom[:min(12, len(known.ClonedFrom))]
+		}
+		s.note(ctx, journal.Event{Kind: journal.Enrolled, Text: text})
 	}
 	text := "came"
 	if before.Cause != "" {
@@ -131,6 +139,9 @@ func (s *session) loop(ctx context.Context) string {
 	tick := time.NewTicker(s.gateway.o.Heartbeat)
 	defer tick.Stop()
 	err := errors.Join(s.beat(), s.push())
+	for _, f := range wire.Novelties() {
+		err = errors.Join(err, s.line.write(f))
+	}
 	for err == nil {
 		select {
 		case f := <-s.frames:

@@ -13,7 +13,6 @@ import (
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
-	"github.com/limpet-monitoring/limpet/hub/internal/journal"
 	"github.com/limpet-monitoring/limpet/hub/internal/rpc"
 )
 
@@ -143,27 +142,6 @@ func TestOneUseAdmitsOneOfTwenty(t *testing.T) {
 	if err != nil || len(tokens) != 1 || tokens[0].UsesLeft != 0 || len(tokens[0].Agents) != 1 {
 		t.Errorf("token %+v, %v", tokens, err)
 	}
-}
-
-func TestLaterSessionReplacesAndEarlierIsAClone(t *testing.T) {
-	h := startHub(t, settings{})
-	a, first := h.join()
-	second := h.connect(a)
-	if f := first.must(func(f *wire.Frame) bool { return f.GetBye() != nil }); f.GetBye().GetCause() != "replaced" {
-		t.Errorf("goodbye %v", f)
-	}
-	a.count-- // connect adds one: the same number again
-	if _, err := a.connect(t.Context(), h.at()); code(err) != wire.RefuseClone {
-		t.Errorf("same count: %v", err)
-	}
-	h.untilPresence(a, fleet.Online, "")
-	second.bye("stop")
-	h.untilPresence(a, fleet.Offline, "stop")
-	a.count = 0 // restored from a snapshot, and nobody else is there
-	h.connect(a)
-	h.until("a warning", func() bool {
-		return slices.ContainsFunc(h.fleet.Log(10), func(e journal.Event) bool { return e.Kind == journal.Warning })
-	})
 }
 
 func TestStopOfTheHubIsAnnounced(t *testing.T) {

@@ -57,7 +57,7 @@ func OpenHolds(name string) (*Holds, error) {
 		return nil, fmt.Errorf("read what is held: %w", err)
 	}
 	for _, line := range strings.Fields(string(data)) {
-		if holdable.MatchString(line) {
+		if holdable.MatchString(line) && !slices.Contains(h.list, line) && len(h.list) < maxHolds {
 			h.list = append(h.list, line)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -106,11 +107,11 @@ func (s *Shelf) read() {
 	}
 }
 
-// Run reads the repository again when it has changed, and calls changed then, until ctx ends.
-func (s *Shelf) Run(ctx context.Context, changed func()) {
+// Run reads the repository again when it has changed, and calls changed then, and published where what it lists is another too, until ctx ends.
+func (s *Shelf) Run(ctx context.Context, changed, published func()) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	before := s.mark()
+	before, listed := s.mark(), s.listed()
 	for {
 		select {
 		case <-tick.C:
@@ -121,8 +122,27 @@ func (s *Shelf) Run(ctx context.Context, changed func()) {
 			before = now
 			s.read()
 			changed()
+			if now := s.listed(); now != listed {
+				listed = now
+				published()
+			}
 		}
 	}
+}
+
+// listed tells one list of releases from another: a timestamp or a snapshot that is signed anew lists the same.
+func (s *Shelf) listed() string {
+	set := s.Set()
+	if set == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, e := range set.Expiries() {
+		if e.Role != "timestamp" && e.Role != "snapshot" {
+			fmt.Fprintln(&b, e.Role, e.Version, e.Expires.Unix())
+		}
+	}
+	return b.String()
 }
 
 // mark tells one timestamp.json from another.

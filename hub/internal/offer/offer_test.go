@@ -3,6 +3,7 @@ package offer
 import (
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,8 +57,8 @@ func TestShelfFollowsTheRepository(t *testing.T) {
 	if o := shelf.For(a, fleet.Facts{}); o.Version != "" || o.Why != "" || o.Channel != "stable" {
 		t.Errorf("nothing is listed: %+v", o)
 	}
-	changed := make(chan struct{}, 1)
-	go shelf.Run(t.Context(), func() { changed <- struct{}{} })
+	changed, published := make(chan struct{}, 1), atomic.Int32{}
+	go shelf.Run(t.Context(), func() { changed <- struct{}{} }, func() { published.Add(1) })
 	r, err := repo.Create(fsys.Disk{}, dir, func(string) (signing.Key, error) { return key, nil }, true)
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +89,41 @@ func TestShelfFollowsTheRepository(t *testing.T) {
 	if o := shelf.For(a, fleet.Facts{}); o.Version != "" || o.Why != "no release is listed for linux-mips in channel stable" {
 		t.Errorf("another platform is offered %+v", o)
 	}
+
+	// What is signed anew is no news; another release is.
+	told := func(want int32) {
+		t.Helper()
+		for deadline := time.After(20 * time.Second); published.Load() < want; {
+			select {
+			case <-changed:
+			case <-time.After(lookEvery / 10):
+			case <-deadline:
+				t.Fatalf("told of %d releases, want %d", published.Load(), want)
+			}
+		}
+		if got := published.Load(); got > want {
+			t.Errorf("told of %d releases, want %d", got, want)
+		}
+	}
+	commit := func() {
+		t.Helper()
+		before := shelf.Set()
+		if _, err := r.Commit(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		for shelf.Set() == before {
+			<-changed
+		}
+	}
+	told(1)
+	r.Refresh(time.Now())
+	commit()
+	rel.Version, rel.Counter = "0.3.0", 8
+	if _, err := r.AddRelease(rel, map[string][]byte{"linux-amd64": []byte("newer core")}); err != nil {
+		t.Fatal(err)
+	}
+	commit()
+	told(2)
 }
 
 // The hub says of a box what limpet-release waves says of it: in which cohort it is, and when its wave opens.

@@ -20,6 +20,7 @@ type Facts struct {
 	Kernel        string            `json:"kernel"`
 	BootID        string            `json:"boot_id"`
 	MachineIDHash string            `json:"machine_id_hash"`
+	Place         string            `json:"place,omitempty"` // where the agent's files lie, as a hash
 	MemoryBytes   uint64            `json:"memory_bytes"`
 	CPUs          uint32            `json:"cpus"`
 	CoreVersion   string            `json:"core_version"`
@@ -68,6 +69,7 @@ func FromWire(f *wire.Facts) Facts {
 		OS: Clip(f.GetOs(), maxText), Arch: Clip(f.GetArch(), maxText),
 		Platform: Clip(f.GetPlatform(), maxText), Kernel: Clip(f.GetKernel(), maxText),
 		BootID: Clip(f.GetBootId(), maxText), MachineIDHash: Clip(f.GetMachineIdHash(), maxText),
+		Place:       Clip(f.GetPlace(), maxText),
 		MemoryBytes: f.GetMemoryBytes(), CPUs: f.GetCpus(),
 		CoreVersion: Clip(f.GetCoreVersion(), maxText), CoreHash: Clip(f.GetCoreHash(), maxText), StubVersion: Clip(f.GetStubVersion(), maxText),
 		Tags: clipList(f.GetTags(), wire.MaxTags), More: more, Plugins: clipList(f.GetPlugins(), wire.MaxPlugins),

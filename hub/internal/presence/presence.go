@@ -30,6 +30,8 @@ const (
 var (
 	ErrReplaced = errors.New("another session has taken its place")
 	ErrOlder    = errors.New("a later session of the same identity is alive")
+	ErrAsk      = errors.New("another session of the same identity must be asked first whether it is there")
+	ErrCopy     = errors.New("another machine has counted as many sessions under the same key")
 )
 
 // retries bounds how often a write is tried again because another hub wrote between read and write.
@@ -81,13 +83,14 @@ func Open(ctx context.Context, b *bus.Bus) (*Board, error) {
 func (b *Board) Hub() string { return b.hub }
 
 // Begin writes the start of a session. It returns the agent's entry before and after it, and which session it puts an end to
-// ("" = none). ErrOlder when it must not come in now.
-func (b *Board) Begin(ctx context.Context, fingerprint string, e Entry) (before, after Entry, replaced string, err error) {
+// ("" = none). ErrOlder when it must not come in now, ErrCopy when it is another agent's with this one's key; ErrAsk when the session of the
+// entry before must be asked whether it is there: where it is not, Begin is called again with its name as silent.
+func (b *Board) Begin(ctx context.Context, fingerprint string, e Entry, silent string) (before, after Entry, replaced string, err error) {
 	e.Hub, e.State, e.Cause, e.Since = b.hub, Online, "", now()
 	err = b.write(ctx, fingerprint, func(last Entry) (Entry, error) {
 		before = last
 		var err error
-		after, replaced, err = begin(last, e)
+		after, replaced, err = begin(last, e, silent)
 		after = after.turned(last)
 		return after, err
 	})

@@ -15,14 +15,18 @@ const (
 // relievedFor is how long a core that was relieved may come again beside its successor: the longest run it may have to finish.
 const relievedFor = time.Hour
 
-// begin decides what a session that begins is to the agent's others, and which of them it ends.
-func begin(last, e Entry) (next Entry, replaced string, err error) {
+// begin decides what a session that begins is to the agent's others, and which of them it ends. silent is a session of theirs that was asked
+// and did not answer, "" for none. ErrAsk: whether the agent's session still answers has to be known first. ErrCopy: this is a copy.
+func begin(last, e Entry, silent string) (next Entry, replaced string, err error) {
 	e.Role, e.Nonce, e.Former, e.Relieved, e.Beside = "", "", last.Former, last.Relieved, nil
+	gone := last.Session == silent
 	switch {
 	case !last.Live():
-		return e, "", nil
-	case e.Shown != "" && e.Shown == last.Shown: // its own line broke
+		return arrive(last, e)
+	case e.Shown != "" && e.Shown == last.Shown && gone: // its own line broke
 		return follow(last, e)
+	case e.Shown != "" && e.Shown == last.Shown:
+		return Entry{}, "", ErrAsk
 	case last.Beside != nil && e.Shown != "" && e.Shown == last.Beside.Shown:
 		return beside(last, e, last.Beside.Role)
 	case e.Shown != "" && e.Shown == last.Nonce:
@@ -31,13 +35,33 @@ func begin(last, e Entry) (next Entry, replaced string, err error) {
 		return beside(last, e, Draining)
 	case e.Shown != "" && last.Role == "": // its announcement is still to come
 		return Entry{}, "", ErrOlder
-	case last.Role != "" && last.Beside == nil: // a core that schedules comes to one that does not
+	case last.Role != "" && last.Beside == nil && samePlace(last.Facts, e.Facts): // a core that schedules comes to one that does not
 		e.Beside = apart(last)
 		e.State = Upgrading
 		return e, "", nil
+	case !gone:
+		return Entry{}, "", ErrAsk
+	case last.Beside != nil:
+		return follow(last, e)
 	}
-	return follow(last, e)
+	e, _, err = arrive(last, e)
+	return e, last.Session, err
 }
+
+// arrive lets a session in where nobody else is, unless it is a copy's: it has counted no more sessions than another machine with the same key.
+func arrive(last, e Entry) (Entry, string, error) {
+	if e.Count <= last.Count && otherMachine(last.Facts, e.Facts) {
+		return Entry{}, "", ErrCopy
+	}
+	return e, "", nil
+}
+
+func otherMachine(a, b Facts) bool {
+	return a.MachineIDHash != "" && b.MachineIDHash != "" && a.MachineIDHash != b.MachineIDHash
+}
+
+// samePlace says whether two cores may be of one folder; an older one does not say where it is.
+func samePlace(a, b Facts) bool { return a.Place == "" || b.Place == "" || a.Place == b.Place }
 
 // follow puts a session in the place of the agent's.
 func follow(last, e Entry) (Entry, string, error) {
@@ -70,7 +94,7 @@ func beside(last, e Entry, role string) (Entry, string, error) {
 
 // relieved recognizes the line of a core that finishes what runs: its successor's is there.
 func relieved(last, e Entry) bool {
-	return last.Role == "" && last.Former != "" && e.Facts.CoreHash == last.Former && last.Facts.CoreHash != last.Former &&
+	return last.Role == "" && last.Former != "" && samePlace(last.Facts, e.Facts) && e.Facts.CoreHash == last.Former && last.Facts.CoreHash != last.Former &&
 		e.Since.Sub(last.Relieved.Time) < relievedFor && last.Beside == nil
 }
 

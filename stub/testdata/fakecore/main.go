@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -72,12 +73,24 @@ func mode(root string) string {
 }
 
 func status(root string) {
-	switch mode(root) {
+	what, size, _ := strings.Cut(mode(root), " ")
+	switch what {
 	case "status-hangs":
 		time.Sleep(time.Hour)
 	case "status-fails":
 		fmt.Println("half an answer")
 		os.Exit(1)
+	case "status-dies":
+		fmt.Println("half an answer")
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+	case "status-long":
+		n, _ := strconv.Atoi(size)
+		fmt.Print(strings.Repeat("x", n))
+		return
+	case "status-endless":
+		for {
+			fmt.Println("and so on")
+		}
 	}
 	if strings.Contains(strings.Join(os.Args, " "), "--json") {
 		fmt.Println(`{"session":"connected"}`)
@@ -103,6 +116,9 @@ func run(root string) {
 	m := mode(root)
 	switch m {
 	case "dies":
+		os.Exit(3)
+	case "speaks-and-dies":
+		fmt.Println("first\nlast")
 		os.Exit(3)
 	case "floods":
 		for {

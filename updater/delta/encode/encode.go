@@ -12,7 +12,7 @@ import (
 
 // Make returns a patch from old to new, after it has applied it and compared the result byte by byte.
 func Make(codec string, old, new []byte) ([]byte, error) {
-	h, err := delta.NewHeader(codec, old, new)
+	h, err := NewHeader(codec, old, new)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func Make(codec string, old, new []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make %s patch: %w", codec, err)
 	}
-	patch := append(h.Append(nil), b...)
+	patch := append(AppendHeader(nil, h), b...)
 	var out bytes.Buffer
 	out.Grow(len(new))
 	if err := delta.Apply(context.Background(), codec, bytes.NewReader(old), int64(len(old)), bytes.NewReader(patch), &out, delta.Limits{}); err != nil {

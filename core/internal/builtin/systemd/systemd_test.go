@@ -25,6 +25,7 @@ type peer struct {
 	units []unit
 	asked chan string
 	fault string
+	state string // of the manager: it is asked for that instead of units
 }
 
 func (p *peer) listen(path string) {
@@ -63,6 +64,10 @@ func (p *peer) serve(c net.Conn) {
 	if p.bus && !p.answer(in, c, "Hello") {
 		return
 	}
+	if p.state != "" {
+		p.answer(in, c, "Get")
+		return
+	}
 	p.answer(in, c, "List")
 }
 
@@ -85,6 +90,12 @@ func (p *peer) answer(in *bufio.Reader, c net.Conn, want string) bool {
 		return true
 	}
 	p.asked <- printable(rest)
+	if want == "Get" { // a variant
+		body := []byte{1, 's', 0, 0}
+		body = append(binary.BigEndian.AppendUint32(body, uint32(len(p.state))), p.state...)
+		c.Write(p.message(2, serial, append(body, 0), "v"))
+		return true
+	}
 	if p.fault != "" {
 		body := binary.BigEndian.AppendUint32(nil, uint32(len(p.fault)))
 		c.Write(p.message(3, serial, append(append(body, p.fault...), 0), "s"))
@@ -211,6 +222,28 @@ func TestUnits(t *testing.T) {
 			}
 			if asked := <-p.asked; !strings.Contains(asked, c.asked) || bus && !strings.Contains(asked, "org.freedesktop.systemd1 ") {
 				t.Errorf("%q: asked %q", c.args, asked)
+			}
+		}
+	}
+}
+
+func TestEndingIsTheHostsEnd(t *testing.T) {
+	for state, want := range map[string]bool{"running": false, "degraded": false, "starting": false, "stopping": true} {
+		for _, bus := range []bool{false, true} {
+			dir := t.TempDir()
+			c := &Check{private: filepath.Join(dir, "private"), bus: filepath.Join(dir, "bus")}
+			p := &peer{t: t, bus: bus, state: state, asked: make(chan string, 1)}
+			path := c.private
+			if bus {
+				path = c.bus
+			}
+			p.listen(path)
+			got, err := c.ending(t.Context())
+			if err != nil || got != want {
+				t.Errorf("%s, by the bus %v: %v, %v", state, bus, got, err)
+			}
+			if asked := <-p.asked; !strings.Contains(asked, "SystemState") {
+				t.Errorf("asked for %q", asked)
 			}
 		}
 	}

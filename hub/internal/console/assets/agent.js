@@ -278,3 +278,28 @@ forget.addEventListener('click', async () => {
     set($('forget-problem'), err.message);
   }
 });
+
+// Samples come through the inputs of the box, at most once in ten seconds each; they are asked for, as they are in no stream of events.
+const samples = $('samples');
+const short = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 6, useGrouping: false });
+
+function row(sample) {
+  const el = $('t-sample').content.querySelector('tr').cloneNode(true);
+  set(field(el, 'name'), sample.name);
+  set(field(el, 'value'), sample.value === null ? 'not measured' : short.format(sample.value));
+  set(field(el, 'kind'), sample.kind);
+  set(field(el, 'input'), sample.input);
+  setTime(field(el, 'received'), sample.received);
+  return el;
+}
+
+async function refreshSamples() {
+  if (document.hidden) return;
+  try {
+    const { samples: all, more } = await ask('GET', path + '/samples');
+    samples.hidden = all.length === 0;
+    set(field(samples, 'count'), all.length + (more ? ' and more' : ''));
+    samples.querySelector('tbody').replaceChildren(...all.map(row));
+  } catch { /* the hub is away; the next time */ }
+}
+setInterval(refreshSamples, 10_000);

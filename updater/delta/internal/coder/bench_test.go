@@ -2,6 +2,7 @@ package coder
 
 import (
 	"bytes"
+	"context"
 	"math/rand/v2"
 	"testing"
 )
@@ -23,7 +24,7 @@ func BenchmarkByte(b *testing.B) {
 	stream := e.Bytes()
 	b.SetBytes(n)
 	for b.Loop() {
-		d := NewDecoder(bytes.NewReader(stream), e.Spent())
+		d := NewDecoder(context.Background(), bytes.NewReader(stream), e.Spent())
 		pass(d)
 		if err := d.Close(); err != nil {
 			b.Fatal(err)

@@ -8,6 +8,7 @@
 package coder
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,13 +20,11 @@ const (
 	slotBits    = 20 // 4 MiB of slots: larger ones gained nothing once slots were checked
 	countLimit  = 127
 	nodeSets    = 256
+	half        = 0x8000 << 16 // the probability of 1/2, stored as 0
 )
 
 // MaxSites is the number of call sites that have weights of their own.
-const MaxSites = 48
-
-// slack is how many bytes past its end a decoder may look at: the width of the coder's window.
-const slack = 4
+const MaxSites = 32
 
 // Failure is what a decoder panics with when its input is at fault.
 type Failure struct{ Err error }
@@ -52,16 +51,13 @@ type slotTable [1 << slotBits]uint32
 
 // Coder codes one stream. It is for one goroutine.
 type Coder struct {
-	out  []byte        // encoding
-	in   io.ByteReader // decoding
-	over int           // bytes read past the end
-	last byte          // the last byte that was read
+	out []byte        // encoding
+	in  io.ByteReader // decoding
 
 	low, high, code uint32
 
-	slots  *slotTable // probability 16 bits, check 9, count 7
-	bySite [MaxSites]weights
-	byNode [][nodeSets]weights // by site too
+	slots *slotTable              // probability 16 bits, check 9, count 7
+	sets  [][nodeSets + 1]weights // by site and node; the last one of a site is for all nodes
 
 	context []uint32 // what the next decisions depend on
 	room    [maxContexts]uint32
@@ -71,28 +67,30 @@ type Coder struct {
 	x, y [maxContexts]int32
 	seen uint32 // see find
 
-	spent, budget uint64
+	ctx                 context.Context
+	spent, budget, look uint64 // look is when there is something to look at, see Charge
 }
 
 // NewEncoder returns a coder that writes, and takes at most budget decisions.
 func NewEncoder(budget uint64) *Coder {
-	c := &Coder{high: 0xFFFFFFFF, slots: new(slotTable), byNode: make([][nodeSets]weights, MaxSites), budget: budget}
-	for site := range c.bySite {
-		c.bySite[site] = firstWeights
-		for node := range c.byNode[site] {
-			c.byNode[site][node] = firstWeights
+	c := &Coder{high: 0xFFFFFFFF, slots: new(slotTable), sets: make([][nodeSets + 1]weights, MaxSites), ctx: context.Background(), budget: budget}
+	for site := range c.sets {
+		for node := range c.sets[site] {
+			for i := range maxContexts {
+				c.sets[site][node].x[i] = 65536 * 3 / 10
+			}
 		}
 	}
 	return c
 }
 
 // NewDecoder returns a coder that reads what an encoder has written to in. It takes exactly budget decisions before
-// Close is called.
-func NewDecoder(in io.ByteReader, budget uint64) *Coder {
+// Close is called, and ends soon after ctx has.
+func NewDecoder(ctx context.Context, in io.ByteReader, budget uint64) *Coder {
 	c := NewEncoder(budget)
-	c.in = in
+	c.ctx, c.in = ctx, in
 	for range 4 {
-		c.code = c.code<<8 | uint32(c.next())
+		c.code = c.code<<8 | c.next()
 	}
 	return c
 }
@@ -102,12 +100,12 @@ func (c *Coder) Spent() uint64 { return c.spent }
 
 // Charge counts n units of work, each worth a decision, that the caller is about to do without taking any.
 func (c *Coder) Charge(n int) {
-	if c.spent += uint64(n); c.spent > c.budget {
-		c.exhausted()
+	if c.spent += uint64(n); c.spent >= c.look {
+		Check(c.spent <= c.budget, "work: the budget of %d is exhausted", c.budget)
+		Check(c.ctx.Err() == nil, "work: %w", c.ctx.Err())
+		c.look = min(c.spent+1<<14, c.budget+1)
 	}
 }
-
-func (c *Coder) exhausted() { Fail("work: the budget of %d is exhausted", c.budget) }
 
 // Contexts sets what the next decisions depend on; at most eight.
 func (c *Coder) Contexts(values ...uint32) {
@@ -123,7 +121,7 @@ func (c *Coder) Contexts(values ...uint32) {
 // decisions in the patch of a minor release.
 func (c *Coder) Bit(bit, node, site uint32) uint32 {
 	c.Charge(1)
-	a, b := &c.bySite[site], &c.byNode[site][node%nodeSets]
+	a, b := &c.sets[site][nodeSets], &c.sets[site][node%nodeSets]
 	c.find(node)
 	dotA, dotB := c.mix(a, b)
 	p := squash(int32((dotA + dotB) >> 17))
@@ -133,15 +131,14 @@ func (c *Coder) Bit(bit, node, site uint32) uint32 {
 	return bit
 }
 
-// find hashes the contexts. It looks at all their slots, which wait for memory together then, instead of one after the
-// other where they are used.
+// find hashes the contexts. The slots of sixteen nodes lie side by side, in one line of the processor's cache. It looks at
+// all slots, which wait for memory together then, instead of one after the other where they are used.
 func (c *Coder) find(node uint32) {
-	node *= 0x9E3779B1
-	seen := uint32(0)
+	group, beside, seen := node>>4*0x9E3779B1, node&15<<(32-slotBits), uint32(0)
 	for i, v := range c.context {
-		h := (v ^ node) * 0xC2B2AE35
+		h := (v ^ group) * 0xC2B2AE35
 		h ^= h >> 15
-		h *= 0x2C1B3C6D
+		h = h*0x2C1B3C6D ^ beside
 		c.hash[i&(maxContexts-1)] = h
 		seen |= c.slots[h>>(32-slotBits)]
 	}
@@ -157,19 +154,16 @@ func (c *Coder) mix(a, b *weights) (dotA, dotB int64) {
 		i &= maxContexts - 1
 		h := c.hash[i]
 		slot := &slots[h>>(32-slotBits)]
-		s, fresh := *slot, 0x8000<<16|h&511<<7
+		s := *slot ^ half
 		if (s>>7^h)&511 != 0 {
-			s = fresh
+			s = half | h&511<<7
 		}
-		if s == 0 {
-			s = fresh
-		}
-		*slot = s
+		*slot = s ^ half
 		x := int32(stretchTable[s>>20])
 		if s&127 == 0 {
 			x = 0
 		}
-		y := (int32(s>>16) - 32768) >> 4 * confidence[s&127] >> 5
+		y := (int32(s>>16) - 32768) >> 4 * (min(int32(s&127), 30) + 2) >> 5
 		c.x[i], c.y[i] = x, y
 		dotA += int64(x)*int64(a.x[i]) + int64(y)*int64(a.y[i])
 		dotB += int64(x)*int64(b.x[i]) + int64(y)*int64(b.y[i])
@@ -190,14 +184,14 @@ func (c *Coder) learn(a, b *weights, errA, errB int32, bit uint32) {
 		b.x[i] += (x*errB + 1<<17) >> 18
 		b.y[i] += (y*errB + 1<<17) >> 18
 		slot := &slots[c.hash[i]>>(32-slotBits)]
-		s := *slot
+		s := *slot ^ half
 		p := s>>16 ^ flip
 		p -= p * rate[s&127] >> 16
 		rest := s & 0xFFFF
 		if rest&127 < countLimit {
 			rest++
 		}
-		*slot = (p^flip)<<16 | rest
+		*slot = (p^flip)<<16 ^ half | rest
 	}
 	a.x[n] += (256*errA + 1<<17) >> 18
 	b.x[n] += (256*errB + 1<<17) >> 18
@@ -218,72 +212,34 @@ func (c *Coder) code1(bit, p uint32) uint32 {
 		c.low, bit = mid+1, 0
 	}
 	for (c.low^c.high)>>24 == 0 {
-		c.shift()
+		if c.in != nil {
+			c.code = c.code<<8 | c.next()
+		} else {
+			c.out = append(c.out, byte(c.high>>24))
+		}
+		c.low, c.high = c.low<<8, c.high<<8|0xFF
 	}
 	return bit
 }
 
-// shift moves on by a byte.
-func (c *Coder) shift() {
-	if c.in != nil {
-		c.code = c.code<<8 | uint32(c.next())
-	} else {
-		c.out = append(c.out, byte(c.high>>24))
-	}
-	c.low <<= 8
-	c.high = c.high<<8 | 0xFF
-}
-
-// raw codes a bit of which nothing is known.
-func (c *Coder) raw(bit uint32) uint32 {
-	c.Charge(1)
-	return c.code1(bit, 32768)
-}
-
-func (c *Coder) next() byte {
+func (c *Coder) next() uint32 {
 	b, err := c.in.ReadByte()
-	switch {
-	case err == nil:
-		c.last = b
-	case err != io.EOF:
-		Fail("read: %w", err)
-	default:
-		if c.over++; c.over > slack {
-			panic(Failure{io.ErrUnexpectedEOF})
-		}
+	if err != nil {
+		Fail("read stream: %w", err)
 	}
-	return b
+	return uint32(b)
 }
 
-// tail returns the value in [low, high] with the most zero bytes at its end.
-func (c *Coder) tail() uint32 {
-	for mask := uint64(1<<24 - 1); mask > 0; mask >>= 8 {
-		if v := (uint64(c.low) + mask) &^ mask; v <= uint64(c.high) {
-			return uint32(v)
-		}
-	}
-	return c.low
-}
+// Bytes ends an encoder's stream and returns it.
+func (c *Coder) Bytes() []byte { return binary.BigEndian.AppendUint32(c.out, c.high) }
 
-// Bytes ends an encoder's stream and returns it, without as many zeros at its end as a decoder makes up for.
-func (c *Coder) Bytes() []byte {
-	out := binary.BigEndian.AppendUint32(c.out, c.tail())
-	for n := len(out); len(out) > max(0, n-slack) && out[len(out)-1] == 0; {
-		out = out[:len(out)-1]
-	}
-	return out
-}
-
-// Close ends a decoder's stream. It is an error when the stream does not end here, or is not what an encoder writes.
+// Close ends a decoder's stream. It is an error when the stream does not end here.
 func (c *Coder) Close() error {
 	if c.spent != c.budget {
 		return fmt.Errorf("end stream: %d decisions were taken or charged, %d were said", c.spent, c.budget)
 	}
-	if _, err := c.in.ReadByte(); err != io.EOF {
-		return errors.New("end stream: something follows it")
-	}
-	if c.code != c.tail() || c.last == 0 && c.over < slack {
-		return errors.New("end stream: its last bytes are not an encoder's")
+	if _, err := c.in.ReadByte(); err != io.EOF || c.code != c.high {
+		return errors.New("end stream: it goes on, or ends otherwise")
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import "math/bits"
 
 // Nodes of a number's decisions: its length is unary from node 1, its bits follow.
 const (
-	lengthNode   = 1
 	mantissaNode = 1 << 16
 	adaptiveBits = 12 // of the mantissa; what is below is as good as random
 )
@@ -14,7 +13,7 @@ func (c *Coder) Number(v uint64, site uint32) uint64 {
 	v++
 	n := uint32(bits.Len64(v))
 	length := uint32(1)
-	for length < 63 && c.Bit(one(n > length), lengthNode+length, site) != 0 {
+	for length < 63 && c.Bit(One(n > length), 1+length, site) != 0 {
 		length++
 	}
 	got := uint64(1)
@@ -23,7 +22,7 @@ func (c *Coder) Number(v uint64, site uint32) uint64 {
 		if int(length)-2-i < adaptiveBits {
 			bit = c.Bit(bit, mantissaNode+length<<18+uint32(got), site)
 		} else {
-			bit = c.raw(bit)
+			bit = c.code1(bit, 32768)
 		}
 		got = got<<1 | uint64(bit)
 	}
@@ -38,14 +37,20 @@ func (c *Coder) Signed(v int64, site uint32) int64 {
 
 // Byte codes b, the highest bit first, under the contexts that are set.
 func (c *Coder) Byte(b byte, site uint32) byte {
-	node := uint32(1)
-	for i := 7; i >= 0; i-- {
-		node = node<<1 | c.Bit(uint32(b>>i&1), node, site)
+	group, v := uint32(0), uint32(b)
+	for range 2 {
+		node := uint32(1)
+		for node < 16 {
+			node = node<<1 | c.Bit(v>>7&1, group|node, site)
+			v <<= 1
+		}
+		group = group<<4 + node<<4
 	}
-	return byte(node)
+	return byte(group>>4 - 16)
 }
 
-func one(b bool) uint32 {
+// One is 1 for true.
+func One(b bool) uint32 {
 	if b {
 		return 1
 	}

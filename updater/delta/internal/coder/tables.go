@@ -12,28 +12,14 @@ var (
 	squashTable  [2*squashLimit + 1]uint16
 	stretchTable [4096]int16
 	rate         [countLimit + 1]uint32 // 65536 / (count + 1.4)
-	confidence   [countLimit + 1]int32  // min(count, 30) + 2
-	firstWeights weights
 )
 
+// init computes squash as 65536/(1+e^-x) with e^(i/256) as a running product in 32.32 fixed point. Stretch is its inverse:
+// entry i is the first value whose squash is at least the middle of the i-th of 4096 steps.
 func init() {
-	fillSquash()
-	fillStretch()
-	for i := range rate {
-		rate[i] = uint32(655360 / (10*i + 14))
-		confidence[i] = int32(min(i, 30) + 2)
-	}
-	for i := range maxContexts {
-		firstWeights.x[i] = 65536 * 3 / 10
-	}
-}
-
-// fillSquash computes 65536/(1+e^-x) with e^(i/256) as a running product in 32.32 fixed point.
-func fillSquash() {
 	const step = 4311777323 // e^(1/256) * 2^32, rounded
 	e := uint64(1) << 32
 	for i := 0; i <= squashLimit; i++ {
-		// 65536 * e / (1 + e)
 		hi, lo := bits.Mul64(e, 65536)
 		q, _ := bits.Div64(hi, lo, e+1<<32)
 		v := min(q, 65535)
@@ -42,17 +28,15 @@ func fillSquash() {
 		hi, lo = bits.Mul64(e, step)
 		e = hi<<32 | lo>>32
 	}
-}
-
-// fillStretch inverts squash: entry i is the first value whose squash is at least the middle of the i-th of 4096 steps.
-func fillStretch() {
 	x := -squashLimit
 	for i := range stretchTable {
-		p := uint16(i*16 + 8)
-		for x < squashLimit && squashTable[squashLimit+x] < p {
+		for x < squashLimit && int(squashTable[squashLimit+x]) < i*16+8 {
 			x++
 		}
 		stretchTable[i] = int16(min(max(x, -stretchLimit), stretchLimit))
+	}
+	for i := range rate {
+		rate[i] = uint32(655360 / (10*i + 14))
 	}
 }
 

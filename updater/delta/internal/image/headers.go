@@ -1,110 +1,96 @@
 package image
 
-import "encoding/binary"
+// view is the bytes of a file from some place on. Behind their end there are zeros.
+type view []byte
 
-var le = binary.LittleEndian
+// from returns what is from a place on.
+func (b view) from(at uint64) view { return b[min(at, uint64(len(b))):] }
 
-// machine says which one a format's header means.
-func machine(v, amd64, arm64 uint32) Arch {
-	switch v {
-	case amd64:
-		return AMD64
-	case arm64:
-		return ARM64
+// word returns the little-endian number of n bytes at a place.
+func (b view) word(at, n uint64) (v uint64) {
+	b = b.from(at)
+	for i := range min(n, uint64(len(b))) {
+		v |= uint64(b[i]) << (8 * i)
 	}
-	return Other
+	return v
+}
+
+// machines are what the headers of all three formats call them.
+var machines = map[uint64]Arch{62: AMD64, 183: ARM64, 0x8664: AMD64, 0xAA64: ARM64, 0x01000007: AMD64, 0x0100000C: ARM64}
+
+// raw is a segment as the file says it, before it was checked.
+type raw struct {
+	off, size, addr, mem uint64
+	exec                 bool
+}
+
+// fields says where the header of a segment or section has what a raw one is made of, how wide the words are, and which
+// bit of the four bytes at flags means code.
+type fields struct{ off, size, addr, mem, width, flags, exec uint64 }
+
+var (
+	elfSegment   = fields{8, 32, 16, 40, 8, 4, 1}
+	peSection    = fields{20, 16, 12, 8, 4, 36, 0x20000000}
+	machoSegment = fields{40, 48, 24, 32, 8, 60, 4}
+)
+
+func (b view) segment(f fields) raw {
+	return raw{b.word(f.off, f.width), b.word(f.size, f.width), b.word(f.addr, f.width), b.word(f.mem, f.width), b.word(f.flags, 4)&f.exec != 0}
 }
 
 // headers reads the headers of a file in any format.
-func (im *Image) headers(b []byte) []raw {
+func (im *Image) headers(b view) (segments []raw) {
 	switch {
-	case len(b) >= 64 && string(b[:6]) == "\x7fELF\x02\x01":
-		return im.elf(b)
-	case len(b) >= 64 && string(b[:2]) == "MZ":
-		return im.pe(b)
-	case len(b) >= 32 && le.Uint32(b) == 0xFEEDFACF:
-		return im.macho(b)
-	}
-	return nil
-}
-
-func (im *Image) elf(b []byte) (segments []raw) {
-	im.Arch = machine(uint32(le.Uint16(b[18:])), 62, 183)
-	at, size, n := le.Uint64(b[32:]), uint64(le.Uint16(b[54:])), uint64(le.Uint16(b[56:]))
-	if size < 56 || at > uint64(len(b)) || n*size > uint64(len(b))-at {
-		return nil
-	}
-	for i := range n {
-		if p := b[at+i*size:]; le.Uint32(p) == 1 { // PT_LOAD
-			segments = append(segments, raw{le.Uint64(p[8:]), le.Uint64(p[32:]), le.Uint64(p[16:]), le.Uint64(p[40:]), le.Uint32(p[4:])&1 != 0})
+	case b.word(0, 6) == 0x01_02_46_4C_45_7F:
+		im.Arch = machines[b.word(18, 2)]
+		for i := range b.word(56, 2) {
+			if p := b.from(b.word(32, 8) + i*b.word(54, 2)); p.word(0, 4) == 1 { // PT_LOAD
+				segments = append(segments, p.segment(elfSegment))
+			}
+		}
+	case b.word(0, 2) == 0x5A4D:
+		return im.pe(b.from(b.word(60, 4)))
+	case b.word(0, 4) == 0xFEEDFACF:
+		im.Arch = machines[b.word(4, 4)]
+		at := uint64(32)
+		for range min(b.word(16, 4), maxCommands) {
+			c := b.from(at)
+			switch c.word(0, 4) {
+			case 0x19: // LC_SEGMENT_64
+				if s := c.segment(machoSegment); s.addr != 0 || s.size != 0 { // not the page that catches null pointers
+					segments = append(segments, s)
+				}
+			case 0x22, 0x80000022: // LC_DYLD_INFO
+				if off, n := c.word(8, 4), c.word(12, 4); off+n <= uint64(len(b)) {
+					im.Rebase = Span{uint32(off), uint32(n)}
+				}
+			}
+			at += c.word(4, 4)
 		}
 	}
 	return segments
 }
 
-func (im *Image) pe(b []byte) []raw {
-	at, whole := uint64(le.Uint32(b[60:])), uint64(len(b))
-	if at > whole || whole-at < 24+240 || string(b[at:at+4]) != "PE\x00\x00" {
+// maxCommands bounds those of a Mach-O header; Go programs have about 15.
+const maxCommands = 1024
+
+// pe reads the headers of a PE file from its signature on.
+func (im *Image) pe(b view) []raw {
+	opt := b.from(24)
+	if b.word(0, 4) != 0x4550 || opt.word(0, 2) != 0x20B {
 		return nil
 	}
-	coff, opt := b[at+4:], b[at+24:]
-	im.Arch = machine(uint32(le.Uint16(coff)), 0x8664, 0xAA64)
-	n, optSize := uint64(le.Uint16(coff[2:])), uint64(le.Uint16(coff[16:]))
-	if le.Uint16(opt) != 0x20B || optSize < 240 || 24+optSize+n*40 > whole-at {
-		return nil
-	}
-	base := le.Uint64(opt[24:])
-	segments := []raw{{size: min(uint64(le.Uint32(opt[60:])), whole), addr: base}}
-	for i := range n {
-		s := opt[optSize+i*40:]
-		mem, addr, size, off := uint64(le.Uint32(s[8:])), uint64(le.Uint32(s[12:])), uint64(le.Uint32(s[16:])), uint64(le.Uint32(s[20:]))
+	im.Arch = machines[b.word(4, 2)]
+	base := opt.word(24, 8)
+	im.Pdata = Span{uint32(opt.word(136, 4)), uint32(opt.word(140, 4))} // directory 3
+	im.Reloc = Span{uint32(opt.word(152, 4)), uint32(opt.word(156, 4))} // directory 5
+	segments := []raw{{size: min(opt.word(60, 4), uint64(len(im.Data))), addr: base}}
+	for i := range b.word(6, 2) {
+		s := opt.from(b.word(20, 2) + 40*i).segment(peSection)
 		// What the file holds beyond the section's memory is padding, but it is mapped in whole pages all the same.
-		segments = append(segments, raw{off, min(size, (mem+511)&^511), base + addr, mem, le.Uint32(s[36:])&0x20000000 != 0})
-		for dir, span := range map[int]*Span{3: &im.Pdata, 5: &im.Reloc} {
-			va, n := uint64(le.Uint32(opt[112+8*dir:])), uint64(le.Uint32(opt[116+8*dir:]))
-			if n > 0 && va >= addr && va-addr+n <= size {
-				*span = Span{uint32(va - addr + off), uint32(n)}
-			}
-		}
-	}
-	if !im.Pdata.in(b) || !im.Reloc.in(b) {
-		return nil
-	}
-	return segments
-}
-
-func (s Span) in(b []byte) bool { return uint64(s.Off)+uint64(s.Len) <= uint64(len(b)) }
-
-func (im *Image) macho(b []byte) (segments []raw) {
-	im.Arch = machine(le.Uint32(b[4:]), 0x01000007, 0x0100000C)
-	at := 32
-	for range le.Uint32(b[16:]) {
-		if at+8 > len(b) {
-			return nil
-		}
-		cmd, size := le.Uint32(b[at:]), int(le.Uint32(b[at+4:]))
-		if size < 8 || size > len(b)-at {
-			return nil
-		}
-		c := b[at : at+size]
-		at += size
-		var to *Span
-		switch {
-		case cmd == 0x19 && size >= 72: // LC_SEGMENT_64
-			s := raw{le.Uint64(c[40:]), le.Uint64(c[48:]), le.Uint64(c[24:]), le.Uint64(c[32:]), le.Uint32(c[60:])&4 != 0}
-			if s.addr != 0 || s.size != 0 { // not the page that catches null pointers
-				segments = append(segments, s)
-			}
-		case cmd == 0x1D && size >= 16: // LC_CODE_SIGNATURE
-			to = &im.Sign
-		case cmd&0x7FFFFFFF == 0x22 && size >= 48: // LC_DYLD_INFO
-			to = &im.Rebase
-		}
-		if to != nil {
-			if s := (Span{le.Uint32(c[8:]), le.Uint32(c[12:])}); s.in(b) {
-				*to = s
-			}
-		}
+		s.size = min(s.size, (s.mem+511)&^511)
+		s.addr += base
+		segments = append(segments, s)
 	}
 	return segments
 }

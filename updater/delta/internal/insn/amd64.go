@@ -2,218 +2,175 @@
 // bytes is for, and where it refers to another address.
 package insn
 
-// Kind says which field of an amd64 instruction holds an address relative to its end.
+// Kind says which field of an instruction holds an address, or a part of one, and how.
 type Kind uint8
 
-// The kinds of relative fields.
+// The kinds of fields. Those of amd64 count from the end of the instruction, those of arm64 from its start. Short ones come
+// first, as they never lead out of a function.
 const (
-	None Kind = iota
-	Rel8      // one byte: short jumps
-	Call      // four bytes
-	Jump      // four bytes
-	Cond      // four bytes: conditional jumps
-	Data      // four bytes: the displacement of a memory operand
+	None     Kind = iota
+	Rel8          // amd64: one byte, short jumps
+	Branch19      // arm64: B.cond, CBZ, CBNZ
+	Branch14      // arm64: TBZ, TBNZ
+	Call          // amd64: four bytes
+	Jump          // four bytes
+	Cond          // four bytes: conditional jumps
+	Data          // four bytes: the displacement of a memory operand
+	Branch26      // arm64: B, BL
+	Page          // ADRP: distance in pages of 4 KiB from the page of the instruction
+	Low12         // ADD, LDR, STR: the low bits
 )
 
-// Inst is the layout of one amd64 instruction; its fields are indexes of bytes and numbers of bytes.
+// Inst is the layout of one amd64 instruction: the index of the last opcode byte, and where the parts behind it begin,
+// each of which may be empty: ModRM, SIB, displacement, immediate. The bytes before Disp determine all of it.
 type Inst struct {
-	Len         uint8 // 0 for bytes that are no instruction
-	Opcode      uint8 // the last opcode byte
-	ModRM, SIB  uint8 // or 0
-	Disp, DispN uint8 // the displacement, or 0
-	Imm, ImmN   uint8 // the immediate, or 0
-	Kind        Kind
-	Rel         uint8 // the relative field if Kind is not None
-	Head        uint8 // how many bytes determine all of this
+	Len                    uint8 // 0 for bytes that are no instruction
+	Opcode, SIB, Disp, Imm uint8
+	Kind                   Kind
+	Rel                    uint8 // the relative field if Kind is not None
 }
 
 // What follows an opcode, sixteen of them a line. Lower case without ModRM but for m: nothing (.), one byte (b), two (w),
 // three (e), eight (o); four, or two with an operand size prefix (z), and eight instead with REX.W (v); relative, one
-// byte (r) or four (R). With ModRM: nothing more (m), as b (B), as z (Z), and for F6 and F7 an immediate with reg 0 and 1
-// only (g). x is no instruction in 64-bit code. Prefixes and escapes are taken care of elsewhere.
+// byte (r) or four (R). With ModRM: nothing more (m), as b (B), as z (Z), and with reg 0 and 1 only: as b (G), as z (g). A
+// prefix (p); x is no instruction in 64-bit code. Escapes are taken care of elsewhere.
 const (
-	oneByte = "mmmmbzxxmmmmbzxx" + "mmmmbzxxmmmmbzxx" + "mmmmbzxxmmmmbzxx" + "mmmmbzxxmmmmbzxx" +
-		"................" + "................" + "xxxm....zZbB...." + "rrrrrrrrrrrrrrrr" +
+	oneByte = "mmmmbzxxmmmmbzxx" + "mmmmbzxxmmmmbzxx" + "mmmmbzpxmmmmbzpx" + "mmmmbzpxmmmmbzpx" +
+		"................" + "................" + "xxxmppppzZbB...." + "rrrrrrrrrrrrrrrr" +
 		"BZxBmmmmmmmmmmmm" + "..........x....." + "oooo....bz......" + "bbbbbbbbvvvvvvvv" +
-		"BBw...BZe.w..bx." + "mmmmxxx.mmmmmmmm" + "rrrrbbbbRRxr...." + "......gg......mm"
+		"BBw...BZe.w..bx." + "mmmmxxx.mmmmmmmm" + "rrrrbbbbRRxr...." + "p.pp..Gg......mm"
 	behind0F = "mmmmx.....x.xm.m" + "mmmmmmmmmmmmmmmm" + "mmmmxxxxmmmmmmmm" + "......x.mxmxxxxx" +
 		"mmmmmmmmmmmmmmmm" + "mmmmmmmmmmmmmmmm" + "mmmmmmmmmmmmmmmm" + "BBBBmmm.mmmmmmmm" +
 		"RRRRRRRRRRRRRRRR" + "mmmmmmmmmmmmmmmm" + "...mBmmm...mBmmm" + "mmmmmmmmmmBmmmmm" +
 		"mmBmBBBm........" + "mmmmmmmmmmmmmmmm" + "mmmmmmmmmmmmmmmm" + "mmmmmmmmmmmmmmmm"
 )
 
-// window is the bytes of one instruction, with zeros behind the end of what is known. What reaches behind it is no
-// instruction, so reading around its end does no harm.
-type window [16]byte
+// How many bytes follow what a letter says, and whether ModRM precedes them.
+var (
+	immediates = [128]uint8{'b': 1, 'B': 1, 'G': 1, 'r': 1, 'w': 2, 'e': 3, 'z': 4, 'Z': 4, 'g': 4, 'v': 4, 'R': 4, 'o': 8}
+	hasModRM   = [128]bool{'m': true, 'B': true, 'Z': true, 'g': true, 'G': true}
+)
 
-func (w *window) at(i uint8) byte { return w[i&15] }
+// window is the bytes of one instruction, and zeros behind what is known of it.
+type window [32]byte
 
 // AMD64 takes the instruction at the start of b apart. Bytes behind the end of b count as zero, so a caller that has
-// only the first n bytes of an instruction may rely on the result if Head is at most n.
+// only the first n bytes of an instruction may rely on the result if Disp is at most n.
 func AMD64(b []byte) (in Inst) {
 	var w window
-	if len(b) >= len(w) {
-		w = window(b)
-	} else {
-		copy(w[:], b)
-	}
+	copy(w[:16], b)
 	at, half, wide := uint8(0), false, false // operand size prefix, REX.W
-	for prefix := true; prefix; {
-		switch w.at(at) {
-		case 0x66:
-			half = true
-			at++
-		case 0x67, 0xF2, 0xF3, 0xF0, 0x2E, 0x36, 0x3E, 0x26, 0x64, 0x65:
-			at++
-		default:
-			prefix = false
-		}
-		if at == 14 {
-			return Inst{}
-		}
+	for ; oneByte[w[at]] == 'p' && at < 14; at++ {
+		half = half || w[at] == 0x66
 	}
-	if c := w.at(at); c&0xF0 == 0x40 {
+	if c := w[at]; c&0xF0 == 0x40 {
 		wide = c&8 != 0
 		at++
 	}
-	class := in.opcode(&w, at)
-	n := uint8(0)
-	switch class {
-	case 'x':
+	class, at := in.opcode(&w, at)
+	if class == 'x' || class == 'p' {
 		return Inst{}
-	case 'b', 'B', 'r':
-		n = 1
-	case 'w':
-		n = 2
-	case 'e':
-		n = 3
-	case 'R':
-		n = 4
-	case 'o':
+	}
+	in.Opcode, at = at, at+1
+	n := immediates[class]
+	switch {
+	case wide && class == 'v':
 		n = 8
-	case 'z', 'Z', 'v', 'g':
-		switch n = 4; {
-		case wide && class == 'v':
-			n = 8
-		case half && !wide:
-			n = 2
-		}
+	case half && !wide && n == 4 && class != 'R':
+		n = 2
 	}
-	at = in.Opcode + 1
-	switch class {
-	case 'm', 'B', 'Z':
-		at = in.operand(&w, at)
-	case 'g':
-		if w.at(at)>>3&7 >= 2 {
+	in.SIB, in.Disp, in.Imm = at, at, at
+	if hasModRM[class] {
+		if class|32 == 'g' && w[at]>>3&7 >= 2 {
 			n = 0
-		} else if w.at(in.Opcode) == 0xF6 {
-			n = 1
 		}
-		at = in.operand(&w, at)
-	case 'r', 'R':
-		in.Rel = at
+		in.operand(&w, at)
 	}
-	if n > 0 {
-		in.Imm, in.ImmN = at, n
+	if class|32 == 'r' {
+		in.Rel = in.Imm
 	}
-	if in.Len = at + n; in.Len > 15 {
+	if in.Len = in.Imm + n; in.Len > 15 {
 		return Inst{}
 	}
 	return in
 }
 
-// opcode reads the opcode, with its escape or vector prefix, and returns what follows it.
-func (in *Inst) opcode(w *window, at uint8) (class byte) {
-	op := w.at(at)
-	class = oneByte[op]
-	switch class {
-	case 'r':
-		in.Kind = Rel8
-	case 'R':
-		in.Kind = Call + Kind(op&1) // E8, E9
-	}
-	switch op {
-	case 0xC4: // VEX, three bytes
-		class = vector(w.at(at+1)&31, w.at(at+3))
-		at += 3
-	case 0xC5: // VEX, two bytes
-		class = vector(1, w.at(at+2))
-		at += 2
-	case 0x62: // EVEX
-		class = vector(w.at(at+1)&7, w.at(at+4))
-		at += 4
+// opcode reads the opcode, with its escape or vector prefix, and returns what follows it and where its last byte is.
+func (in *Inst) opcode(w *window, at uint8) (class byte, last uint8) {
+	table := byte(0) // of opcodes: one byte, behind 0F, behind 0F 38, behind 0F 3A
+	switch w[at] {
 	case 0x0F:
 		at++
-		op = w.at(at)
-		switch class = behind0F[op]; {
-		case op == 0x38:
-			at++
-		case op == 0x3A:
-			at++
-			class = 'B'
-		case class == 'R':
+		switch table = 1; w[at] {
+		case 0x38:
+			table, at = 2, at+1
+		case 0x3A:
+			table, at = 3, at+1
+		}
+	case 0xC5: // VEX, two bytes
+		table, at = 1, at+2
+	case 0xC4: // VEX, three bytes
+		table, at = w[at+1]&31, at+3
+	case 0x62: // EVEX
+		table, at = w[at+1]&7, at+4
+	}
+	op := w[at]
+	switch class = 'm'; table {
+	case 0:
+		if class = oneByte[op]; class == 'r' {
+			in.Kind = Rel8
+		} else if class == 'R' {
+			in.Kind = Call + Kind(op&1) // E8, E9
+		}
+	case 1:
+		if class = behind0F[op]; class == 'R' {
 			in.Kind = Cond
 		}
+	case 3:
+		class = 'B'
 	}
-	in.Opcode, in.Head = at, at+1
-	return class
+	return class, at
 }
 
-// vector returns what follows a VEX or EVEX opcode in map m.
-func vector(m, op byte) byte {
-	switch {
-	case m == 1 && op == 0x77:
-		return '.'
-	case m == 1 && (op >= 0x70 && op <= 0x73 || op == 0xC2 || op >= 0xC4 && op <= 0xC6), m == 3:
-		return 'B'
-	}
-	return 'm'
-}
-
-// operand reads the ModRM byte and what it asks for, and returns the place behind it.
-func (in *Inst) operand(w *window, at uint8) uint8 {
-	in.ModRM = at
-	m := w.at(at)
-	mod, base := m>>6, m&7
-	at++
+// operand reads the ModRM byte and what it asks for.
+func (in *Inst) operand(w *window, at uint8) {
+	mod, base := w[at]>>6, w[at]&7
+	in.SIB = at + 1
+	in.Disp = in.SIB
 	if mod != 3 && base == 4 {
-		in.SIB = at
-		base = w.at(at) & 7
-		at++
+		base = w[in.SIB] & 7
+		in.Disp++
 	}
-	in.Head = at
+	in.Imm = in.Disp
 	switch {
 	case mod == 1:
-		in.DispN = 1
+		in.Imm++
 	case mod == 2, mod == 0 && base == 5:
-		in.DispN = 4
-	default:
-		return at
+		in.Imm += 4
 	}
-	in.Disp = at
-	if mod == 0 && in.SIB == 0 {
-		in.Kind, in.Rel = Data, at
+	if mod == 0 && in.Imm > in.Disp && in.Disp == in.SIB {
+		in.Kind, in.Rel = Data, in.Disp
 	}
-	return at + in.DispN
 }
 
 // Class says what byte i of the instruction is for; less than 32.
 func (in *Inst) Class(i uint8) uint8 {
+	sib := in.Disp - in.SIB // 1 if there is one
 	switch {
-	case i < in.Opcode:
-		return 1
+	case i >= in.Len:
+		return 0
+	case i >= in.Imm:
+		return 15 + i - in.Imm
+	case i >= in.Disp && in.Imm-in.Disp == 1:
+		return 5 + sib
+	case i >= in.Disp:
+		return 7 + 4*sib + i - in.Disp
+	case i >= in.SIB:
+		return 4
+	case i > in.Opcode:
+		return 3
 	case i == in.Opcode:
 		return 2
-	case i == in.ModRM:
-		return 3
-	case i == in.SIB:
-		return 4
-	case i-in.Disp < in.DispN && in.DispN == 1: // around 0 before it
-		return 5 + min(in.SIB, 1)
-	case i-in.Disp < in.DispN:
-		return 7 + 8*min(in.SIB, 1) + i - in.Disp
-	case in.ImmN > 0 && i >= in.Imm:
-		return 20 + i - in.Imm
 	}
-	return 0
+	return 1
 }

@@ -16,8 +16,8 @@ const (
 	maxCells   = 4 << 20
 )
 
-// align returns the cheapest steps from an old table to the one wanted; pcs is where the old entries are expected to end.
-func align(old, want []refs.Pair, pcs []uint32) []byte {
+// align returns the cheapest steps from an old table to the one wanted.
+func align(old []walk.Entry, want []refs.Pair) []byte {
 	a, b := old, want
 	n, m := len(a), len(b)
 	var ops []byte
@@ -45,7 +45,7 @@ func align(old, want []refs.Pair, pcs []uint32) []byte {
 			}
 			if i < n && j < m {
 				c := int32(1)
-				same, there := a[i].DV == b[j].DV, pcs[i] == b[j].PC
+				same, there := a[i].Old.DV == b[j].DV, a[i].Mapped == b[j].PC
 				switch {
 				case !same && !there:
 					c = costNone

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/addrmap"
+	"github.com/limpet-monitoring/limpet/updater/delta/internal/insn"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/walk"
 )
@@ -19,7 +20,7 @@ func Find(old, new *refs.Source) (walk.Plan, walk.Wish, error) {
 	if len(new.Image.Segments) == 0 {
 		old = refs.Bare(old.Image.Data)
 	}
-	plan := walk.Plan{Base: new.Image.Base, Segments: new.Image.Segments, Bases: new.Base}
+	plan := walk.Plan{Base: new.Image.Base, Segments: new.Image.Segments, Bases: new.Module.Base}
 	a, b := normal(old, firstLabel(old)), normal(new, firstLabel(new))
 	for pass := range passes {
 		order, err := suffixes(a)
@@ -41,7 +42,7 @@ func Find(old, new *refs.Source) (walk.Plan, walk.Wish, error) {
 		b = normal(new, func(r *refs.Ref) uint32 { return label(r, r.Target) })
 	}
 	plan.Extra = votes(old, new, plan.Copies)
-	content, structure, holes := plainOf(new, old.Module.OK && old.Image.Arch == new.Image.Arch)
+	content, structure, holes := plainOf(new, old.Module.NFunc > 0 && old.Image.Arch == new.Image.Arch)
 	plan.Structure, plan.Copies = structure, cut(plan.Copies, holes)
 	if most := walk.MaxCopies(len(b)); len(plan.Copies) > most {
 		plan.Copies = shorten(plan.Copies, most)
@@ -65,9 +66,9 @@ func normal(s *refs.Source, label func(*refs.Ref) uint32) []byte {
 		for i := range buf {
 			r := &buf[i]
 			switch r.Kind {
-			case refs.FuncRel, refs.Line, refs.InlLine, refs.Rel8:
+			case refs.FuncRel, refs.Line, refs.InlLine, insn.Rel8:
 			default:
-				r.Put(b[r.Pos:r.Pos+uint32(r.Size)], uint64(label(r)))
+				r.Put(b[r.Pos:r.Pos+r.Size()], uint64(label(r)))
 			}
 		}
 	}
@@ -86,7 +87,7 @@ func firstLabel(s *refs.Source) func(*refs.Ref) uint32 {
 		if h, ok := names[r.Target]; ok {
 			return h
 		}
-		if m.OK && r.Target >= m.Base[refs.Text] && r.Target < m.Base[refs.EText] || r.Kind == refs.Off && r.Aux == uint16(refs.Functab) {
+		if m.NFunc > 0 && r.Target >= m.Base[refs.Text] && r.Target < m.Base[refs.EText] || r.Kind == refs.Off && r.Aux == uint16(refs.Functab) {
 			return kind
 		}
 		b, ok := s.Image.Bytes(r.Target, contents)
@@ -109,7 +110,7 @@ func sum(b []byte) uint32 {
 func functionNames(s *refs.Source) map[uint32]uint32 {
 	m := &s.Module
 	names := map[uint32]uint32{}
-	if !m.OK {
+	if m.NFunc == 0 {
 		return names
 	}
 	for i := range m.NFunc {

@@ -133,8 +133,9 @@ func FuzzSigned(f *testing.F) {
 	}
 	f.Add(append(b, list...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		im := image.Image{Data: b, Sign: image.Span{Off: uint32(min(len(b), len(page))), Len: uint32(len(b) - min(len(b), len(page)))}}
-		if off, limit, ok := signed(&im); ok {
+		im := image.Image{Data: b}
+		sign := image.Span{Off: uint32(min(len(b), len(page))), Len: uint32(len(b) - min(len(b), len(page)))}
+		if off, limit, ok := signed(&im, sign); ok {
 			_ = b[off : uint64(off)+image.HashesLen(limit)]
 		}
 	})

@@ -1,6 +1,8 @@
 package match
 
 import (
+	"bytes"
+
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/walk"
@@ -16,7 +18,7 @@ func plainOf(new *refs.Source, tables bool) (plain []byte, s walk.Structure, hol
 			plain, s, holes = p, t, h
 		}
 	}
-	if off, limit, ok := signed(&new.Image); ok && limit > 0 {
+	if off, limit, ok := signed(&new.Image, signature(new.Image.Data)); ok && limit > 0 {
 		s.Hashes, s.Signed = off, limit
 		holes = append(holes, image.Span{Off: off, Len: uint32(image.HashesLen(limit))})
 	}
@@ -26,15 +28,14 @@ func plainOf(new *refs.Source, tables bool) (plain []byte, s walk.Structure, hol
 // plainTables does it for Go's tables; ok is false if the linker's rules would not give the same file.
 func plainTables(new *refs.Source) (plain []byte, s walk.Structure, holes []image.Span, ok bool) {
 	m := &new.Module
-	quantum := walk.Quantum(new.Image.Arch)
+	quantum := max(uint32(new.Image.Arch), 1)
 	ft, in := new.Image.Offset(m.Base[refs.Functab])
 	pcs, in2 := new.Image.Offset(m.Base[refs.PCs])
-	if !m.OK || !in || !in2 || len(m.PCs) < 2 || m.PCs[0] != 0 || m.Base[refs.FindFunc] < m.Base[refs.PCs] {
+	if m.NFunc == 0 || !in || !in2 || len(m.PCs) < 2 || m.PCs[0] != 0 || m.Base[refs.FindFunc] < m.Base[refs.PCs] {
 		return nil, s, nil, false
 	}
 	plain = append(plain, new.Image.Data...)
 	end := uint32(1)
-	var order []uint32
 	var pairs []refs.Pair
 	for i := range m.NFunc {
 		at := m.FuncOff(i)
@@ -42,8 +43,8 @@ func plainTables(new *refs.Source) (plain []byte, s walk.Structure, holes []imag
 		if !ok {
 			return nil, s, nil, false
 		}
-		order = refs.FieldOrder(r.PCData(), order)
-		for _, f := range order {
+		for k := range 3 + r.PCData() {
+			f := refs.FieldAt(refs.InOrder(k, r.PCData()))
 			off := r.Field(f)
 			r.SetField(f, 0)
 			if off > end {
@@ -52,8 +53,8 @@ func plainTables(new *refs.Source) (plain []byte, s walk.Structure, holes []imag
 			if off < end {
 				continue
 			}
-			_, n, ok := refs.ReadTable(m.PCs[off:], quantum, pairs)
-			if !ok {
+			var n int
+			if pairs, n, ok = refs.ReadTable(m.PCs[off:], quantum, pairs); !ok || !bytes.Equal(table(pairs, quantum), m.PCs[off:][:n]) {
 				return nil, s, nil, false
 			}
 			end += uint32(n)
@@ -71,12 +72,19 @@ func plainTables(new *refs.Source) (plain []byte, s walk.Structure, holes []imag
 	return plain, s, holes, true
 }
 
+// table writes a table as the walk does.
+func table(pairs []refs.Pair, quantum uint32) (b []byte) {
+	pc := uint32(0)
+	for _, p := range pairs {
+		b = refs.AppendPair(b, p, pc, quantum)
+		pc = p.PC
+	}
+	return append(b, 0)
+}
+
 // sameFinder reports whether the table that finds functions is as the linker writes it.
 func sameFinder(new *refs.Source) (off, n uint32, ok bool) {
-	b, ok := refs.AppendFindFunc(nil, &new.Module)
-	if !ok {
-		return 0, 0, false
-	}
+	b := refs.AppendFindFunc(nil, &new.Module)
 	was, ok := new.Image.Bytes(new.Module.Base[refs.FindFunc], uint32(len(b)))
 	if !ok || string(was) != string(b) {
 		return 0, 0, false

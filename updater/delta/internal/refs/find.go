@@ -2,7 +2,6 @@ package refs
 
 import (
 	"cmp"
-	"encoding/binary"
 	"slices"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
@@ -13,7 +12,6 @@ import (
 type Source struct {
 	Image  image.Image
 	Module Module
-	Base   [Bases]uint32
 	list   []Ref
 	code   code
 }
@@ -23,169 +21,156 @@ const maxList = 16 << 20
 
 // Analyse reads a file. It never fails: what it does not understand has no references.
 func Analyse(b []byte) *Source {
-	im := image.Parse(b)
-	f := finder{im: &im, trees: map[uint32]bool{}}
-	f.mod = FindModule(&im)
-	if f.mod.OK {
+	s := Bare(b)
+	s.Image = image.Parse(b)
+	s.Module = findModule(&s.Image)
+	s.code.find()
+	f := finder{Source: s, trees: map[uint32]bool{}}
+	if m := &s.Module; m.NFunc > 0 {
+		types := m.Base[ETypes] - m.Base[Types]
 		f.functions()
-		f.types()
+		f.words(m.Base[CUs], uint32(len(m.CUs)), Files, m.Base[PCs]-m.Base[Files])
+		f.words(m.Base[TypeLinks], m.links, Types, types)
+		f.types(types)
 	}
 	f.pointers()
-	f.pdata()
+	f.words(s.Image.Pdata.Off, s.Image.Pdata.Len, Zero, s.Image.End())
 	f.relocs()
 	f.rebase()
-	return source(im, f.mod, f.sorted())
+	s.list = f.sorted()
+	return s
 }
 
 // Bare is a source of which nothing is known but its bytes.
-func Bare(b []byte) *Source { return source(image.Image{Data: b}, Module{}, nil) }
-
-func source(im image.Image, mod Module, list []Ref) *Source {
-	s := &Source{Image: im, Module: mod, Base: mod.Base, list: list}
-	s.code = code{s: s, limit: im.End()}
+func Bare(b []byte) *Source {
+	s := &Source{Image: image.Image{Data: b}}
+	s.code.s, s.code.meter = s, func(int) {}
 	return s
 }
 
 // finder collects references in any order.
 type finder struct {
-	im    *image.Image
-	mod   Module
-	list  []Ref
+	*Source
 	trees map[uint32]bool // addresses of the inline trees that were read
-	order []uint32        // room for one record
+	pairs []Pair          // room for a table
 }
 
-func (f *finder) add(pos uint32, size uint8, kind Kind, target uint32, aux uint16) {
-	if len(f.list) < maxList && uint64(pos)+uint64(size) <= uint64(len(f.im.Data)) {
-		f.list = append(f.list, Ref{Pos: pos, Target: target, Kind: kind, Size: size, Aux: aux})
+func (f *finder) add(pos uint32, kind Kind, target uint32, aux uint16) {
+	r := Ref{Pos: pos, Target: target, Kind: kind, Aux: aux}
+	if len(f.list) < maxList && uint64(pos)+uint64(r.Size()) <= uint64(len(f.Image.Data)) {
+		f.list = append(f.list, r)
 	}
 }
 
-// offset adds four bytes that hold v, a distance from a base.
-func (f *finder) offset(pos, v uint32, from Base) {
-	f.add(pos, 4, Off, f.mod.Base[from]+v, uint16(from))
+// word returns the four bytes at a place.
+func (f *finder) word(pos uint32) uint32 { return le.Uint32(f.Image.Data[pos:]) }
+
+// offset adds four bytes that hold a distance from a base, unless they say that there is nothing.
+func (f *finder) offset(pos uint32, from Base, scale uint) {
+	if v := f.word(pos); v != 0 && v != nothing {
+		f.add(pos, Off, f.Module.Base[from]+v<<scale, uint16(from)|uint16(scale)<<8)
+	}
 }
+
+// words adds the words of four bytes in n bytes at an address that are less than a limit: offsets from a base.
+func (f *finder) words(addr, n uint32, from Base, limit uint32) {
+	in, _ := f.Image.Span(addr, n)
+	for pos := in.Off; pos+4 <= in.Off+in.Len; pos += 4 {
+		if f.word(pos) < limit {
+			f.offset(pos, from, 0)
+		}
+	}
+}
+
+// types adds the offsets in descriptors of types. It does not read these: a word that may be the offset of a name or of a
+// type is taken for one, and behind the offset of a type one that leads to the start of a function for that of a method.
+func (f *finder) types(size uint32) {
+	m, before := &f.Module, uint32(0)
+	in, _ := f.Image.Span(m.Base[Types], size)
+	for pos := in.Off; pos+4 <= in.Off+in.Len; pos += 4 {
+		v := f.word(pos)
+		n := m.Before(m.Base[Text] + v)
+		switch {
+		case v < leastType:
+		case (before%8 == 0 || before == nothing) && n-1 < m.NFunc && m.Entry(n-1) == v:
+			f.offset(pos, Text, 0)
+		case v < size:
+			f.offset(pos, Types, 0)
+		}
+		before = v
+	}
+}
+
+// leastType is the least offset of a name or type that is not taken for a size or a number.
+const leastType = 128
 
 // sorted returns the references in the order of the file. Of two that overlap the first stays, and of two at one place
 // the one that was found first.
 func (f *finder) sorted() []Ref {
-	list := f.byPage()
-	end, n := uint32(0), 0
-	for _, r := range list {
-		if r.Pos >= end {
-			list[n] = r
-			n++
-			end = r.End()
+	keys := make([]uint64, len(f.list))
+	for i, r := range f.list {
+		keys[i] = uint64(r.Pos)<<32 | uint64(i)
+	}
+	slices.Sort(keys)
+	end, list := uint32(0), make([]Ref, 0, len(f.list))
+	for _, k := range keys {
+		if r := f.list[uint32(k)]; r.Pos >= end {
+			list, end = append(list, r), r.End()
 		}
 	}
-	return list[:n]
-}
-
-// byPage sorts the references, of which those at one place keep their order: into pages of the file first, then each of
-// these short lists.
-func (f *finder) byPage() []Ref {
-	const page = 12
-	starts := make([]int, len(f.im.Data)>>page+2)
-	for _, r := range f.list {
-		starts[r.Pos>>page+1]++
-	}
-	for i := range len(starts) - 1 {
-		starts[i+1] += starts[i]
-	}
-	sorted, next := make([]Ref, len(f.list)), slices.Clone(starts)
-	for _, r := range f.list {
-		sorted[next[r.Pos>>page]] = r
-		next[r.Pos>>page]++
-	}
-	for i := range len(starts) - 1 {
-		inOrder(sorted[starts[i]:starts[i+1]])
-	}
-	return sorted
-}
-
-func inOrder(list []Ref) {
-	slices.SortStableFunc(list, func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) })
+	return list
 }
 
 // pointers adds every aligned word outside of code and line tables that holds an address of the program.
 func (f *finder) pointers() {
-	end, m := uint64(f.im.End()), &f.mod
-	var skip [2][2]uint32
-	if m.OK {
-		skip = [2][2]uint32{{m.Base[Text], m.Base[EText]}, {m.Base[FuncNames], m.Base[GoFunc]}}
-	}
-	for _, s := range f.im.Segments {
-		if s.Exec && !m.OK {
+	m := &f.Module
+	for _, s := range f.Image.Segments {
+		if s.Exec && m.NFunc == 0 {
 			continue
 		}
-	words:
 		for i := -s.Addr & 7; i+8 <= s.Size; i += 8 {
-			a := s.Addr + i
-			for _, out := range skip {
-				if a >= out[0] && a < out[1] {
-					i += (out[1]-a+7)&^7 - 8
-					continue words
-				}
+			text, lines := s.Addr+i-m.Base[Text], s.Addr+i-m.Base[FuncNames] // around 0 before them
+			v := le.Uint64(f.Image.Data[s.Off+i:]) - f.Image.Base
+			if v <= uint64(f.code.limit) && v+f.Image.Base > 0 && text >= m.Base[EText]-m.Base[Text] && lines >= m.Base[GoFunc]-m.Base[FuncNames] {
+				f.add(s.Off+i, Abs, uint32(v), 0)
 			}
-			if v := binary.LittleEndian.Uint64(f.im.Data[s.Off+i:]) - f.im.Base; v <= end && (v > 0 || f.im.Base > 0) {
-				f.add(s.Off+i, 8, Abs, uint32(v), 0)
-			}
-		}
-	}
-}
-
-// pdata adds the addresses of a PE file's function table.
-func (f *finder) pdata() {
-	s := f.im.Pdata
-	for i := uint32(0); i+4 <= s.Len; i += 4 {
-		if v := binary.LittleEndian.Uint32(f.im.Data[s.Off+i:]); v != 0 {
-			f.offset(s.Off+i, v, Zero)
 		}
 	}
 }
 
 // relocs adds the entries of a PE file's base relocations: the low bits of an address in the page of their block.
 func (f *finder) relocs() {
-	pos := f.im.Reloc.Off
-	for b := f.im.Data[pos:][:f.im.Reloc.Len]; len(b) >= 8; {
-		page, size := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:])
-		if size < 8 || uint64(size) > uint64(len(b)) {
-			return
-		}
-		f.offset(pos, page, Zero)
-		for i := uint32(8); i+2 <= size; i += 2 {
-			if e := binary.LittleEndian.Uint16(b[i:]); e>>12 == 10 {
-				f.add(pos+i, 2, PageOff, page+uint32(e&0xFFF), 0)
+	in, _ := f.Image.Span(f.Image.Reloc.Off, f.Image.Reloc.Len)
+	for pos, end := in.Off, in.Off+in.Len; pos+8 <= end; {
+		block, page := pos, f.word(pos)
+		f.offset(pos, Zero, 0)
+		for pos += 8; pos+2 <= end && pos-block < f.word(block+4); pos += 2 {
+			if e := uint32(le.Uint16(f.Image.Data[pos:])); e>>12 == 10 {
+				f.add(pos, PageOff, page+e&0xFFF, 0)
 			}
 		}
-		b, pos = b[size:], pos+size
 	}
 }
 
 // rebase adds the addresses in a Mach-O file's rebase opcodes: `2s uleb 51`, three bytes counted from segment s.
 func (f *finder) rebase() {
-	b := f.im.Data[f.im.Rebase.Off : f.im.Rebase.Off+f.im.Rebase.Len]
+	b := f.Image.Data[f.Image.Rebase.Off:][:f.Image.Rebase.Len]
 	for i := 0; i+5 <= len(b); i++ {
 		// The file counts the page that catches null pointers as segment 0; the image does not have it.
 		n := int(b[i]&15) - 1
-		if b[i]&0xF0 != 0x20 || b[i+1]&b[i+2]&^b[i+3]&128 == 0 || b[i+4] != 0x51 || n < 0 || n >= len(f.im.Segments) {
-			continue
+		if b[i]&0xF0 == 0x20 && b[i+1]&b[i+2]&^b[i+3]&128 != 0 && b[i+4] == 0x51 && n >= 0 && n < len(f.Image.Segments) {
+			r := Ref{Kind: Uleb}
+			f.add(f.Image.Rebase.Off+uint32(i)+1, Uleb, f.Image.Segments[n].Addr+uint32(r.Get(b[i+1:])), uint16(n))
+			i += 4
 		}
-		v := uint32(b[i+1]&127) | uint32(b[i+2]&127)<<7 | uint32(b[i+3])<<14
-		f.add(f.im.Rebase.Off+uint32(i)+1, 3, Uleb, f.im.Segments[n].Addr+v, uint16(FirstSegment+n))
-		i += 4
 	}
 }
 
 // In appends to buf the references that begin in the stretch of the file from lo to hi, in order.
 func (s *Source) In(lo, hi uint32, buf []Ref) []Ref {
-	buf = between(s.list, lo, hi, buf)
-	n := len(buf)
+	buf = between(s.list, lo, min(hi, s.code.from), buf)
 	buf = s.code.in(lo, hi, buf)
-	if n > 0 && len(buf) > n && buf[n].Pos < buf[n-1].Pos {
-		inOrder(buf)
-	}
-	return buf
+	return between(s.list, max(lo, s.code.from), hi, buf)
 }
 
 // between appends those of a list in order that begin from lo to hi.

@@ -3,34 +3,24 @@ package walk
 import (
 	"bytes"
 
+	"github.com/limpet-monitoring/limpet/updater/delta/internal/coder"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
 )
 
 // copies is what the walk remembers from one copied block to the next.
 type copies struct {
-	hist     uint32 // last units: 1 for a miss
-	since    uint32 // units since the last miss
-	lastPred byte   // of the last missed byte
-	lastWas  byte
-	outcome  *[classes * 256]uint16 // by class and byte: 0 nothing yet, 1 hit, 2 + the byte that came instead
+	blockHist uint32           // last blocks: 1 for one that was not as predicted
+	hist      uint32           // last units: 1 for a miss
+	since     uint32           // units since the last miss
+	lastPred  byte             // of the last missed byte, what was predicted
+	lastWas   byte             // and what came
+	outcome   [256 << 8]uint16 // by class and byte: 0 nothing yet, 1 hit, 2 + the byte that came instead
 
 	kindHist [refs.Kinds]uint32
-	recent   [refs.Kinds][4]int64          // corrections
-	moved    *[1 << overrideBits][2]uint32 // where an address went that the map got wrong: old, new
-	line     uint32                        // how far lines have moved
-	inlined  *[1 << lineBits][2]uint32     // name of a function, how far its lines have moved
-}
-
-const (
-	overrideBits = 16
-	lineBits     = 15
-	classes      = 256
-)
-
-func (c *copies) init() {
-	c.outcome = new([classes * 256]uint16)
-	c.moved = new([1 << overrideBits][2]uint32)
-	c.inlined = new([1 << lineBits][2]uint32)
+	recent   [refs.Kinds][4]int64 // corrections
+	moved    [1 << 16]known       // where an address went that the map got wrong
+	line     uint32               // how far lines have moved
+	lines    [1 << 16]known       // by name of a function, how far its lines have moved
 }
 
 // copy makes the bytes of one copy, block by block of the old file.
@@ -46,8 +36,7 @@ func (w *walk) copy(c Copy) {
 				to = max(to, e)
 			}
 		}
-		w.stop()
-		w.block(at, to, shift, one(at == c.Old || to == end))
+		w.block(at, to, shift, coder.One(at == c.Old || to == end))
 		at = to
 	}
 }
@@ -59,39 +48,30 @@ func (w *walk) block(at, to, shift, edge uint32) {
 	for i := range w.refBuf {
 		w.predict(&w.refBuf[i], shift)
 	}
-	reg, hist := region(&w.old.Image, at, &w.old.Base), w.blockHist
+	reg, hist := region(&w.old.Image, at, &w.old.Module.Base), w.cp.blockHist
 	w.c.Contexts(hash2(hist&0xFF, reg), hash2(hist&0xFFFF, 1), hash2(reg, min(uint32(len(w.refBuf)), 40)),
 		hash3(edge, hist&7, logOf(to-at)), hash2(reg, edge))
 	right := w.bit(bytes.Equal(made, w.Content[at+shift:to+shift]), 1, siteBlock)
-	w.blockHist = hist<<1 | one(!right)
-	if !right {
-		w.units(at, to, shift, reg)
+	w.cp.blockHist = hist<<1 | coder.One(!right)
+	next := w.refBuf
+	for !right && at < to { // reference by reference, byte by byte
+		if len(next) > 0 && next[0].Pos == at {
+			w.reference(&next[0], shift, reg)
+			at, next = next[0].End(), next[1:]
+		} else {
+			w.byte(at, shift, reg)
+			at++
+		}
 	}
 	for i := range w.refBuf {
-		if r := &w.refBuf[i]; r.Kind == refs.Line && r.Pos >= 32 {
-			w.cp.learnLine(word(w.ob[r.Pos-32:]), word(w.nb[r.Pos+shift:])-r.Target)
+		if r := &w.refBuf[i]; r.Kind == refs.Line {
+			*w.lineShift(r) = word(w.nb[r.Pos+shift:]) - r.Target
 		}
-	}
-}
-
-// units makes a block that is not as predicted: reference by reference, byte by byte.
-func (w *walk) units(at, to, shift, reg uint32) {
-	next := 0
-	for at < to {
-		if next < len(w.refBuf) && w.refBuf[next].Pos == at {
-			r := &w.refBuf[next]
-			next++
-			w.reference(r, shift, reg)
-			at = r.End()
-			continue
-		}
-		w.byte(at, shift, reg)
-		at++
 	}
 }
 
 func (c *copies) note(miss bool) {
-	c.hist = c.hist<<1 | one(miss)
+	c.hist = c.hist<<1 | coder.One(miss)
 	if c.since++; miss {
 		c.since = 0
 	}
@@ -100,19 +80,14 @@ func (c *copies) note(miss bool) {
 // byte makes one byte that is not part of a reference.
 func (w *walk) byte(at, shift, reg uint32) {
 	c, n := &w.cp, at+shift
-	old, next := uint32(w.ob[at]), uint32(0)
+	old, next := uint32(w.all[at]), uint32(w.all[at+1])
 	class := uint32(w.old.Class(at))
 	if class == 0 {
 		class = 32 + at&7
 	}
-	if at+1 < uint32(len(w.ob)) {
-		next = uint32(w.ob[at+1])
-	}
 	prev, prev2 := w.before(n, 1), w.before(n, 2)
-	pair := uint32(c.lastPred)<<8 | uint32(c.lastWas)
-	out := &c.outcome[class<<8|old]
-	dist := min(logOf(c.since), 12)
-	h := c.hist
+	pair, out := uint32(c.lastPred)<<8|uint32(c.lastWas), &c.outcome[class<<8|old]
+	dist, h := min(logOf(c.since), 12), c.hist
 	w.c.Contexts(hash3(h&0xFF, reg, class), hash3(old, reg, class), hash2(dist, h&0xFFF), hash3(old, prev, prev2),
 		hash3(old, next, 5), hash3(pair, old, dist), hash3(old, uint32(*out), class), hash3(class, dist, h&15))
 	want := w.Content[n]
@@ -130,10 +105,5 @@ func (w *walk) byte(at, shift, reg uint32) {
 	c.lastPred, c.lastWas = byte(old), got
 }
 
-// before returns the new byte i places before another, or 0 before the file.
-func (w *walk) before(at, i uint32) uint32 {
-	if at < i {
-		return 0
-	}
-	return uint32(w.nb[at-i])
-}
+// before returns the new byte i places before another; before the file come the last ones of the old one.
+func (w *walk) before(at, i uint32) uint32 { return uint32(w.all[max(len(w.ob)+int(at)-int(i), 0)]) }

@@ -1,25 +1,27 @@
 package walk
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/coder"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
 )
 
-// tablePass makes one table beside its partner.
-type tablePass struct {
-	*tables
-	line     bool  // values are line numbers
-	prevLine int32 // value of the old table so far
-	newLine  int32 // of the new one
+// Entry is one of the partner's table, with what is known of it.
+type Entry struct {
+	Old    refs.Pair
+	Mapped uint32 // where its pc should be
+	line   int32  // in a table of lines: the line, and its file or 0
+	file   uint32
+}
+
+// progress is how far the table at hand is.
+type progress struct {
+	value    int32
 	pc       uint32
 	n        int // entries made
-	file     int // entry of the partner's file table at hand
 	lastDiff int32
 	hist     uint32
-	mapped   uint32 // where the pc of the entry that was predicted last should be
 }
 
 // What happens next in a table: an entry beside the next old one, an old one has none, an entry without an old one.
@@ -30,252 +32,173 @@ const (
 	End
 )
 
+// Kinds of tables that are treated in a way of their own, and limits.
 const (
-	lineCharge = 4       // what looking for a line may cost, in decisions
-	maxEnds    = 1 << 16 // of a function's entries are remembered
-	maxMoved   = 4096    // pcs of a function that are not where they were predicted are remembered
-	maxSteps   = 2000    // instructions are offered for one pc
+	kindFile, kindLine = 1, 2
+
+	lineCharge = 4    // what looking for a line may cost, in decisions
+	maxReach   = 8192 // bytes of code in which an instruction is offered for a pc
+	maxMoved   = 4096 // pcs of a function that are not where they were mapped are remembered
 )
 
-// finish ends the table.
-func (p *tablePass) finish() {
-	coder.Check(p.n > 0, "make pc table: it is empty")
-	p.append(0)
-}
-
-// append writes bytes of the table.
-func (p *tablePass) append(b ...byte) {
-	if len(p.out)+len(b) > p.room {
-		coder.Fail("make pc tables: they do not fit into %d bytes", p.room)
+// table makes a new table, which follows the others. Its partner is the old table at oldOff, if that is not 0.
+func (t *tables) table(oldOff uint32) {
+	t.readOld(oldOff)
+	t.want, _, _ = refs.ReadTable(t.Whole[int(t.hole.Off)+len(t.out):t.hole.Off+t.hole.Len], t.quantum, t.want)
+	t.want, t.progress = append(t.want, refs.Pair{}), progress{value: -1}
+	all, k := t.predictAll(), t.kind
+	t.c.Contexts(k, hash2(k, t.ring&15), hash2(k, logOf(uint32(len(all)))), hash2(k, uint32(len(t.pcs)&3)))
+	if len(all) > 0 && t.bit(slices.Equal(all, t.want[:len(t.want)-1]), 1, siteAll) {
+		for i, e := range all {
+			t.put(e)
+			t.take(&t.was[i])
+		}
+	} else {
+		t.steps()
 	}
-	p.out = append(p.out, b...)
+	coder.Check(t.n > 0, "make pc table: it is empty")
+	t.out = append(t.out, 0)
 }
 
 // put adds an entry to the new table.
-func (p *tablePass) put(e refs.Pair) {
-	var buf [10]byte
-	p.append(refs.AppendPair(buf[:0], e, p.pc, p.quantum)...)
-	if p.line {
-		p.c.Charge(lineCharge)
+func (t *tables) put(e refs.Pair) {
+	if e.PC < t.pc || t.n > 0 && e.DV == 0 || len(t.out) >= int(t.hole.Len) {
+		coder.Fail("make pc table: an entry at %d follows one at %d, in %d of %d bytes", e.PC, t.pc, len(t.out), t.hole.Len)
 	}
-	if e.PC < p.pc || p.n > 0 && e.DV == 0 {
-		coder.Fail("make pc table: an entry at %d follows one at %d", e.PC, p.pc)
-	}
-	p.pc = e.PC
-	p.newLine += e.DV
-	p.n++
-	if k, found := search(p.ends, e.PC); !found && len(p.ends) < maxEnds {
-		p.ends = slices.Insert(p.ends, k, e.PC)
+	t.out = refs.AppendPair(t.out, e, t.pc, t.quantum)
+	t.passed(e)
+	if e.PC < uint32(len(t.marks)) && t.marks[e.PC]&ends == 0 {
+		t.marks[e.PC] |= ends
+		t.ends++
 	}
 }
 
-// search finds v in a list in order, most often behind its end.
-func search(list []uint32, v uint32) (int, bool) {
-	if n := len(list); n == 0 || list[n-1] < v {
-		return n, false
-	}
-	return slices.BinarySearch(list, v)
+func (p *progress) passed(e refs.Pair) {
+	p.value, p.pc, p.n = p.value+e.DV, e.PC, p.n+1
 }
 
-// take moves on in the old table after entry j was predicted and used, and learns from the new one.
-func (p *tablePass) take(j int) {
-	o := p.oldPairs[j]
-	p.prevLine += o.DV
-	if p.line {
-		p.lines.learn(p.fileAt(o.PC), p.prevLine, p.newLine-p.prevLine)
-	}
-	if p.mapped == p.pc {
-		return
-	}
-	if k, found := p.findPC(o.PC); found {
-		p.pcs[k][1] = p.pc
-	} else if len(p.pcs) < maxMoved {
-		p.pcs = slices.Insert(p.pcs, k, [2]uint32{o.PC, p.pc})
+// take learns from an entry that was made beside one of the old table.
+func (t *tables) take(e *Entry) {
+	t.learnLine(e.file, e.line, t.value-e.line)
+	if e.Mapped != t.pc && len(t.pcs) < maxMoved {
+		t.pcs[e.Old.PC] = t.pc
 	}
 }
 
-func (p *tablePass) findPC(old uint32) (int, bool) {
-	return slices.BinarySearchFunc(p.pcs, old, func(a [2]uint32, b uint32) int { return cmp.Compare(a[0], b) })
-}
-
-// mapPC predicts where a pc of the partner is.
-func (p *tablePass) mapPC(old uint32) uint32 {
-	if k, found := p.findPC(old); found {
-		return p.pcs[k][1]
+// predict says what the new table has in place of an old entry.
+func (t *tables) predict(e *Entry) refs.Pair {
+	p := refs.Pair{DV: e.Old.DV, PC: e.Mapped}
+	if shift, ok := t.lineMoved(e.file, e.line); ok {
+		p.DV = e.line + shift - t.value
 	}
-	a, _ := p.walk.m.At(p.oldEntry + old)
-	return a - p.entry
+	if p.PC < t.pc || p.PC > t.size {
+		p.PC = t.pc
+	}
+	p.PC -= (p.PC - t.pc) % t.quantum
+	return p
 }
 
-// predict says what the new table has in place of entry j of the old one.
-func (p *tablePass) predict(j int) refs.Pair {
-	o := p.oldPairs[j]
-	p.mapped = p.mapPC(o.PC)
-	e := refs.Pair{DV: o.DV, PC: p.mapped}
-	if p.line {
-		was := p.prevLine + o.DV
-		if shift, ok := p.lines.find(p.fileAt(o.PC), was); ok {
-			e.DV = was + shift - p.newLine
+// predictAll predicts the whole table.
+func (t *tables) predictAll() []refs.Pair {
+	start := t.progress
+	t.predicted = t.predicted[:0]
+	for i := range t.was {
+		t.predicted = append(t.predicted, t.predict(&t.was[i]))
+		t.passed(t.predicted[i])
+	}
+	t.progress = start
+	return t.predicted
+}
+
+// steps makes the table entry by entry. The encoder has found the steps to the one that it wants; a decoder has none.
+func (t *tables) steps() {
+	ops := []byte{End}
+	if t.Align != nil {
+		ops = append(t.Align(t.was, t.want[:len(t.want)-1]), End)
+	}
+	was, k := t.was, t.kind
+	for i, last := 0, uint32(Match); last != End; i++ {
+		left, full, op := uint32(min(len(was), 3)), coder.One(t.pc == t.size), uint32(Match)
+		t.c.Contexts(hash4(k, left, last, full), hash3(k, t.hist&0xFF, left), hash4(left, last, full, t.hist&3), hash3(k, uint32(min(t.n, 20)), full))
+		if left == 0 {
+			op = Insert
 		}
-	}
-	if e.PC < p.pc || e.PC > p.size {
-		e.PC = p.pc
-	}
-	e.PC -= (e.PC - p.pc) % p.quantum
-	return e
-}
-
-// asPredicted reports whether a table is all as predicted. It leaves nothing behind.
-func (p *tablePass) asPredicted() bool {
-	if len(p.wantPairs) != len(p.oldPairs) {
-		return false
-	}
-	q, learned, j := *p, slices.Clone(p.pcs), 0
-	p.lines.trial = true
-	for ; j < len(p.wantPairs); j++ {
-		want := p.wantPairs[j]
-		if q.predict(j) != want || j > 0 && want.DV == 0 {
-			break
+		for op < End && !t.bit(uint32(ops[min(i, len(ops)-1)]) == op, 1+op, siteOp) {
+			op++
 		}
-		q.pc = want.PC
-		q.newLine += want.DV
-		q.n++
-		q.take(j)
-	}
-	p.pcs = learned
-	p.lines.rollback()
-	return j == len(p.wantPairs)
-}
-
-// align has the encoder find the steps to the table that it wants; a decoder has none.
-func (p *tablePass) align() []byte {
-	if p.Align == nil {
-		return nil
-	}
-	pcs := make([]uint32, len(p.oldPairs))
-	for i, o := range p.oldPairs {
-		pcs[i] = p.mapPC(o.PC)
-	}
-	return p.Align(p.oldPairs, p.wantPairs, pcs)
-}
-
-// steps makes the table entry by entry.
-func (p *tablePass) steps() {
-	ops := append(p.align(), End)
-	for j, step, last := 0, 0, uint32(Match); ; step++ {
-		op := p.step(uint32(ops[min(step, len(ops)-1)]), len(p.oldPairs)-j, last)
 		switch op {
 		case Match:
-			p.entry1(p.predict(j), p.oldPairs[j].DV, true)
-			p.take(j)
-			j++
+			t.codeEntry(t.predict(&was[0]), was[0].Old.DV, true)
+			t.take(&was[0])
+			was = was[1:]
 		case Delete:
-			p.prevLine += p.oldPairs[j].DV
-			j++
+			was = was[1:]
 		case Insert:
-			p.entry1(refs.Pair{PC: p.size}, 0, false)
-		case End:
-			return
+			t.codeEntry(refs.Pair{PC: t.size}, 0, false)
 		}
 		last = op
 	}
 }
 
-// step codes what happens next; left is how many old entries there still are.
-func (p *tablePass) step(op uint32, left int, last uint32) uint32 {
-	k, l, full := p.kind, uint32(min(left, 3)), one(p.pc == p.size)
-	p.c.Contexts(hash4(k, l, last, full), hash3(k, p.hist&0xFF, l), hash4(l, last, full, p.hist&3), hash3(k, uint32(min(p.n, 20)), full))
-	switch {
-	case left > 0 && p.bit(op == Match, 1, siteOp):
-		return Match
-	case left > 0 && p.bit(op == Delete, 2, siteOp):
-		return Delete
-	case p.bit(op == Insert, 3, siteOp):
-		return Insert
-	}
-	return End
+// codeEntry codes one entry and puts it: beside a prediction, or without one.
+func (t *tables) codeEntry(pred refs.Pair, oldDV int32, matched bool) {
+	want := t.want[min(t.n, len(t.want)-1)]
+	want.DV = t.codeValue(want.DV, pred.DV, oldDV, matched)
+	want.PC = t.codePC(want.PC, pred.PC, matched)
+	t.put(want)
 }
 
-// entry1 codes one entry and puts it: beside a prediction, or without one.
-func (p *tablePass) entry1(pred refs.Pair, oldDV int32, matched bool) {
-	var want refs.Pair
-	if p.n < len(p.wantPairs) {
-		want = p.wantPairs[p.n]
-	}
-	want.DV = p.value(want.DV, pred.DV, oldDV, matched)
-	want.PC = p.codePC(want.PC, pred.PC, matched)
-	p.put(want)
-}
-
-// value codes by how much the value changes.
-func (p *tablePass) value(dv, pred, old int32, matched bool) int32 {
-	k, changes := p.kind, p.changes[p.kind][:]
+// codeValue codes by how much the value changes.
+func (t *tables) codeValue(dv, pred, old int32, matched bool) int32 {
+	k := t.kind
 	if matched {
-		p.c.Contexts(hash2(k, p.hist&0xFF), hash3(k, uint32(old), 1), hash3(k, uint32(pred-old), p.hist&3), hash3(k, uint32(p.lastDiff), 3))
-		hit := p.bit(dv == pred, 1, siteValue)
-		p.hist = p.hist<<1 | one(!hit)
+		t.c.Contexts(hash2(k, t.hist&0xFF), hash3(k, uint32(old), 1), hash3(k, uint32(pred-old), t.hist&3), hash3(k, uint32(t.lastDiff), 3))
+		hit := t.bit(dv == pred, 1, siteValue)
+		t.hist = t.hist<<1 | coder.One(!hit)
 		if hit {
 			return pred
 		}
-		candidates := [...]int32{old, old - p.lastDiff, old + changes[0], old + changes[1], old + changes[2]}
-		for i, c := range candidates {
-			if c != pred && !slices.Contains(candidates[:i], c) && p.bit(dv == c, 2+uint32(i), siteValue) {
-				p.lastDiff = c - old
-				return c
-			}
-		}
 	}
-	p.c.Contexts(k, hash2(k, uint32(min(p.n, 3))), hash3(k, uint32(p.newLine), 2), hash3(k, uint32(old), 3))
-	p.lastDiff = int32(p.c.Signed(int64(dv-old), siteChange))
-	if matched {
-		toFront(changes, len(changes), p.lastDiff)
-	}
-	return old + p.lastDiff
+	t.c.Contexts(k, hash2(k, uint32(min(t.n, 3))), hash3(k, uint32(t.value), 2), hash3(k, uint32(old), 3))
+	t.lastDiff = int32(t.c.Signed(int64(dv-old), siteChange))
+	return old + t.lastDiff
 }
 
 // codePC codes where an entry ends: as predicted, at the end of the function, or at one of the next instructions.
-func (p *tablePass) codePC(pc, pred uint32, matched bool) uint32 {
-	k, m := p.kind, one(matched)
-	p.c.Contexts(hash3(k, m, p.hist&0xF), hash3(k, m, uint32(min(len(p.ends), 8))), hash3(k, m, uint32(min(p.n, 8))), hash2(m, logOf(pred-p.pc)))
-	if matched && p.bit(pc == pred, 1, sitePC) {
+func (t *tables) codePC(pc, pred uint32, matched bool) uint32 {
+	k := t.kind<<1 | coder.One(matched)
+	t.c.Contexts(hash2(k, t.hist&0xF), hash2(k, uint32(min(t.ends, 8))), hash2(k, uint32(min(t.n, 8))), hash2(k&1, logOf(pred-t.pc)))
+	switch {
+	case t.bit(pc == pred, 1, sitePC):
 		return pred
+	case pred != t.size && t.bit(pc == t.size, 2, sitePC):
+		return t.size
 	}
-	if (pred != p.size || !matched) && p.bit(pc == p.size, 2, sitePC) {
-		return p.size
-	}
-	first, found := slices.BinarySearch(p.starts, p.pc)
-	first += int(one(found))
-	next := p.starts[first:min(first+maxSteps, len(p.starts))]
-	at, meant := slices.BinarySearch(next, pc)
-	if len(next) > 0 && p.bit(meant, 3, sitePC) {
-		for i, s := range next {
-			if (!matched || s != pred) && p.boundary(first+i, meant && i == at, pred, matched) {
-				return s
+	t.boundaries()
+	reach := min(t.pc+maxReach, uint32(len(t.marks)))
+	if t.bit(pc > t.pc && pc < reach && t.marks[pc]&begins != 0, 3, sitePC) {
+		for s, before := t.pc+1, t.pc; s < reach; s++ {
+			if t.marks[s]&begins != 0 {
+				if s != pred && t.boundary(s, before, s == pc, pred) {
+					return s
+				}
+				before = s
 			}
 		}
 		coder.Fail("read pc table: no instruction was taken")
 	}
-	p.c.Contexts(k, hash2(k, 1))
-	return p.pc + p.quantum*uint32(p.c.Number(uint64((pc-p.pc)/p.quantum), siteFar))
+	t.c.Contexts(k)
+	return t.pc + t.quantum*uint32(t.c.Number(uint64((pc-t.pc)/t.quantum), siteFar))
 }
 
-// boundary codes whether the entry ends where instruction i begins.
-func (p *tablePass) boundary(i int, yes bool, pred uint32, matched bool) bool {
-	s := p.starts[i]
-	off := p.code + s
-	before, after := uint32(p.nb[p.code+p.starts[max(i-1, 0)]]), uint32(p.nb[off])
-	if p.quantum == 4 {
-		before, after = uint32(p.nb[off-1]), uint32(p.nb[off+3])
-	}
-	_, found := slices.BinarySearch(p.ends, s)
-	seen, dist := one(found), uint32(16)
-	if matched && s < pred {
-		dist = min(logOf(pred-s), 7)
-	} else if matched {
+// boundary codes whether the entry ends where the instruction at a pc begins, which follows one before.
+func (t *tables) boundary(s, last uint32, yes bool, pred uint32) bool {
+	before, after := uint32(t.code[last+t.quantum-1]), uint32(t.code[s+t.quantum-1])
+	k, seen, dist := t.kind, uint32(t.marks[s])/ends, min(logOf(pred-s), 7)
+	if s > pred {
 		dist = 8 + min(logOf(s-pred), 7)
 	}
-	k := p.kind
-	p.c.Contexts(hash3(k, seen, dist), hash4(k, before, seen, 1), hash4(k, after, seen, 2), hash4(k, before, after, seen), hash4(k, dist, before, 3),
-		hash4(k, seen, logOf(s-p.pc), uint32(min(p.n, 3))))
-	return p.bit(yes, 1, siteStep)
+	t.c.Contexts(hash3(k, seen, dist), hash4(k, before, seen, 1), hash4(k, after, seen, 2), hash4(k, before, after, seen), hash4(k, dist, before, 3),
+		hash4(k, seen, logOf(s-t.pc), uint32(min(t.n, 3))))
+	return t.bit(yes, 1, siteStep)
 }

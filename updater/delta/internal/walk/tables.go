@@ -1,7 +1,6 @@
 package walk
 
 import (
-	"cmp"
 	"slices"
 	"sort"
 
@@ -17,42 +16,43 @@ type tables struct {
 	om      *refs.Module // of the old file
 	m       *refs.Module // the new function table; the fields of its records are zero until they are made
 	functab uint32       // where that is in the file
+	hole    image.Span   // for the tables
 	out     []byte       // the tables, as far as they are made
-	room    int          // what they may take
 	quantum uint32
 	moved   map[uint32]uint32 // offsets of the old file's tables to those of the new one
-	hot     [fieldKinds][4]uint32
-	changes [fieldKinds][3]int32 // recent differences of values
-	lines   lineMap
+	shifts  [1 << 16]known    // of lines
 
 	// The function at hand.
-	old       refs.Record // its partner in the old file, or nil
-	rec       refs.Record
-	oldEntry  uint32
-	entry     uint32
-	size      uint32
-	code      uint32      // where its code is in the file
-	pcs       [][2]uint32 // where pcs of the partner turned out to be: old, new
-	ends      []uint32    // pcs where earlier tables of the function have an entry
-	starts    []uint32    // of its instructions
+	rec, old              refs.Record // its record, and that of its partner in the old file or nil
+	entry, size, oldEntry uint32
+	code                  []byte
+	marks                 []uint8           // of each byte of its code
+	decoded               bool              // the marks of instructions are there
+	ends                  int               // marks of entries
+	pcs                   map[uint32]uint32 // where pcs of the partner turned out to be
+
+	// Its table at hand.
 	kind      uint32
-	ring      uint32 // hits and misses of tables
-	oldPairs  []refs.Pair
-	wantPairs []refs.Pair
-	filePairs []refs.Pair
+	ring      uint32      // hits and misses of tables
+	pairs     []refs.Pair // the partner's, and its table of files
+	files     []refs.Pair
+	was       []Entry     // the partner's, with what is known of them
+	predicted []refs.Pair // what follows from them
+	want      []refs.Pair // the encoder's, and one more
+	progress
 }
 
+// Marks of a function's bytes.
 const (
-	fieldKinds = 20      // kinds of tables that are told apart: three, and one for each pcdata
-	maxStarts  = 1 << 20 // instructions of a function that are told apart
+	begins = 1 << iota // an instruction
+	ends               // an entry of an earlier table
 )
 
 func newTables(w *walk, m *refs.Module, functab uint32) *tables {
 	h := w.holes[0]
 	return &tables{
-		walk: w, om: &w.old.Module, m: m, functab: functab,
-		out: append(w.nb[h.Off:h.Off:h.Off+h.Len], 0), room: int(h.Len), quantum: Quantum(w.old.Image.Arch),
-		moved: map[uint32]uint32{}, lines: lineMap{slots: new([1 << lineSlotBits]lineSlot)},
+		walk: w, om: &w.old.Module, m: m, functab: functab, hole: h, out: append(w.nb[h.Off:h.Off:h.Off+h.Len], 0),
+		quantum: max(uint32(w.old.Image.Arch), 1), moved: map[uint32]uint32{0: 0},
 	}
 }
 
@@ -60,158 +60,137 @@ func newTables(w *walk, m *refs.Module, functab uint32) *tables {
 func (t *tables) run() {
 	for i := range t.m.NFunc {
 		t.load(i)
-		t.seed()
-	}
-	var order []uint32
-	for i := range t.m.NFunc {
-		t.load(i)
-		t.boundaries()
-		order = refs.FieldOrder(t.rec.PCData(), order)
-		for k, f := range order {
-			if t.kind = uint32(k); f >= refs.RecordSize {
-				t.kind = 3 + (f-refs.RecordSize)/4
-			}
-			t.field(i, f)
+		if t.readFiles(); len(t.files) > 0 {
+			start := int32(t.old.Start())
+			t.learnLine(t.fileID(t.files[0].DV-1), start, int32(t.rec.Start())-start)
+		}
+		for k := range 3 + t.rec.PCData() {
+			t.kind = refs.InOrder(k, t.rec.PCData())
+			t.field(t.functab+t.m.FuncOff(i), refs.FieldAt(t.kind))
 		}
 	}
-	coder.Check(len(t.out) == t.room, "make pc tables: %d bytes of %d", len(t.out), t.room)
+	coder.Check(len(t.out) == int(t.hole.Len), "make pc tables: %d bytes of %d", len(t.out), t.hole.Len)
 }
 
 // load makes function i the one at hand and finds its partner: the function whose record was copied to its place.
 func (t *tables) load(i uint32) {
-	t.stop()
 	var ok bool
-	if t.rec, ok = refs.RecordAt(t.m.Functab, t.m.FuncOff(i)); !ok {
-		coder.Fail("read function table: record %d is not in it", i)
-	}
+	t.rec, ok = refs.RecordAt(t.m.Functab, t.m.FuncOff(i))
+	coder.Check(ok, "read function table: record %d is not in it", i)
 	t.entry, t.size = t.m.Start(i), t.m.Entry(i+1)-t.m.Entry(i)
-	t.old, t.pcs, t.ends = nil, t.pcs[:0], t.ends[:0]
+	t.old, t.ends, t.decoded = nil, 0, false
+	t.pcs = map[uint32]uint32{} // anew: to clear a large one takes long
+	s, _ := t.new.Span(t.entry, t.size)
+	t.code = t.nb[s.Off : s.Off+s.Len]
+	t.marks = slices.Grow(t.marks[:0], len(t.code))[:len(t.code)]
+	clear(t.marks)
 	place := t.functab + t.m.FuncOff(i)
-	k, found := slices.BinarySearchFunc(t.Copies, place, func(c Copy, p uint32) int { return cmp.Compare(c.New, p) })
-	if !found {
-		k--
-	}
+	k := sort.Search(len(t.Copies), func(k int) bool { return t.Copies[k].New > place }) - 1
 	if k < 0 || place-t.Copies[k].New >= t.Copies[k].Len {
 		return
 	}
-	base, ok := t.walk.old.Image.Offset(t.om.Base[refs.Functab])
-	was := t.Copies[k].Old + (place - t.Copies[k].New)
-	if !ok || was < base {
-		return
-	}
-	was -= base
-	n := uint32(sort.Search(int(t.om.NFunc), func(i int) bool { return t.om.FuncOff(uint32(i)) >= was }))
-	if n < t.om.NFunc && t.om.FuncOff(n) == was {
-		if t.old, ok = refs.RecordAt(t.om.Functab, was); ok {
-			t.oldEntry = t.om.Start(n)
-		}
+	base, _ := t.walk.old.Image.Offset(t.om.Base[refs.Functab])
+	was := t.Copies[k].Old + (place - t.Copies[k].New) - base // around 0 before the table
+	if t.old, ok = refs.RecordAt(t.om.Functab, was); ok {
+		t.oldEntry = t.om.Base[refs.Text] + t.old.Field(0)
 	}
 }
 
-// boundaries decodes the function at hand.
+// boundaries marks where the instructions of the function at hand begin, when that is asked for.
 func (t *tables) boundaries() {
-	t.starts = t.starts[:0]
-	s, ok := t.new.Span(t.entry, t.size)
-	if !ok {
+	if t.decoded {
 		return
 	}
-	t.code = s.Off
-	code := t.nb[s.Off : s.Off+s.Len]
-	for at := 0; at < len(code) && len(t.starts) < maxStarts; {
-		t.starts = append(t.starts, uint32(at))
-		if t.walk.old.Image.Arch == image.AMD64 {
-			at += int(max(insn.AMD64(code[at:min(at+16, len(code))]).Len, 1))
-		} else {
-			at += int(t.quantum)
+	t.decoded = true
+	t.c.Charge(1 + len(t.marks)/32)
+	for at, n := 0, 0; at < len(t.marks); at += n {
+		t.marks[at] |= begins
+		if n = int(t.quantum); n == 1 {
+			n = int(max(insn.AMD64(t.code[at:min(at+16, len(t.marks))]).Len, 1))
 		}
-	}
-	t.c.Charge(1 + len(t.starts)/8)
-}
-
-// field makes one offset of function i's record, and the table that it points to if it is a new one.
-func (t *tables) field(i, f uint32) {
-	end := uint32(len(t.out))
-	oldOff, state, pred := uint32(0), uint32(0), end
-	if t.old != nil && f < refs.RecordSize+4*t.old.PCData() {
-		if oldOff = t.old.Field(f); oldOff == 0 {
-			state, pred = 1, 0
-		} else if n, ok := t.moved[oldOff]; ok {
-			state, pred = 3, n
-		} else {
-			state = 2
-		}
-	}
-	got := t.offset(word(t.Whole[t.functab+t.m.FuncOff(i)+f:]), pred, end, state)
-	t.rec.SetField(f, got)
-	if got == end {
-		t.table(oldOff, f)
-	}
-	if oldOff != 0 && got != 0 {
-		t.moved[oldOff] = got
 	}
 }
 
-// offset codes where a table is: as predicted, nowhere, at the end where a new one follows, or at an earlier place.
-func (t *tables) offset(got, pred, end, state uint32) uint32 {
-	k := t.kind
+// field makes the offset of one table in a function's record, which is at a place of the file, and the table itself if it is
+// a new one.
+func (t *tables) field(place, f uint32) {
+	end, k := uint32(len(t.out)), t.kind
+	was, pred, state := uint32(0), end, uint32(0)
+	if t.old != nil && k < 3+t.old.PCData() {
+		was, state = t.old.Field(f), 1
+		if n, ok := t.moved[was]; ok {
+			pred, state = n, 2
+		}
+	}
+	got := word(t.Whole[place+f:])
 	t.c.Contexts(hash2(k, state), hash3(k, state, t.ring&15), hash2(state, t.ring&255), hash3(k, pred, 1))
 	hit := t.bit(got == pred, 1, siteTableField)
-	t.ring = t.ring<<1 | one(!hit)
+	t.ring = t.ring<<1 | coder.One(!hit)
 	switch {
 	case hit:
-		return pred
-	case pred != 0 && t.bit(got == 0, 2, siteTableField):
-		return 0
-	case pred != end && t.bit(got == end, 3, siteTableField):
-		return end
-	}
-	hot := t.hot[k][:]
-	t.c.Contexts(hash2(k, 1), hash3(k, state, 2), hash3(k, hot[0], 3))
-	i := recall(t.walk, hot, got, 4, siteTableField)
-	if i < len(hot) {
-		got = hot[i]
-	} else {
-		t.c.Contexts(k, hash2(k, hot[0]), 99)
+		got = pred
+	case pred != end && t.bit(got == end, 2, siteTableField):
+		got = end
+	default:
+		t.c.Contexts(k, hash2(k, state))
 		got = uint32(t.c.Number(uint64(got), siteTableOffset))
-		coder.Check(got > 0 && got < end, "read pc tables: a table at %d of %d", got, end)
+		coder.Check(got < end, "read pc tables: a table at %d of %d", got, end)
 	}
-	toFront(hot, i, got)
-	return got
+	t.rec.SetField(f, got)
+	if got == end {
+		t.table(was)
+	}
+	if was != 0 && got != 0 {
+		t.moved[was] = got
+	}
 }
 
 // oldTable reads a table of the old file, if there is one.
-func (t *tables) oldTable(off uint32, buf []refs.Pair) (pairs []refs.Pair, read bool) {
-	if off == 0 || off >= uint32(len(t.om.PCs)) {
-		return buf[:0], false
+func (t *tables) oldTable(off uint32, buf []refs.Pair) (pairs []refs.Pair) {
+	if pairs = buf[:0]; off > 0 && off < uint32(len(t.om.PCs)) {
+		pairs, _, _ = refs.ReadTable(t.om.PCs[off:], t.quantum, buf)
 	}
-	pairs, _, _ = refs.ReadTable(t.om.PCs[off:], t.quantum, buf)
-	return pairs, true
+	t.c.Charge(1 + len(pairs)/8)
+	return pairs
 }
 
-// table makes a new table, which follows the others. Its partner is the old table at oldOff, if that is not 0.
-func (t *tables) table(oldOff, f uint32) {
-	t.stop()
-	var read bool
-	if t.oldPairs, read = t.oldTable(oldOff, t.oldPairs); read {
-		t.c.Charge(1 + len(t.oldPairs)/8)
+// readFiles reads the partner's table of files.
+func (t *tables) readFiles() {
+	if t.files = t.files[:0]; t.old != nil {
+		t.files = t.oldTable(t.old.Field(refs.FieldAt(kindFile)), t.files)
 	}
-	h := t.holes[0]
-	t.wantPairs, _, _ = refs.ReadTable(t.Whole[int(h.Off)+len(t.out):h.Off+h.Len], t.quantum, t.wantPairs)
-	p := tablePass{tables: t, prevLine: -1, newLine: -1, line: f == refs.LineTable}
-	if p.line {
-		p.files()
+}
+
+// fileID returns 1 + the place of a file's name, or 0 for one that the old program does not name.
+func (t *tables) fileID(index int32) uint32 {
+	i := (uint64(t.old.CU()) + uint64(uint32(index))) * 4
+	if index < 0 || i+4 > uint64(len(t.om.CUs)) {
+		return 0
 	}
-	if len(t.oldPairs) > 0 {
-		t.c.Contexts(t.kind, hash2(t.kind, t.ring&15), hash2(t.kind, logOf(uint32(len(t.oldPairs)))), hash2(t.kind, uint32(len(t.pcs)&3)))
-		if t.bit(p.asPredicted(), 1, siteAll) {
-			for j := range t.oldPairs {
-				p.put(p.predict(j))
-				p.take(j)
-			}
-			p.finish()
-			return
+	return word(t.om.CUs[i:]) + 1
+}
+
+// readOld reads the old table at an offset and what is known of its entries.
+func (t *tables) readOld(off uint32) {
+	t.pairs = t.oldTable(off, t.pairs)
+	if t.files = t.files[:0]; t.kind == kindLine {
+		t.readFiles()
+		t.c.Charge(lineCharge * len(t.pairs))
+	}
+	t.was = t.was[:0]
+	line, file, k := int32(-1), int32(-1), -1
+	for _, p := range t.pairs {
+		for k+1 < len(t.files) && (k < 0 || t.files[k].PC < p.PC) {
+			k++
+			file += t.files[k].DV
 		}
+		line += p.DV
+		e := Entry{Old: p, line: line, file: t.fileID(file)}
+		var ok bool
+		if e.Mapped, ok = t.pcs[p.PC]; !ok {
+			e.Mapped, _ = t.walk.m.At(t.oldEntry + p.PC)
+			e.Mapped -= t.entry
+		}
+		t.was = append(t.was, e)
 	}
-	p.steps()
-	p.finish()
 }

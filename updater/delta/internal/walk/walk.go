@@ -9,6 +9,7 @@ import (
 	"context"
 	"io"
 	"math/bits"
+	"slices"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/addrmap"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/coder"
@@ -34,15 +35,13 @@ type Plan struct {
 type Wish struct {
 	Whole   []byte // the new file
 	Content []byte // the same as the content makes it: with zeros for the offsets of tables that are made later
-	// Align returns steps (Match..) from an old table to the one wanted; pcs is where the old entries are expected to end.
-	Align func(old, want []refs.Pair, pcs []uint32) []byte
+	// Align returns steps (Match..) from an old table to the one wanted.
+	Align func(old []Entry, want []refs.Pair) []byte
 }
 
 const (
-	blockSize = 256 // bytes of a copy that share one "as predicted"
-	checkMask = 1<<8 - 1
-	// Bytes of code that may be decoded: so often all of both files, so much for each decision, and so much beside.
-	decodeAll, decodeEach, decodeToo = 8, 32, 64 << 20
+	blockSize  = 256 // bytes of a copy that share one "as predicted"
+	codeCharge = 64  // bytes of code that are decoded for what a decision costs
 )
 
 // Budget is the most decisions that a patch may take, whatever the size of its result: about fifteen seconds.
@@ -50,61 +49,52 @@ const Budget = 64 << 20
 
 type walk struct {
 	Plan
-	Wish // of a decoder: the new file as far as it is made. Its coder does not look at what is wanted
-	ctx  context.Context
-	c    *coder.Coder
-	old  *refs.Source
-	ob   []byte // the old file
-	nb   []byte // the new one, as far as it is made
-	new  image.Image
-	m    addrmap.Map
+	Wish   // of a decoder: the new file as far as it is made. Its coder does not look at what is wanted
+	c      *coder.Coder
+	old    *refs.Source
+	all    []byte // the old file and, behind it, the new one as far as it is made
+	ob, nb []byte
+	new    image.Image
+	m      addrmap.Map
 
-	holes     []image.Span // what the content leaves out
-	steps     uint32       // how many there were
-	blockHist uint32
-	lit       literals
-	cp        copies
-	refBuf    []refs.Ref
+	holes  [3]image.Span // what the content leaves out: tables of pcs, what finds functions, hashes
+	lit    literals
+	cp     copies
+	refBuf []refs.Ref
 }
 
-// Encode returns the stream that makes the file wanted from old by a plan, and the decisions it takes.
-func Encode(old *refs.Source, wish Wish, plan Plan) (stream []byte, spent uint64, err error) {
-	defer coder.Recover(&err)
-	w := newWalk(context.Background(), coder.NewEncoder(Budget), old, len(wish.Whole))
-	w.Plan, w.Wish = plan, wish
-	w.run()
-	return w.c.Bytes(), w.c.Spent(), nil
-}
-
-// Decode returns the file of a size that a stream makes from old. The stream takes exactly spent decisions.
+// Decode returns the file of a size that a stream makes from old, behind whose bytes it is written if there is room. The
+// stream takes exactly spent decisions.
 func Decode(ctx context.Context, old *refs.Source, size int, in io.ByteReader, spent uint64) (result []byte, err error) {
 	defer coder.Recover(&err)
-	if spent > Budget {
-		coder.Fail("read stream: %d decisions are over the limit of %d", spent, uint64(Budget))
+	coder.Check(spent <= Budget, "read stream: %d decisions are over the limit of %d", spent, uint64(Budget))
+	c := coder.NewDecoder(ctx, in, spent)
+	result = Code(c, old, size, Plan{}, Wish{})
+	return result, c.Close()
+}
+
+// Code is the walk. It returns the new file, of which a decoder knows the size alone, and panics as package coder does.
+func Code(c *coder.Coder, old *refs.Source, size int, plan Plan, wish Wish) []byte {
+	old.Meter(func(n int) { c.Charge(1 + n/codeCharge) })
+	n := len(old.Image.Data)
+	all := slices.Grow(old.Image.Data, size)[:n+size]
+	w := &walk{Plan: plan, Wish: wish, c: c, old: old, all: all, ob: all[:n:n], nb: all[n:]}
+	if w.Whole == nil {
+		w.Wish = Wish{Whole: w.nb, Content: w.nb}
 	}
-	w := newWalk(ctx, coder.NewDecoder(in, spent), old, size)
-	w.Wish = Wish{Whole: w.nb, Content: w.nb}
-	w.run()
-	return w.nb, w.c.Close()
-}
-
-func newWalk(ctx context.Context, c *coder.Coder, old *refs.Source, size int) *walk {
-	return &walk{ctx: ctx, c: c, old: old, ob: old.Image.Data, nb: make([]byte, size)}
-}
-
-func (w *walk) run() {
 	w.codePlan()
-	w.lit.init(w)
-	w.cp.init()
+	for i := range max(n-matchMin+1, 0) {
+		w.lit.table[hash5(w.ob[i:])] = uint32(i + matchMin)
+	}
 	at, from := uint32(0), uint32(0)
 	for _, c := range w.Copies {
 		w.gap(at, c.New, from)
 		w.copy(c)
 		at, from = c.New+c.Len, c.Old+c.Len
 	}
-	w.gap(at, uint32(len(w.nb)), from)
+	w.gap(at, uint32(size), from)
 	w.tables()
-	w.hashes()
+	return w.nb
 }
 
 // gap makes the bytes from at to to that no copy makes, but for the holes.
@@ -119,7 +109,7 @@ func (w *walk) gap(at, to, from uint32) {
 }
 
 // bit codes a decision; the encoder's is yes.
-func (w *walk) bit(yes bool, node, site uint32) bool { return w.c.Bit(one(yes), node, site) != 0 }
+func (w *walk) bit(yes bool, node, site uint32) bool { return w.c.Bit(coder.One(yes), node, site) != 0 }
 
 // recall codes v as the i-th last of a list by flags, the newest first; i is the length of the list if it is none of them.
 func recall[T comparable](w *walk, list []T, v T, node, site uint32) (i int) {
@@ -133,26 +123,6 @@ func recall[T comparable](w *walk, list []T, v T, node, site uint32) (i int) {
 func toFront[T any](list []T, i int, v T) {
 	copy(list[1:min(i+1, len(list))], list)
 	list[0] = v
-}
-
-// stop ends the walk when its context has ended, or when copies have jumped from function to function all the time, each
-// of which was decoded for them. It looks now and then.
-func (w *walk) stop() {
-	if w.steps++; w.steps&checkMask != 0 {
-		return
-	}
-	if err := w.ctx.Err(); err != nil {
-		panic(coder.Failure{Err: err})
-	}
-	most := decodeAll*uint64(len(w.ob)+len(w.nb)) + decodeEach*w.c.Spent() + decodeToo
-	coder.Check(w.old.Decoded() <= most, "work: more than %d bytes of code were decoded", most)
-}
-
-func one(b bool) uint32 {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // hash2, hash3 and hash4 mix values into one context.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/addrmap"
+	"github.com/limpet-monitoring/limpet/updater/delta/internal/coder"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
 )
@@ -21,9 +22,17 @@ func goodPlan() Plan {
 	return Plan{Base: 0x1000, Segments: goodSeg, Copies: []Copy{{3, 100, 300}, {310, 500, 400}}}
 }
 
+// encode returns the stream that makes a file by a plan, and the decisions it takes.
+func encode(old *refs.Source, size int, plan Plan, wish Wish) (stream []byte, spent uint64, err error) {
+	defer coder.Recover(&err)
+	c := coder.NewEncoder(Budget)
+	Code(c, old, size, plan, wish)
+	return c.Bytes(), c.Spent(), nil
+}
+
 // pass encodes by a plan and decodes what comes out.
 func pass(plan Plan) ([]byte, error) {
-	stream, spent, err := Encode(refs.Analyse(oldFile), Wish{Whole: newFile, Content: newFile}, plan)
+	stream, spent, err := encode(refs.Analyse(oldFile), len(newFile), plan, Wish{Whole: newFile, Content: newFile})
 	if err != nil {
 		return nil, err
 	}
@@ -52,11 +61,11 @@ func TestPlansRefused(t *testing.T) {
 		"empty copy":           {func(p *Plan) { p.Copies[0].Len = 0 }, "empty"},
 		"copy off the new end": {func(p *Plan) { p.Copies[1].Len = 401 }, "length of a copy"},
 		"copy off the old end": {func(p *Plan) { p.Copies[1].Old = 700 }, "length of a copy"},
-		"copy from nowhere":    {func(p *Plan) { p.Copies[1].Old = 5000 }, "not in the old file"},
+		"copy from nowhere":    {func(p *Plan) { p.Copies[1].Old = 5000 }, "length of a copy"},
 		"copy behind the end":  {func(p *Plan) { p.Copies[1].New = 720 }, "gap"},
 		"too many extras":      {func(p *Plan) { p.Extra = make([]addrmap.Piece, 4097) }, "number of extra"},
-		"tables without Go":    {func(p *Plan) { p.Structure.PCs = 5 }, "does not fit"},
-		"signed off the end":   {func(p *Plan) { p.Structure.Signed = 711 }, "what is signed"},
+		"tables without Go":    {func(p *Plan) { p.Structure.PCs = 5 }, "functions do not fit"},
+		"signed off the end":   {func(p *Plan) { p.Structure.Signed = 711 }, "does not fit"},
 		"hashes off the end":   {func(p *Plan) { p.Structure.Signed, p.Structure.Hashes = 600, 690 }, "hashes"},
 		"copy over hashes":     {func(p *Plan) { p.Structure.Signed, p.Structure.Hashes = 20, 310 }, "lies in a table"},
 	} {
@@ -70,7 +79,7 @@ func TestPlansRefused(t *testing.T) {
 
 func TestBudget(t *testing.T) {
 	old := refs.Analyse(oldFile)
-	stream, spent, err := Encode(old, Wish{Whole: newFile, Content: newFile}, goodPlan())
+	stream, spent, err := encode(old, len(newFile), goodPlan(), Wish{Whole: newFile, Content: newFile})
 	if err != nil {
 		t.Fatal(err)
 	}
