@@ -51,7 +51,7 @@ func (s *stream) read() {
 	for full < s.kept {
 		if full == len(buf) {
 			size := 8 * len(buf)
-			if size >= largeOutput {
+			if size > largeOutput {
 				size = s.kept // memory that is not written to is none
 				runtime.GC()
 			}
