@@ -37,9 +37,9 @@ func (j *judged) Run(ctx context.Context, c check.Check, t check.Trigger, due ti
 
 func (j *judged) deliver(c check.Check, x check.Result, kept func(check.Result)) {
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.stand[c.Name] = j.stand[c.Name].After(c, x.State, x.Start)
 	x.Standing = j.stand[c.Name]
+	j.mu.Unlock()
 	j.runs.deliver(c, x, kept)
 }
 
