@@ -53,8 +53,8 @@ test-attacks: deps build ## every attack on updates through the built programs, 
 test-upgrades: deps build ## each of the last six versions to the newest and back, over two new roots (about 3 minutes, mostly waiting)
 	$(GO) test ./e2e -run TestUpgradeMatrix -count 1 -parallel 6 -v -args -olds 6
 
-test-otelcol: ## a collector of OpenTelemetry's, built once from its modules, kept running through a swap (minutes)
-	./scripts/otelcol.sh
+test-otelcol: deps ## a collector of OpenTelemetry's, built once from its modules, alone and beside collectd and a command, through swaps (minutes)
+	. ./.cache/env && ./scripts/otelcol.sh
 test-plugins: deps ## every plugin of Debian's packages (basic, standard, contrib) through NRPE and through the core, side by side (about 5 minutes)
 	./scripts/all-plugins.sh
 

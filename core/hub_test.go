@@ -12,10 +12,12 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -318,8 +320,8 @@ func (h *scriptedHub) items() (results map[string][]*wire.Result, lost []*wire.L
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	results = map[string][]*wire.Result{}
-	for _, records := range h.bus {
-		for _, r := range records {
+	for _, epoch := range slices.Sorted(maps.Keys(h.bus)) { // as they were made
+		for _, r := range h.bus[epoch] {
 			i, err := r.Item()
 			if err != nil {
 				h.t.Error(err)

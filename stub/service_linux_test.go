@@ -114,7 +114,7 @@ func TestSupervise(t *testing.T) {
 	if n := runtime.GOMAXPROCS(0); n != 1 {
 		t.Errorf("on %d processors", n)
 	}
-	if n := debug.SetGCPercent(20); n != 20 {
+	if n := debug.SetGCPercent(-1); n != 20 { // and nothing but the stub itself closes a file from now on
 		t.Errorf("memory may grow by %d %%", n)
 	}
 	if m := syscall.Umask(0o022); m != 0o022 {

@@ -217,23 +217,53 @@ func (g *generation) scanSegment(d fsys.FS, i int, each func(record) bool) {
 	}
 }
 
-// stateLost appends the runs that a kill cut off, then settles the generations that named them.
+// stateLost appends the runs that a kill cut off, then settles the generations that named them. On a disk that takes nothing it is tried
+// again until it does.
 func (b *Buffer) stateLost(named []*generation, trails []trail) {
-	lost := lostRuns(trails)
-	results := make(chan error, len(lost))
-	if !b.k.do(func() {
-		for _, x := range lost {
-			b.k.state(x.item(), func(err error) { results <- err })
-		}
-	}) {
+	lost := b.stateRuns(lostRuns(trails))
+	if len(lost) == 0 {
+		b.settleNamed(named)
 		return
 	}
-	for range lost {
-		if err := <-results; err != nil {
-			b.k.log.Error("lost runs not stated, tried again at the next start", "err", err)
-			return
+	b.k.log.Error("lost runs not stated, tried again", "runs", len(lost))
+	go func() {
+		tick := time.NewTicker(takeoverEvery)
+		defer tick.Stop()
+		for len(lost) > 0 {
+			select {
+			case <-tick.C:
+				if b.Stats().LastError == "" { // something was kept since
+					lost = b.stateRuns(lost)
+				}
+			case <-b.k.gone:
+				return
+			}
+		}
+		b.settleNamed(named)
+	}()
+}
+
+// stateRuns appends lost runs and returns those that could not be.
+func (b *Buffer) stateRuns(lost []run) (left []run) {
+	results := make([]chan error, len(lost))
+	if !b.k.do(func() {
+		for i, x := range lost {
+			results[i] = make(chan error, 1)
+			b.k.state(x.item(), func(err error) { results[i] <- err })
+		}
+	}) {
+		return lost
+	}
+	for i, x := range lost {
+		if <-results[i] != nil {
+			left = append(left, x)
 		}
 	}
+	return left
+}
+
+// settleNamed settles generations whose lost runs are stated.
+func (b *Buffer) settleNamed(named []*generation) {
 	b.k.do(func() {
 		for _, g := range named {
 			g.owed = false
