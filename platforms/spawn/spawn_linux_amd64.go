@@ -18,7 +18,7 @@ import (
 type order struct {
 	block uint64 // signals held back meanwhile: all
 	mask  uint64 // and those held back before
-	clone cloneArgs
+	clone [sizeOfCloneArgs / 8]uint64
 	dir   *byte
 	path  *byte
 	argv  *unsafe.Pointer
@@ -36,12 +36,15 @@ type order struct {
 	pointers []unsafe.Pointer // into text: argv, nil, envp, nil
 }
 
-// cloneArgs is struct clone_args, 88 bytes since Linux 5.7; before, what is behind its end must be 0.
-type cloneArgs struct {
-	flags, pidFD, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
-}
+// struct clone_args is 88 bytes since Linux 5.7; before, what is behind its end must be 0. Its fields here, in words:
+const (
+	sizeOfCloneArgs = 88
 
-const sizeOfCloneArgs = unsafe.Sizeof(cloneArgs{})
+	argFlags      = 0
+	argPidFD      = 1
+	argExitSignal = 4
+	argCgroup     = 10
+)
 
 // Steps of the child that can fail.
 const (
@@ -162,15 +165,14 @@ func (o *order) fill(p *Program, files *unix.Rlimit) error {
 		fds[i] = int64(fd)
 	}
 	o.fd0, o.fd1, o.fd2, o.fd3 = fds[0], fds[1], fds[2], fds[3]
-	o.block, o.step, o.errno, o.pidfd = ^uint64(0), 0, 0, 0
-	o.clone = cloneArgs{
-		flags:      unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_PIDFD | unix.CLONE_CLEAR_SIGHAND,
-		pidFD:      uint64(uintptr(unsafe.Pointer(&o.pidfd))),
-		exitSignal: uint64(unix.SIGCHLD),
-	}
+	o.block, o.mask, o.step, o.errno, o.pidfd = ^uint64(0), 0, 0, 0, 0
+	clear(o.clone[:])
+	o.clone[argFlags] = unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_PIDFD | unix.CLONE_CLEAR_SIGHAND
+	o.clone[argPidFD] = uint64(uintptr(unsafe.Pointer(&o.pidfd)))
+	o.clone[argExitSignal] = uint64(unix.SIGCHLD)
 	if p.Cgroup >= 0 {
-		o.clone.flags |= unix.CLONE_INTO_CGROUP
-		o.clone.cgroup = uint64(p.Cgroup)
+		o.clone[argFlags] |= unix.CLONE_INTO_CGROUP
+		o.clone[argCgroup] = uint64(p.Cgroup)
 	}
 	return nil
 }
