@@ -20,6 +20,7 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/control"
 	"github.com/limpet-monitoring/limpet/core/internal/local"
 	"github.com/limpet-monitoring/limpet/core/internal/nrpe"
+	"github.com/limpet-monitoring/limpet/core/internal/plugin"
 	"github.com/limpet-monitoring/limpet/core/internal/syslog"
 	"github.com/limpet-monitoring/limpet/core/internal/try"
 	"github.com/limpet-monitoring/limpet/platforms"
@@ -125,6 +126,8 @@ func serve(ctx context.Context, layout platforms.Layout, args []string, stderr i
 	if err := platforms.AdoptOrphans(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		fmt.Fprintln(stderr, "warning:", err)
 	}
+	platforms.MuteChildren()
+	plugin.WatchOrphans()
 	if err := platforms.DumpNothing(); err != nil {
 		fmt.Fprintln(stderr, "warning:", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 )
 
@@ -15,10 +16,15 @@ var (
 	built   = ""
 )
 
+// The first thread is main's, which waits: orphans become that thread's children, and what else hangs from it would look like one (plugin.WatchOrphans).
+func init() { runtime.LockOSThread() }
+
 func main() {
 	confinePatch(os.Args[1:], os.Stderr)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	ended := make(chan int)
+	go func() { ended <- run(ctx, os.Args[1:], os.Stdout, os.Stderr) }()
+	code := <-ended
 	stop()
 	os.Exit(code)
 }

@@ -107,6 +107,25 @@ func countBad(b []byte) (n int) {
 	return n
 }
 
+// Within is how many of the first bytes of b take at most so many escaped (see Escape).
+func Within(b []byte, most int) int {
+	if len(b) <= most && clean(b) {
+		return len(b)
+	}
+	for i := 0; i < len(b); {
+		size := fit(b[i:])
+		takes := size
+		if size == 0 {
+			size, takes = 1, len(`\x00`)
+		}
+		if most -= takes; most < 0 {
+			return i
+		}
+		i += size
+	}
+	return len(b)
+}
+
 // fit is the length of the character that b begins with, 0 when its first byte cannot stand as it is.
 func fit(b []byte) int {
 	if b[0] != 0 && b[0] < utf8.RuneSelf {

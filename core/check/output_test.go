@@ -230,3 +230,19 @@ func BenchmarkParseOutput(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*1000/b.Elapsed().Seconds(), "labels/s")
 }
+
+func TestWithin(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		most int
+		want int
+	}{
+		{"", 0, 0}, {"abc", 3, 3}, {"abc", 2, 2}, {"a\x00b", 6, 3}, {"a\x00b", 5, 2}, {"a\x00b", 4, 1},
+		{"\xff\xff", 8, 2}, {"\xff\xff", 7, 1}, {"éé", 3, 2}, {"é\xff", 6, 3}, {"é\xff", 5, 2},
+	} {
+		got := Within([]byte(c.in), c.most)
+		if got != c.want || len(Escape([]byte(c.in[:got]))) > c.most {
+			t.Errorf("Within(%q, %d) = %d, want %d", c.in, c.most, got, c.want)
+		}
+	}
+}

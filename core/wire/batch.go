@@ -80,6 +80,19 @@ func (p *Packer) Add(seq uint64, raw []byte, max int) bool {
 	return true
 }
 
+// AddWhole is Add for a record that makes a batch of its own, without a copy: it stands in whole from at on, at least 8, and whole becomes the packer's, what is
+// before the record included. It does nothing where records are in already.
+func (p *Packer) AddWhole(seq uint64, whole []byte, at int) bool {
+	if p.count > 0 {
+		return false
+	}
+	raw := whole[at:]
+	from := at - recordSize(raw) + len(raw)
+	protowire.AppendVarint(append(whole[from:from], itemsTag), uint64(len(raw)))
+	p.items, p.first, p.last, p.crc, p.count = whole[from:], seq, seq, Crc(raw), 1
+	return true
+}
+
 // Len is how many records are in.
 func (p *Packer) Len() int { return p.count }
 
@@ -204,6 +217,9 @@ func recordSeq(raw []byte) (seq uint64, ok bool) {
 // are most of what an agent at rest would hold.
 var encoders sync.Pool
 
+// packedRoom is what a packed batch begins with: nearly all need no more.
+const packedRoom = 64 << 10
+
 func compress(b *Batch) {
 	if len(b.Items) < compressFrom {
 		return
@@ -218,7 +234,11 @@ func compress(b *Batch) {
 		}
 	}
 	defer encoders.Put(enc)
-	packed := enc.EncodeAll(b.Items, make([]byte, 0, len(b.Items)/2))
+	room := min(len(b.Items)/2, packedRoom)
+	if len(b.Items) > MaxBatch {
+		room = len(b.Items) / 2 // one large record may be anything
+	}
+	packed := enc.EncodeAll(b.Items, make([]byte, 0, room))
 	if len(packed) < len(b.Items) {
 		b.Items, b.Zstd = packed, true
 	}

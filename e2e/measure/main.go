@@ -27,11 +27,20 @@ type options struct {
 	keep  string
 }
 
+// row is what of a part is asked for, "" = all.
+func (o options) row(part string) string {
+	row, _ := strings.CutPrefix(o.only, part+"/")
+	if row == o.only {
+		return ""
+	}
+	return row
+}
+
 func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "one minute at rest instead of ten, 8 swaps instead of 100: a look, not a measure")
 	flag.IntVar(&o.swaps, "swaps", 0, "how many swaps under load (default 100, or 8 with -quick)")
-	flag.StringVar(&o.only, "only", "", "take this part alone: programs, first, now, rest, install, update, faults, resident, fleet, buffer, plugins, hostile, line, away or swaps")
+	flag.StringVar(&o.only, "only", "", "take this part alone: programs, first, now, rest, install, update, faults, resident, fleet, buffer, plugins (or plugins/slots, plugins/marks, plugins/times, plugins/many), hostile (or hostile/KIND), line, away or swaps")
 	flag.StringVar(&o.keep, "keep", "", "leave everything in this folder")
 	flag.Parse()
 	if o.swaps == 0 {
@@ -95,10 +104,10 @@ func run(ctx context.Context, t *table, o options) error {
 		{"faults", func(dir string) error { return faults(ctx, t, bin, dir) }},
 		{"resident", func(dir string) error { return resident(ctx, t, bin, dir) }},
 		{"plugins", func(dir string) error {
-			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return plugins(ctx, t, r, hub, o.quick) })
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return plugins(ctx, t, r, hub, o.row("plugins"), o.quick) })
 		}},
 		{"hostile", func(dir string) error {
-			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return hostilePlugins(ctx, t, r, hub) })
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return hostilePlugins(ctx, t, r, hub, o.row("hostile")) })
 		}},
 		{"line", func(dir string) error { return lineCuts(ctx, t, bin, dir, o.quick) }},
 		{"away", func(dir string) error { return receiverAway(ctx, t, bin, dir, o.quick) }},
@@ -106,7 +115,7 @@ func run(ctx context.Context, t *table, o options) error {
 		{"fleet", func(string) error { return simulated(ctx, t, o.quick) }},
 		{"swaps", func(dir string) error { return swapsUnderLoad(ctx, t, bin, dir, o.swaps, before) }},
 	} {
-		if o.only != "" && m.name != o.only {
+		if part, _, _ := strings.Cut(o.only, "/"); o.only != "" && m.name != part {
 			continue
 		}
 		if err := m.take(filepath.Join(dir, m.name)); err != nil {

@@ -18,8 +18,8 @@ import (
 // onTheWay is what asking, and bringing the result to the hub, may take.
 const onTheWay = 100 * time.Millisecond
 
-// hostilePlugins runs each of them alone beside ten neighbours that behave.
-func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub) error {
+// hostilePlugins runs each of them, or the one named, alone beside ten neighbours that behave.
+func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub, only string) error {
 	dir := filepath.Join(r.Dir, "hostile-plugins")
 	if err := rogue.Write(dir); err != nil {
 		return err
@@ -51,6 +51,9 @@ func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub) err
 	var wrong []string
 	var grew int64
 	for _, k := range rogue.Kinds {
+		if only != "" && k.Name != only {
+			continue
+		}
 		seen, err := rogue.Play(ctx, hub, a, k)
 		if err != nil {
 			return err

@@ -386,7 +386,8 @@ func (a *agent) mark(c check.Check, start time.Time) {
 	}
 }
 
-// note tells the next core that a run is over which it waits for.
+// note tells the next core that a run is over which it waits for. It is called in the buffer's goroutine: a line written while a core hands over is what a
+// start mark costs there, too.
 func (a *agent) note(c check.Check, start time.Time) {
 	poke(a.changed)
 	poke(a.news)
@@ -401,7 +402,7 @@ func (a *agent) note(c check.Check, start time.Time) {
 
 // deliver keeps a result on disk before anybody hears of it, and says where it puts its check. What cannot be kept is counted by the buffer and
 // shown in the status.
-func (a *agent) deliver(_ context.Context, c check.Check, r check.Result) check.Standing {
+func (a *agent) deliver(c check.Check, r check.Result, kept func(check.Result)) {
 	var item *wire.Item
 	if plugin.Interrupted(r) {
 		item = &wire.Item{Kind: &wire.Item_LostRun{LostRun: &wire.LostRun{Check: c.Name, StartNs: r.Start.UnixNano()}}}
@@ -415,10 +416,13 @@ func (a *agent) deliver(_ context.Context, c check.Check, r check.Result) check.
 		item = &wire.Item{Kind: &wire.Item_Result{Result: a.record(c, r)}}
 		a.board.put(r)
 	}
-	if err := a.buffer.Append(item); err != nil {
-		a.log.Error("result not kept", "check", c.Name, "err", err)
-	}
-	return r.Standing
+	told := shown(r)
+	a.buffer.AppendThen(item, func(err error) {
+		if err != nil {
+			a.log.Error("result not kept", "check", c.Name, "err", err)
+		}
+		kept(told)
+	})
 }
 
 // record is the result as the buffer and the hub keep it.

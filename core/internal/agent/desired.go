@@ -44,7 +44,7 @@ func (a *agent) readBox() {
 // usePlugins has plugins run as the box file says.
 func (a *agent) usePlugins() {
 	r := RunnerOf(a.box)
-	r.Dirs, r.Slots, r.Catalog = a.dirs(), a.slots, a.catalog.Program
+	r.Dirs, r.Slots, r.Known, r.Catalog = a.dirs(), a.slots, &plugin.Known{}, a.catalog.Program
 	r.Spent = &a.runs.spent
 	a.runs.plugins.Store(&r)
 }

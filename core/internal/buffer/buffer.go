@@ -8,14 +8,17 @@
 package buffer
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -74,37 +77,94 @@ type Buffer struct {
 // after the call. It sets item.Seq. An error says that the item is not accepted (disk full,
 // ErrTooLarge, ErrClosed); the buffer tells the hub of it itself once it can write again.
 func (b *Buffer) Append(item *wire.Item) error {
-	it, err := encode(item)
-	if err != nil {
-		return err
-	}
 	type outcome struct {
 		seq uint64
 		err error
 	}
 	done := make(chan outcome, 1)
-	if !b.k.do(func() { b.k.append(it, func(seq uint64, err error) { done <- outcome{seq, err} }) }) {
-		return fmt.Errorf("append: %w", ErrClosed)
-	}
+	b.appendThen(item, func(seq uint64, err error) { done <- outcome{seq, err} })
 	o := <-done
-	if o.err != nil {
-		return fmt.Errorf("append: %w", o.err)
+	if o.err == nil {
+		item.Seq = o.seq
 	}
-	item.Seq = o.seq
-	return nil
+	return o.err
+}
+
+// AppendThen is Append for who does not wait: then is called once, with what Append would return, in a goroutine of the buffer's. It must not
+// wait for anybody. The item is not touched after AppendThen has returned.
+func (b *Buffer) AppendThen(item *wire.Item, then func(error)) {
+	b.appendThen(item, func(_ uint64, err error) { then(err) })
+}
+
+func (b *Buffer) appendThen(item *wire.Item, then func(uint64, error)) {
+	it, err := encode(item)
+	if err != nil {
+		then(0, err)
+		return
+	}
+	done := func(seq uint64, err error) {
+		if err != nil {
+			err = fmt.Errorf("append: %w", err)
+		}
+		then(seq, err)
+	}
+	if !b.k.intake.put(handed{item: it, done: done}) {
+		done(0, ErrClosed)
+	}
 }
 
 // encode marshals an item without its seq, which the keeper puts behind it: a protobuf message may
 // have its fields in any order.
 func encode(i *wire.Item) (item, error) {
+	if len(i.GetResult().GetText()) >= largeText || len(i.GetResult().GetLong()) >= largeText {
+		return encodeLarge(i.GetResult())
+	}
 	bare := &wire.Item{Kind: i.GetKind()}
-	payload, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 0, proto.Size(bare)+12), bare)
+	size := proto.Size(bare)
+	payload, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(make([]byte, 0, size+12), bare)
 	if err != nil {
 		return item{}, fmt.Errorf("append: %w", err)
 	}
 	x, _ := runOf(i)
-	return item{payload, x.check, x.start}, nil
+	return item{payload, "", x.check, x.start}, nil
 }
+
+// largeText is a text, in bytes, that is written from where it lies.
+const largeText = 128 << 10
+
+// encodeLarge is encode for a result with a large text, which stands at the end of its message.
+func encodeLarge(r *wire.Result) (item, error) {
+	large := &r.Text
+	if len(r.Long) > len(r.Text) {
+		large = &r.Long
+	}
+	text := *large
+	*large = ""
+	rest, err := proto.Marshal(r)
+	*large = text
+	if err != nil {
+		return item{}, fmt.Errorf("append: %w", err)
+	}
+	if !utf8.ValidString(text) {
+		return item{}, errors.New("append: text that is no UTF-8")
+	}
+	field := protowire.Number(textField)
+	if large == &r.Long {
+		field = longField
+	}
+	end := protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.BytesType), uint64(len(text)))
+	payload := protowire.AppendTag(nil, resultField, protowire.BytesType)
+	payload = protowire.AppendVarint(payload, uint64(len(rest)+len(end)+len(text)))
+	payload = append(append(payload, rest...), end...)
+	return item{payload, text, r.GetCheck(), r.GetStartNs()}, nil
+}
+
+// Numbers of fields, as wire.proto has them.
+const (
+	resultField = 2 // of Item
+	textField   = 3 // of Result
+	longField   = 4
+)
 
 // Generations lists every generation kept for the hub, oldest first; the one that is not closed is live.
 func (b *Buffer) Generations() []*wire.Generation {

@@ -111,13 +111,22 @@ func parseSegmentHeader(b []byte, epoch, first uint64) (begun time.Time, boot st
 
 // appendRecord frames a payload that will stand at offset in a segment of epoch.
 func appendRecord(b []byte, kind byte, epoch uint64, offset int64, seq uint64, payload []byte) []byte {
+	return append(appendHead(b, kind, epoch, offset, seq, payload), payload...)
+}
+
+// appendHead is the header of a record whose payload comes in pieces.
+func appendHead(b []byte, kind byte, epoch uint64, offset int64, seq uint64, payload ...[]byte) []byte {
 	at := len(b)
+	length, crc := 0, uint32(0)
+	for _, piece := range payload {
+		length += len(piece)
+		crc = crc32.Update(crc, castagnoli, piece)
+	}
 	b = append(b, markerLow, markerHigh, kind, 0)
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(payload)))
+	b = binary.LittleEndian.AppendUint32(b, uint32(length))
 	b = binary.LittleEndian.AppendUint64(b, seq)
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(payload, castagnoli))
-	b = binary.LittleEndian.AppendUint32(b, placeCRC(epoch, offset, b[at:]))
-	return append(b, payload...)
+	b = binary.LittleEndian.AppendUint32(b, crc)
+	return binary.LittleEndian.AppendUint32(b, placeCRC(epoch, offset, b[at:]))
 }
 
 // placeCRC ties a record's header to the place where it stands.

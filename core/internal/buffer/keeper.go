@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
-	"google.golang.org/protobuf/encoding/protowire"
 )
 
 const (
@@ -45,6 +45,8 @@ type keeper struct {
 	log  *slog.Logger
 
 	ops    chan func()
+	intake intake
+	spare  []handed // for intake
 	synced chan error
 	quit   chan struct{} // closed by Close
 	gone   chan struct{} // closed when the loop has ended
@@ -91,6 +93,11 @@ func (k *keeper) loop() {
 	defer close(k.gone)
 	for {
 		select {
+		case <-k.intake.came:
+			list := k.intake.take(k.spare)
+			k.takeIn(list)
+			clear(list)
+			k.spare = list
 		case op := <-k.ops:
 			op()
 		case err := <-k.synced:
@@ -121,52 +128,44 @@ func (k *keeper) do(op func()) bool {
 // item is an append's content: an Item message without its seq, and what it says of runs.
 type item struct {
 	payload []byte
+	large   string // stands behind payload, in the caller's memory; "" of most
 	check   string // of a result or a lost run, "" for others
 	start   int64
 }
 
 // append writes one item; done is called once, when it is synced or has failed.
 func (k *keeper) append(it item, done func(seq uint64, err error)) {
-	seq, err := k.write(it)
-	if err != nil {
+	if err := k.write(it); err != nil {
 		k.refuse(err)
 		done(0, err)
 		return
 	}
-	if len(k.waiting) == 0 {
-		k.waitingSince = time.Now()
-	}
-	k.waiting = append(k.waiting, waiter{k.live.g, seq, done})
+	k.accept(it, done)
 	k.scheduleSync()
 	k.tellLost()
 }
 
-func (k *keeper) write(it item) (uint64, error) {
-	if len(it.payload)+20 > maxPayload {
-		return 0, ErrTooLarge
+func (k *keeper) write(it item) error {
+	if len(it.payload)+len(it.large)+20 > maxPayload {
+		return ErrTooLarge
 	}
 	if len(k.waiting) >= maxWaiting {
-		return 0, errBusy
+		return errBusy
 	}
 	if err := k.rested(); err != nil {
-		return 0, err
+		return err
 	}
-	seq := k.live.next
-	payload := protowire.AppendVarint(protowire.AppendTag(it.payload, 1, protowire.VarintType), seq)
-	if err := k.writeRecord(kindItem, seq, payload); err != nil {
-		return 0, err
+	if it.large != "" {
+		return k.writeRecord(kindItem, k.live.next, it.payload, unsafe.Slice(unsafe.StringData(it.large), len(it.large)), numbered(nil, k.live.next))
 	}
-	k.live.next++
-	k.live.g.unsynced++
-	k.runs.end(it.check, it.start)
-	return seq, nil
+	return k.writeRecord(kindItem, k.live.next, numbered(it.payload, k.live.next))
 }
 
-func (k *keeper) writeRecord(kind byte, seq uint64, payload []byte) error {
+func (k *keeper) writeRecord(kind byte, seq uint64, payload ...[]byte) error {
 	if err := k.hold(); err != nil {
 		return err
 	}
-	return k.live.write(kind, seq, payload, k.runs.payloads, k.o.Now())
+	return k.live.write(kind, seq, k.runs.payloads, k.o.Now(), payload...)
 }
 
 // hold takes the live generation's lock before the first thing is written to it. Where another core
@@ -414,6 +413,7 @@ func (k *keeper) find(epoch uint64) (*generation, error) {
 
 // shut finishes what waits and gives everything back.
 func (k *keeper) shut() {
+	k.takeIn(k.intake.end())
 	for k.busy || len(k.waiting) > 0 {
 		if !k.busy {
 			k.startSync()

@@ -50,19 +50,12 @@ func ended(list []run, check string, start int64) int {
 }
 
 // mark writes a start mark; see Buffer.Mark.
-func (k *keeper) mark(x run) error {
+func (k *keeper) mark(x run, payload []byte) error {
 	if err := k.rested(); err != nil {
 		return err
 	}
-	payload, err := proto.Marshal(&wire.LostRun{Check: x.check, StartNs: x.start})
-	if err != nil {
-		return fmt.Errorf("mark run of %s: %w", x.check, err)
-	}
-	if len(payload) > maxScratch {
-		return fmt.Errorf("mark run: %w", ErrTooLarge)
-	}
 	if err := k.writeRecord(kindMark, 0, payload); err != nil {
-		return fmt.Errorf("mark run of %s: %w", x.check, err)
+		return err
 	}
 	return k.runs.begin(x, payload)
 }
@@ -135,7 +128,19 @@ func (x run) item() *wire.Item {
 // Mark says that a run of check begins at start: if the core is killed before a result of that check
 // is appended, the next Open reports the run as lost. It is written, not synced.
 func (b *Buffer) Mark(check string, start time.Time) error {
-	err := ErrClosed
-	b.k.do(func() { err = b.k.mark(run{check, start.UnixNano()}) })
-	return err
+	x := run{check, start.UnixNano()}
+	payload, err := proto.Marshal(&wire.LostRun{Check: x.check, StartNs: x.start})
+	if err == nil && len(payload) > maxScratch {
+		err = ErrTooLarge
+	}
+	if err == nil {
+		h := handed{run: x, mark: payload, marked: make(chan error, 1)}
+		if err = ErrClosed; b.k.intake.put(h) {
+			err = <-h.marked
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("mark run of %s: %w", check, err)
+	}
+	return nil
 }

@@ -98,7 +98,10 @@ func (v *view) pack(limit int) (b *wire.Batch, readable uint64) {
 	var at reading
 	want := v.from
 	add := func(segment uint64, r record) bool {
-		if r.seq != want || v.rejected[r.seq] || !p.Add(r.seq, r.raw, limit) {
+		if r.seq != want || v.rejected[r.seq] {
+			return false
+		}
+		if added := r.whole != nil && p.AddWhole(r.seq, r.whole, recordHeader) || p.Add(r.seq, r.raw, limit); !added {
 			return false
 		}
 		if r.seq == v.from {

@@ -116,6 +116,7 @@ func newKeeper(o Options) *keeper {
 		disk:    o.FS,
 		log:     o.Log,
 		ops:     make(chan func()),
+		intake:  intake{came: make(chan struct{}, 1)},
 		synced:  make(chan error, 1),
 		quit:    make(chan struct{}),
 		gone:    make(chan struct{}),

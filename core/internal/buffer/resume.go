@@ -246,7 +246,7 @@ func (b *Buffer) fill(w *writer, v view, before []*wire.Item) error {
 		if err != nil {
 			return err
 		}
-		if err := w.write(kindItem, w.next, payload, nil, b.k.o.Now()); err != nil {
+		if err := w.write(kindItem, w.next, nil, b.k.o.Now(), payload); err != nil {
 			return err
 		}
 		w.next++

@@ -3,16 +3,23 @@ package buffer
 import (
 	"hash/crc32"
 	"io"
+	"runtime"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
 // readAhead is how much a scan reads at once, in bytes; a longer record is read whole.
 const readAhead = 32 << 10
+
+// largeRead is a record for which the garbage collector runs first: the memory that it took on its way to the disk is free by now, and is taken again.
+const largeRead = 256 << 10
 
 // record is one record of a segment. raw is valid until the next one is read.
 type record struct {
 	head
 	offset int64 // where its header stands
 	raw    []byte
+	whole  []byte // of a large one: header and raw, the reader's to keep; nil of others
 }
 
 func (r record) end() int64 { return r.offset + recordHeader + int64(r.length) }
@@ -76,7 +83,11 @@ func (s *scan) read(offset int64) (record, bool) {
 	if crc32.Checksum(raw, castagnoli) != h.crc {
 		return record{}, false
 	}
-	return record{head: h, offset: offset, raw: raw}, true
+	r := record{head: h, offset: offset, raw: raw}
+	if h.length >= wire.MaxBatch { // a batch of its own
+		r.whole, s.window = b, nil
+	}
+	return r, true
 }
 
 // seek is the next offset from which on a record's marker stands, or the end.
@@ -105,6 +116,9 @@ func (s *scan) bytes(offset int64, n int) []byte {
 		return nil
 	}
 	if cap(s.window) < want {
+		if want >= largeRead {
+			runtime.GC()
+		}
 		s.window = make([]byte, want)
 	}
 	s.window, s.at = s.window[:want], offset

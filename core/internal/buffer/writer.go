@@ -37,22 +37,36 @@ func newWriter(d fsys.FS, g *generation, limit int64) *writer {
 	return &writer{disk: d, g: g, limit: limit, next: g.written + 1}
 }
 
-// write appends one record; marks are what a new segment begins with, should one be needed. When it
+// write appends one record, its payload in pieces; marks are what a new segment begins with, should one be needed. When it
 // fails nothing was appended.
-func (w *writer) write(kind byte, seq uint64, payload []byte, marks [][]byte, now time.Time) error {
+func (w *writer) write(kind byte, seq uint64, marks [][]byte, now time.Time, payload ...[]byte) error {
 	if w.file == nil || w.full() {
 		if err := w.begin(marks, now); err != nil {
 			return err
 		}
 	}
-	frame := appendRecord(w.scratch[:0], kind, w.g.epoch, w.offset, seq, payload)
+	frame := appendHead(w.scratch[:0], kind, w.g.epoch, w.offset, seq, payload...)
+	offset := w.offset
+	for _, piece := range payload {
+		if len(frame)+len(piece) <= maxScratch {
+			frame = append(frame, piece...)
+			continue
+		}
+		for _, b := range [][]byte{frame, piece} { // a large one from where it lies; what a kill cuts off proves no content
+			if _, err := w.file.WriteAt(b, offset); err != nil {
+				return fmt.Errorf("write segment: %w", err)
+			}
+			offset += int64(len(b))
+		}
+		frame = frame[:0]
+	}
 	if cap(frame) <= maxScratch {
 		w.scratch = frame
 	}
-	if _, err := w.file.WriteAt(frame, w.offset); err != nil {
+	if _, err := w.file.WriteAt(frame, offset); err != nil {
 		return fmt.Errorf("write segment: %w", err) // the next one is written over it
 	}
-	w.advance(int64(len(frame)))
+	w.advance(offset + int64(len(frame)) - w.offset)
 	return nil
 }
 

@@ -24,25 +24,58 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func (b Book) marshal(c Clock) []byte {
 	out := make([]byte, 0, 256+128*(len(b.Plan.Slots)+len(b.States)))
 	out = fmt.Appendf(out, "%s\nat %d %s\ncore %s %016x %d\n", magic, b.At, word(c.BootID), word(b.Core), b.Epoch, b.Revision)
+	w := lineWriter{out}
 	for _, s := range b.Plan.Slots {
 		if s.Cron != "" {
-			out = fmt.Appendf(out, "cron %s %d %d %q\n", s.Name, c.since(s.Next), s.Wall.UnixNano(), s.Cron)
+			w.word("cron").word(s.Name).number(int64(c.since(s.Next))).number(s.Wall.UnixNano()).quoted(s.Cron).end()
 		} else {
-			out = fmt.Appendf(out, "every %s %d %d %d\n", s.Name, s.Every, c.since(s.Anchor), c.since(s.Next))
+			w.word("every").word(s.Name).number(int64(s.Every)).number(int64(c.since(s.Anchor))).number(int64(c.since(s.Next))).end()
 		}
 	}
 	for _, f := range b.Plan.Flights {
-		out = fmt.Appendf(out, "run %s %d %d\n", f.Name, c.since(f.Start), f.Timeout)
+		w.word("run").word(f.Name).number(int64(c.since(f.Start))).number(int64(f.Timeout)).end()
 	}
 	for _, r := range b.States {
-		out = fmt.Appendf(out, "state %s %d %d %d %q", r.Check, r.State, r.Start.UnixNano(), r.Duration, clip(r.Text))
+		w.word("state").word(r.Check).number(int64(r.State)).number(r.Start.UnixNano()).number(int64(r.Duration)).quoted(clip(r.Text))
 		if s := r.Standing; s.Attempt > 0 {
-			out = fmt.Appendf(out, " %d %d %d %d %d %t %s", s.Attempt, s.Attempts, s.Hard, wallOf(s.Since), wallOf(s.HardSince), s.Flapping, s.Flaps())
+			w.number(int64(s.Attempt)).number(int64(s.Attempts)).number(int64(s.Hard)).number(wallOf(s.Since)).number(wallOf(s.HardSince))
+			w.word(strconv.FormatBool(s.Flapping)).word(s.Flaps())
 		}
-		out = append(out, '\n')
+		w.end()
 	}
+	out = w.out
 	return fmt.Appendf(out, "end %08x\n", crc32.Checksum(out, castagnoli))
 }
+
+// lineWriter writes lines of fields. A book is written every second, with a line or two for each of a box's checks.
+type lineWriter struct{ out []byte }
+
+// blank begins the next field.
+func (w *lineWriter) blank() {
+	if n := len(w.out); n > 0 && w.out[n-1] != '\n' {
+		w.out = append(w.out, ' ')
+	}
+}
+
+func (w *lineWriter) word(s string) *lineWriter {
+	w.blank()
+	w.out = append(w.out, s...)
+	return w
+}
+
+func (w *lineWriter) number(n int64) *lineWriter {
+	w.blank()
+	w.out = strconv.AppendInt(w.out, n, 10)
+	return w
+}
+
+func (w *lineWriter) quoted(s string) *lineWriter {
+	w.blank()
+	w.out = strconv.AppendQuote(w.out, s)
+	return w
+}
+
+func (w *lineWriter) end() { w.out = append(w.out, '\n') }
 
 // wallOf is a wall time, 0 for none.
 func wallOf(t time.Time) int64 {

@@ -115,6 +115,7 @@ type Runner struct {
 	Rlimits Rlimits           // as in Spec
 	Macros  map[string]string // the box's own, see Macros
 	Slots   *Slots            // nil = none
+	Known   *Known            // of these Dirs; nil = every run looks
 	Spent   *atomic.Int64     // as in Spec
 	// Catalog opens a plugin of the catalog, verified by the descriptor that it gives; nil = there is none.
 	Catalog func(name, hash string) (*os.File, error)
@@ -191,11 +192,18 @@ func (r Runner) program(c check.Check) (path string, file *os.File, err error) {
 
 // Find is Find in the runner's directories; where there is no such plugin the error says what to do.
 func (r Runner) Find(name string) (string, error) {
+	now := time.Now()
+	if path := r.Known.get(name, now); path != "" {
+		return path, nil
+	}
 	dirs := r.Dirs
 	if len(dirs) == 0 {
 		dirs = defaultDirs
 	}
 	path, err := Find(dirs, name)
+	if err == nil {
+		r.Known.put(name, path, now)
+	}
 	if errors.Is(err, ErrNotFound) {
 		err = fmt.Errorf("%w: %s", err, installHint)
 	}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -25,10 +26,16 @@ import (
 const (
 	// MaxOutput bounds what is kept of stdout, and of stderr: large enough for every plugin known, small enough for many at once.
 	MaxOutput = 1 << 20
+	// largeOutput is kept output in bytes for which the garbage collector runs, before room is made for all that is kept and once it is there: so
+	// it fits into what the agent has at hand. Few plugins print as much.
+	largeOutput = 256 << 10
 	// Grace is the time between the request to end (SIGTERM) and the end (SIGKILL).
 	Grace = 1500 * time.Millisecond
 	// Linger is how long a plugin's output is waited for after its own exit, while a child of it keeps the pipe open.
 	Linger = 200 * time.Millisecond
+	// settled is when a plugin is one that takes its time: what most of them print until then fits into a pipe, so nobody reads it before they end.
+	// One that prints more, or whose output somebody watches, waits as long.
+	settled = 20 * time.Millisecond
 	// killWait is how long a killed plugin is waited for: one that hangs in the kernel ends when that lets it.
 	killWait = 300 * time.Millisecond
 	// crowdEvery is how often the processes of a run are counted where the kernel does not; what forks without end makes some thousand meanwhile.
@@ -36,7 +43,7 @@ const (
 )
 
 // Output takes what a plugin prints as it comes, at most MaxOutput of each stream. It is called from two goroutines, one a
-// stream, never after the run has returned; the data is good until it returns. It must not block.
+// stream, never after the run has returned; the data is never written to again, and may be kept. It must not block.
 type Output = func(stderr bool, data []byte)
 
 // Spec is one run.
@@ -96,15 +103,21 @@ func Run(ctx context.Context, s Spec, out Output) check.Result {
 		o.startErr = err
 		return o.result()
 	}
-	o.cause = watch(ctx, p, s.Timeout)
+	if !p.endsSoon(min(settled, s.Timeout)) {
+		streams.follow()
+		o.cause = watch(ctx, p, s.Timeout-time.Since(o.start))
+	}
 	o.duration = time.Since(o.start)
 	o.heldOpen = streams.wait(Linger)
 	o.left, o.survivors = p.killRest()
 	o.stdout, o.stderr = streams.take()
-	o.state, o.gone = p.reap(killWait)
+	if len(o.stdout.data) >= largeOutput {
+		runtime.GC() // what was passed on to who listens is free by now: the result's way to the hub takes it again
+	}
+	o.end, o.gone = p.reap(killWait)
 	p.reapAdopted()
-	if s.Spent != nil && o.state != nil && !p.slot.charged() {
-		s.Spent.Add(int64(o.state.UserTime() + o.state.SystemTime()))
+	if s.Spent != nil && o.gone && !p.slot.charged() {
+		s.Spent.Add(int64(o.end.spent))
 	}
 	if p.slot != nil {
 		o.strike = p.slot.strike()
@@ -168,28 +181,28 @@ func watch(ctx context.Context, p *process, timeout time.Duration) cause {
 
 // launch opens the pipes and starts the program. Its parent ends of the write sides are closed when it returns.
 func launch(ctx context.Context, s Spec, mark string, out Output) (*process, *streams, error) {
-	outR, outW, err := os.Pipe()
+	outR, outW, err := newPipe()
 	if err != nil {
 		return nil, nil, fmt.Errorf("make pipe: %w", err)
 	}
-	defer outW.Close()
-	errR, errW, err := os.Pipe()
+	defer outW.close()
+	errR, errW, err := newPipe()
 	if err != nil {
-		outR.Close()
+		outR.close()
 		return nil, nil, fmt.Errorf("make pipe: %w", err)
 	}
-	defer errW.Close()
+	defer errW.close()
 	p, err := startInSlot(ctx, s, mark, outW, errW)
 	if err != nil {
-		outR.Close()
-		errR.Close()
+		outR.close()
+		errR.close()
 		return nil, nil, err
 	}
-	return p, readBoth(outR, errR, s.limit(), out), nil
+	return p, newStreams(outR, errR, s.limit(), out), nil
 }
 
 // startInSlot starts the program in a slot where there is one, and where that does not work without.
-func startInSlot(ctx context.Context, s Spec, mark string, stdout, stderr *os.File) (*process, error) {
+func startInSlot(ctx context.Context, s Spec, mark string, stdout, stderr writeEnd) (*process, error) {
 	x := s.Slots.take()
 	p, err := startRetrying(ctx, s, mark, x, stdout, stderr)
 	if err == nil || x == nil {
@@ -209,17 +222,14 @@ const (
 	busyPause = 25 * time.Millisecond
 )
 
-func startRetrying(ctx context.Context, s Spec, mark string, x *slot, stdout, stderr *os.File) (*process, error) {
-	pause := time.NewTimer(0)
-	defer pause.Stop()
+func startRetrying(ctx context.Context, s Spec, mark string, x *slot, stdout, stderr writeEnd) (*process, error) {
 	for try := 1; ; try++ {
 		p, err := start(s, mark, x, stdout, stderr)
 		if err == nil || !isBusy(err) || try == busyTries {
 			return p, err
 		}
-		pause.Reset(busyPause)
 		select {
-		case <-pause.C:
+		case <-time.After(busyPause):
 		case <-ctx.Done():
 			return nil, err
 		}

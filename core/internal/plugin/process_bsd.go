@@ -4,12 +4,46 @@ package plugin
 
 import (
 	"errors"
+	"os"
+	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-func attributes(*slot) *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
+// process is a plugin that was started, leader of a session and process group of its own.
+type process struct {
+	os     *os.Process
+	pid    int
+	slot   *slot         // nil = none
+	ended  chan struct{} // closed at its own exit
+	state  *os.ProcessState
+	unheld error // why a limit does not hold
+}
+
+// null is what every plugin has as stdin, opened once.
+var null = sync.OnceValues(func() (*os.File, error) { return os.Open(os.DevNull) })
+
+func start(s Spec, mark string, x *slot, stdout, stderr writeEnd) (*process, error) {
+	stdin, err := null()
+	if err != nil {
+		return nil, err
+	}
+	as, err := s.credential()
+	if err != nil {
+		return nil, err
+	}
+	attr := &os.ProcAttr{Dir: s.folder(), Env: s.environment(mark), Files: []*os.File{stdin, stdout.File, stderr.File}, Sys: &syscall.SysProcAttr{Setsid: true, Credential: as}}
+	p, err := startFile(s.Path, s.Path, s.Args, func(program string, argv []string) (*os.Process, error) { return os.StartProcess(program, argv, attr) })
+	if err != nil {
+		return nil, err
+	}
+	started := &process{os: p, pid: p.Pid, slot: x, ended: make(chan struct{})}
+	started.unheld = s.restrain(p.Pid)
+	go started.await()
+	return started, nil
+}
 
 // await waits for the plugin's exit. Here the plugin is reaped at once, but its group's number stays taken as long as somebody is in it.
 func (p *process) await() {
@@ -17,7 +51,21 @@ func (p *process) await() {
 	p.state, _ = p.os.Wait()
 }
 
-func (p *process) collect() {}
+// endsSoon is for systems on which that can be waited for at little cost.
+func (p *process) endsSoon(time.Duration) bool { return false }
+
+func (p *process) collect() (ending, bool) {
+	if p.state == nil {
+		return ending{}, false
+	}
+	w, ok := p.state.Sys().(syscall.WaitStatus)
+	if !ok {
+		return ending{exit: p.state.ExitCode(), spent: p.state.UserTime() + p.state.SystemTime()}, true
+	}
+	end := endingOf(w)
+	end.spent = p.state.UserTime() + p.state.SystemTime()
+	return end, true
+}
 
 func (p *process) kill() { syscall.Kill(-p.pid, syscall.SIGKILL) }
 

@@ -7,35 +7,69 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// await waits for the plugin's exit without reaping it: as long as it is a zombie neither its pid nor its group's can be anybody else's.
+// process is a plugin that was started, leader of a session and process group of its own. It is not reaped before collect, so that neither its
+// number nor its group's can be anybody else's.
+type process struct {
+	pid    int
+	began  time.Time // before its start
+	pidfd  int       // -1 on kernels before Linux 5.3
+	mark   string
+	slot   *slot         // nil = none
+	ended  chan struct{} // closed at its own exit
+	killed []int         // those of its processes that were killed by their numbers
+	unheld error         // why a limit does not hold
+}
+
+// timers are for waits that are mostly over before their time.
+var timers = sync.Pool{New: func() any { return time.NewTimer(time.Hour) }}
+
+// endsSoon waits at most d, and says whether the plugin has ended.
+func (p *process) endsSoon(d time.Duration) bool {
+	timer := timers.Get().(*time.Timer)
+	defer timers.Put(timer)
+	timer.Reset(d)
+	defer timer.Stop()
+	select {
+	case <-p.ended:
+		return true
+	case <-timer.C:
+		p.preferToAgent()
+		return false
+	}
+}
+
+// await waits for the plugin's exit without reaping it, where the kernel knows no pidfd.
 func (p *process) await() {
 	defer close(p.ended)
 	for {
-		err := unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR {
+		if err := unix.Waitid(unix.P_PID, p.pid, nil, unix.WEXITED|unix.WNOWAIT, nil); err != unix.EINTR {
 			return
 		}
 	}
 }
 
-func (p *process) collect() {
-	if p.state == nil {
-		p.state, _ = p.os.Wait()
+// collect reaps a plugin that has ended.
+func (p *process) collect() (ending, bool) {
+	if p.pidfd >= 0 {
+		unix.Close(p.pidfd)
 	}
-}
-
-// attributes starts a process right in its slot, so that nothing it starts is ever outside.
-func attributes(x *slot) *syscall.SysProcAttr {
-	if x == nil {
-		return &syscall.SysProcAttr{}
+	for {
+		var w unix.WaitStatus
+		var used unix.Rusage
+		pid, err := unix.Wait4(p.pid, &w, 0, &used)
+		if err != unix.EINTR {
+			end := endingOf(syscall.WaitStatus(w))
+			end.spent = time.Duration(used.Utime.Nano() + used.Stime.Nano())
+			return end, err == nil && pid == p.pid
+		}
 	}
-	return &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: x.dir}
 }
 
 // kill ends the plugin, its group and what left it.
@@ -80,6 +114,9 @@ func (p *process) killMarkedRest() (left, survivors []string) {
 	case <-p.ended:
 	default:
 		return nil, nil // watch has done what can be done
+	}
+	if noneSince(p.began) {
+		return nil, nil
 	}
 	all := p.marked()
 	if len(all) == 0 {

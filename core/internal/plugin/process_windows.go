@@ -27,7 +27,7 @@ type process struct {
 var resume = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtResumeProcess")
 
 // start creates the process suspended, puts it into the job and lets it go, so that nothing it starts is outside.
-func start(s Spec, mark string, _ *slot, stdout, stderr *os.File) (*process, error) {
+func start(s Spec, mark string, _ *slot, stdout, stderr writeEnd) (*process, error) {
 	if s.User != "" || s.Group != "" {
 		return nil, &accountError{s.User, errors.ErrUnsupported}
 	}
@@ -51,7 +51,7 @@ func start(s Spec, mark string, _ *slot, stdout, stderr *os.File) (*process, err
 	p, err := os.StartProcess(path, append([]string{path}, args...), &os.ProcAttr{
 		Dir:   dir,
 		Env:   s.environment(mark),
-		Files: []*os.File{null, stdout, stderr},
+		Files: []*os.File{null, stdout.File, stderr.File},
 		Sys:   &syscall.SysProcAttr{HideWindow: true, CreationFlags: windows.CREATE_SUSPENDED | windows.CREATE_NO_WINDOW | windows.CREATE_NEW_PROCESS_GROUP},
 	})
 	if err != nil {
@@ -145,18 +145,22 @@ func (p *process) killRest() (left, survivors []string) {
 
 func (p *process) reapAdopted() {}
 
-func (p *process) reap(d time.Duration) (*os.ProcessState, bool) {
+// endsSoon is for systems on which that can be waited for at little cost.
+func (p *process) endsSoon(time.Duration) bool { return false }
+
+func (p *process) reap(d time.Duration) (ending, bool) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-p.ended:
-		return p.state, p.state != nil
+		if p.state == nil {
+			return ending{}, false
+		}
+		return ending{exit: p.state.ExitCode(), spent: p.state.UserTime() + p.state.SystemTime()}, true
 	case <-timer.C:
-		return nil, false
+		return ending{}, false
 	}
 }
-
-func ending(s *os.ProcessState) (exit int, signal string) { return s.ExitCode(), "" }
 
 func isBusy(err error) bool { return errors.Is(err, windows.ERROR_SHARING_VIOLATION) }
 

@@ -15,16 +15,25 @@ import (
 // (PR_SET_CHILD_SUBREAPER): its group, those that were killed by their numbers, and every few seconds any other.
 func (p *process) reapAdopted() {
 	for {
-		if got, err := unix.Wait4(-p.pid, nil, unix.WNOHANG, nil); err != nil || got <= 0 {
+		got, err := unix.Wait4(-p.pid, nil, unix.WNOHANG, nil)
+		if err != nil || got <= 0 {
 			break
 		}
+		reaped(got)
 	}
 	for _, pid := range p.killed {
 		if pid != p.pid {
-			unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			reapNow(pid)
 		}
 	}
 	strays.look(time.Now())
+}
+
+// reapNow reaps a child if it has ended.
+func reapNow(pid int) {
+	if got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err == nil && got == pid {
+		reaped(pid)
+	}
 }
 
 const (
@@ -75,7 +84,7 @@ func (z *zombies) look(now time.Time) {
 		switch {
 		case !ok || !st.zombie || st.parent != os.Getpid() || st.session == own:
 		case st.session != pid || z.overdue(pid, st.born, now):
-			unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			reapNow(pid)
 		}
 	}
 	if len(z.seen) > 0 {

@@ -3,7 +3,6 @@ package plugin
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -24,8 +23,15 @@ type outcome struct {
 	survivors []string // those of them that could not be ended
 	strike    strike
 	unheld    error // why a limit of the spec does not hold
-	state     *os.ProcessState
-	gone      bool // the plugin itself has ended
+	end       ending
+	gone      bool // the plugin itself has ended, as end says
+}
+
+// ending is how a process ended.
+type ending struct {
+	exit   int           // -1 where a signal ended it
+	signal string        // its name
+	spent  time.Duration // user and system time of it and of the children it waited for
 }
 
 // maxStderr is what a problem line quotes of stderr.
@@ -37,6 +43,10 @@ func (o *outcome) result() check.Result {
 		r.Text = explainStart(o.spec, o.startErr)
 		return r
 	}
+	if n := check.Within(o.stdout.data, o.spec.limit()); n < len(o.stdout.data) { // what is no text takes four times the room
+		o.stdout.dropped += int64(len(o.stdout.data) - n)
+		o.stdout.data = o.stdout.data[:n]
+	}
 	cut := o.stdout.dropped > 0 || !o.gone || o.cause != exited
 	parsed := check.ParseOutput(o.stdout.data, cut)
 	r.Text, r.Long, r.Perfdata, r.Problems = parsed.Text, parsed.Long, parsed.Perfdata, parsed.Problems
@@ -47,8 +57,8 @@ func (o *outcome) result() check.Result {
 
 // judge fills in state, exit, signal and, where the plugin did not end by itself, the text.
 func (o *outcome) judge(r *check.Result) {
-	if o.state != nil {
-		r.Exit, r.Signal = ending(o.state)
+	if o.gone {
+		r.Exit, r.Signal = o.end.exit, o.end.signal
 	}
 	switch {
 	case o.cause == timedOut:

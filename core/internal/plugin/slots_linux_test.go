@@ -140,9 +140,18 @@ func TestSlotsOfADeadCoreAreEmptied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := start(Spec{Path: "/bin/sleep", Args: []string{"600"}}, "X=1", x, nil, nil)
+	r, w, err := newPipe()
 	if err != nil {
 		t.Fatal(err)
+	}
+	defer r.close()
+	defer w.close()
+	p, err := start(Spec{Path: "/bin/sleep", Args: []string{"600"}}, "X=1", x, w, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.endsSoon(0) {
+		t.Error("it has ended")
 	}
 	ended := EndOrphans()
 	if _, gone := p.reap(5 * time.Second); !gone {

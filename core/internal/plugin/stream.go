@@ -1,7 +1,10 @@
 package plugin
 
 import (
+	"bytes"
+	"io"
 	"os"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -19,11 +22,13 @@ func (c captured) within() int64 { return int64(len(c.data)) + c.passed }
 // stream reads one pipe to its end, keeps the first bytes, passes on those up to its limit and throws the rest away, so that the plugin
 // never waits for us.
 type stream struct {
-	pipe   *os.File
-	limit  int // bytes passed on; what comes after them is dropped
-	kept   int // bytes kept of those
+	end    readEnd
+	pipe   *os.File // the same, once there is a reader
+	limit  int      // bytes passed on; what comes after them is dropped
+	kept   int      // bytes kept of those
 	stderr bool
-	done   chan struct{} // closed when nothing more will come
+	done   chan struct{} // closed by the reader when nothing more will come
+	over   bool          // it ended before there was a reader
 
 	mu  sync.Mutex // guards what follows, between the reader and take
 	got captured
@@ -32,7 +37,7 @@ type stream struct {
 
 const (
 	// firstRead is the first buffer: most plugins print a line or two.
-	firstRead = 2 << 10
+	firstRead = 4 << 10
 	// keptStderr is kept of stderr: a result quotes its beginning. All up to the limit goes to who listens.
 	keptStderr = 4 << 10
 )
@@ -40,11 +45,17 @@ const (
 func (s *stream) read() {
 	defer close(s.done)
 	defer s.pipe.Close()
-	buf := make([]byte, min(firstRead, s.kept))
-	full := 0 // of buf, kept
+	full := len(s.got.data) // of buf, kept; nobody else has them yet
+	buf := make([]byte, min(max(firstRead, 2*full), s.kept))
+	copy(buf, s.got.data)
 	for full < s.kept {
 		if full == len(buf) {
-			bigger := make([]byte, min(4*len(buf), s.kept))
+			size := 8 * len(buf)
+			if size > largeOutput {
+				size = s.kept // memory that is not written to is none
+				runtime.GC()
+			}
+			bigger := make([]byte, min(size, s.kept))
 			copy(bigger, buf)
 			buf = bigger
 		}
@@ -83,7 +94,7 @@ func (s *stream) pass() {
 		if on := min(n, left); on > 0 {
 			left -= on
 			if s.out != nil {
-				s.out(s.stderr, scratch[:on])
+				s.out(s.stderr, bytes.Clone(scratch[:on]))
 			}
 			s.got.passed += int64(on)
 			s.got.dropped += int64(n - on)
@@ -108,30 +119,61 @@ func (s *stream) take() captured {
 // streams are stdout and stderr of one run.
 type streams struct{ stdout, stderr *stream }
 
-func readBoth(stdout, stderr *os.File, limit int, out Output) *streams {
-	s := &streams{
-		stdout: &stream{pipe: stdout, limit: limit, kept: limit, done: make(chan struct{}), out: out},
-		stderr: &stream{pipe: stderr, limit: limit, kept: min(limit, keptStderr), stderr: true, done: make(chan struct{}), out: out},
+func newStreams(stdout, stderr readEnd, limit int, out Output) *streams {
+	return &streams{
+		stdout: &stream{end: stdout, limit: limit, kept: limit, done: make(chan struct{}), out: out},
+		stderr: &stream{end: stderr, limit: limit, kept: min(limit, keptStderr), stderr: true, done: make(chan struct{}), out: out},
 	}
-	go s.stdout.read()
-	go s.stderr.read()
-	return s
+}
+
+// follow has both read from now on, each by a goroutine of its own, but what has ended already.
+func (s *streams) follow() {
+	for _, x := range []*stream{s.stdout, s.stderr} {
+		if x.pipe == nil && !x.over {
+			x.pipe = x.end.file()
+			go x.read()
+		}
+	}
+}
+
+// gather takes what is there of a stream that nobody reads, without waiting for more. true: it has ended.
+func (s *stream) gather() bool {
+	if s.pipe != nil || s.over {
+		return s.over
+	}
+	scratch := scratches.Get().(*[64 << 10]byte)
+	defer scratches.Put(scratch)
+	full := 0
+	for most := min(len(scratch), s.kept); full < most; {
+		n, err := s.end.readNow(scratch[full:most])
+		full += n
+		if err != nil {
+			s.over = err == io.EOF
+			break
+		}
+	}
+	if full > 0 {
+		chunk := bytes.Clone(scratch[:full])
+		s.keep(chunk, chunk)
+	}
+	if s.over {
+		s.end.close()
+	}
+	return s.over
 }
 
 // wait waits for the end of both, at most d. true: a process other than the plugin still holds one open.
 func (s *streams) wait(d time.Duration) (heldOpen bool) {
-	select { // nearly always both have ended: no timer then
-	case <-s.stdout.done:
-		select {
-		case <-s.stderr.done:
-			return false
-		default:
-		}
-	default:
+	if out, err := s.stdout.gather(), s.stderr.gather(); out && err { // nearly always
+		return false
 	}
+	s.follow()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for _, x := range []*stream{s.stdout, s.stderr} {
+		if x.over {
+			continue
+		}
 		select {
 		case <-x.done:
 		case <-timer.C:
@@ -146,7 +188,7 @@ func (s *streams) take() (stdout, stderr captured) {
 	for _, x := range []*stream{s.stdout, s.stderr} {
 		// Ends a read in progress where the system lets pipes have deadlines; where it does not, the reader ends with
 		// the last process that holds the pipe, and take keeps it from telling anybody.
-		if x.pipe.SetReadDeadline(time.Now()) == nil {
+		if !x.over && x.pipe.SetReadDeadline(time.Now()) == nil {
 			<-x.done
 		}
 	}

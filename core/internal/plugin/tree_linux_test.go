@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -52,9 +53,33 @@ func TestWhatLeftTheGroupEndsToo(t *testing.T) {
 	}
 }
 
-// inBoth runs a test with the marks alone and in slots; where the system has none, that is said aloud.
+// The first thread is the main goroutine's, which waits for the tests: so it starts nothing.
+func init() { runtime.LockOSThread() }
+
+// adoptOrphans makes this process as a core is.
+func adoptOrphans(t *testing.T) {
+	t.Helper()
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	WatchOrphans()
+	if adopted.list == 0 {
+		t.Fatal("this kernel does not list children")
+	}
+	t.Cleanup(func() {
+		unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+		unix.Close(adopted.list)
+		adopted.list = 0
+	})
+}
+
+// inBoth runs a test with the marks alone, with those and orphans that come here, and in slots; where the system has none, that is said aloud.
 func inBoth(t *testing.T, name string, f func(t *testing.T)) {
 	t.Run(name+"/marks", f)
+	t.Run(name+"/orphans", func(t *testing.T) {
+		adoptOrphans(t)
+		f(t)
+	})
 	t.Run(name+"/slots", func(t *testing.T) {
 		inSlots = openSlots(t, Limits{})
 		defer func() { inSlots = nil }()
@@ -78,10 +103,7 @@ func openSlots(t *testing.T, l Limits) *Slots {
 }
 
 func TestAdoptedOrphansAreReaped(t *testing.T) {
-	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+	adoptOrphans(t)
 	strays.mu.Lock()
 	strays.seen, strays.later = nil, true // of earlier tests, and nothing comes by itself
 	strays.mu.Unlock()

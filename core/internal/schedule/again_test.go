@@ -35,12 +35,12 @@ func (j *judged) Run(ctx context.Context, c check.Check, t check.Trigger, due ti
 	return x
 }
 
-func (j *judged) deliver(ctx context.Context, c check.Check, x check.Result) check.Standing {
-	j.runs.deliver(ctx, c, x)
+func (j *judged) deliver(c check.Check, x check.Result, kept func(check.Result)) {
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.stand[c.Name] = j.stand[c.Name].After(c, x.State, x.Start)
-	return j.stand[c.Name]
+	x.Standing = j.stand[c.Name]
+	j.mu.Unlock()
+	j.runs.deliver(c, x, kept)
 }
 
 func (j *judged) start(t *testing.T) *Schedule {

@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -205,9 +204,8 @@ func TestAResultBeingKeptHoldsNoPlace(t *testing.T) {
 		r := newRuns()
 		s := started(t, r, func(o *Options) {
 			o.Concurrency = 1
-			o.Deliver = func(ctx context.Context, c check.Check, x check.Result) check.Standing {
-				time.Sleep(50 * time.Millisecond)
-				return r.deliver(ctx, c, x)
+			o.Deliver = func(c check.Check, x check.Result, kept func(check.Result)) {
+				time.AfterFunc(50*time.Millisecond, func() { r.deliver(c, x, kept) })
 			}
 		})
 		var checks []check.Check

@@ -1,7 +1,7 @@
 // Package schedule decides when each check runs: a heap of due times, a phase of its own for every check, one run of a check
 // at a time, lanes with a cap and a fair queue each, and run-now.
 //
-// One goroutine (Loop) owns all of it; every method sends to that goroutine. Each run has a goroutine of its own, which also
+// One goroutine (Loop) owns all of it; every method sends to that goroutine. Each run has a goroutine to itself (crew), which also
 // delivers the result. The package starts no program (that is Runner's) and keeps no result. It sleeps on one timer and
 // wakes only when something is due.
 //
@@ -26,7 +26,7 @@ import (
 const DefaultConcurrency = 32
 
 // Runner makes one run and returns its result. It must end soon after its context has. out is never nil, may be called from several
-// goroutines, does not block, and keeps nothing of the data.
+// goroutines, does not block, and may keep the data: it is not to be written to again.
 type Runner interface {
 	Run(ctx context.Context, c check.Check, t check.Trigger, due time.Time, out func(stderr bool, data []byte)) check.Result
 }
@@ -37,12 +37,13 @@ type Options struct {
 	Concurrency int            // of each lane but the slow one, which has slowTimes as much; 0 = DefaultConcurrency
 	Caps        map[string]int // of runs at once of a plugin, a builtin or a command, by its name, over all checks
 	Runner      Runner
-	// Deliver takes every result, scheduled or manual, once, in the run's own goroutine, and says where it puts its check (zero: nobody keeps count); the check counts as
-	// running until it returns. Its context never ends: a result that is there is to be kept even while the agent stops.
-	Deliver func(ctx context.Context, c check.Check, r check.Result) check.Standing
+	// Deliver takes every result, scheduled or manual, once, in the run's own goroutine, and calls kept once it is kept, or lost for good; from
+	// any goroutine, also after it has returned, with what RunNow returns of the result, and with the standing that it gives its check (zero: nobody
+	// keeps count). The check counts as running until then. A result that is there is to be kept even while the agent stops.
+	Deliver func(c check.Check, r check.Result, kept func(told check.Result))
 	// Begin is called in the run's goroutine just before each run, for the start mark; nil = none.
 	Begin func(c check.Check, start time.Time)
-	// End is called in the run's goroutine after Deliver, with what Begin was called with; nil = none.
+	// End is called once a result is kept, in the goroutine that says so, with what Begin was called with. It must not wait for anybody. nil = none.
 	End func(c check.Check, start time.Time)
 	// Standby makes Loop start nothing until Activate or Resume.
 	Standby bool
@@ -59,10 +60,11 @@ var (
 // Schedule is the owner of all due times. Make it with New, run Loop once.
 type Schedule struct {
 	requests chan func(*state)
-	ran      chan *flight  // the run is over, and its result is being delivered
-	finished chan *flight  // delivered
+	news     news
+	crew     crew
 	stopped  chan struct{} // closed when Loop has returned
 	state    *state        // Loop's alone
+	spare    []report      // Loop's, for news
 }
 
 // New makes a schedule with no checks.
@@ -73,7 +75,7 @@ func New(o Options) *Schedule {
 	if o.Wall == nil {
 		o.Wall = time.Now
 	}
-	s := &Schedule{requests: make(chan func(*state)), ran: make(chan *flight), finished: make(chan *flight), stopped: make(chan struct{})}
+	s := &Schedule{requests: make(chan func(*state)), news: news{came: make(chan struct{}, 1)}, stopped: make(chan struct{})}
 	s.state = newState(o)
 	return s
 }
@@ -82,7 +84,8 @@ func New(o Options) *Schedule {
 func (s *Schedule) Loop(ctx context.Context) error {
 	defer close(s.stopped)
 	st := s.state
-	st.launch = func(f *flight, c check.Check) { go s.fly(ctx, f, c) }
+	defer s.crew.end()
+	st.launch = func(f *flight, c check.Check) { s.crew.do(func() { s.fly(ctx, f, c) }) }
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -91,10 +94,8 @@ func (s *Schedule) Loop(ctx context.Context) error {
 			return s.end()
 		case request := <-s.requests:
 			request(st)
-		case f := <-s.ran:
-			st.over(f)
-		case f := <-s.finished:
-			st.land(f)
+		case <-s.news.came:
+			s.hear()
 		case <-timer.C:
 		}
 		if wait, some := st.advance(time.Now()); some {
@@ -111,10 +112,8 @@ func (s *Schedule) end() error {
 	st.drain()
 	for st.running > 0 {
 		select {
-		case f := <-s.ran:
-			st.over(f)
-		case f := <-s.finished:
-			st.land(f)
+		case <-s.news.came:
+			s.hear()
 		case request := <-s.requests:
 			request(st)
 		}
@@ -122,19 +121,35 @@ func (s *Schedule) end() error {
 	return nil
 }
 
-// fly makes one run, in a goroutine of its own.
+// hear takes in what runs have told.
+func (s *Schedule) hear() {
+	list := s.news.take(s.spare)
+	for _, r := range list {
+		if r.kept {
+			s.state.land(r.flight)
+		} else {
+			s.state.over(r.flight, r.light)
+		}
+	}
+	clear(list)
+	s.spare = list
+}
+
+// fly makes one run, in a goroutine of the crew.
 func (s *Schedule) fly(ctx context.Context, f *flight, c check.Check) {
-	o := s.state.options // never changed
+	o := &s.state.options // never changed
 	if o.Begin != nil {
 		o.Begin(c, f.start)
 	}
-	f.result = o.Runner.Run(ctx, c, f.trigger, f.dueWall, f.tee.write)
-	s.ran <- f
-	f.result.Standing = o.Deliver(context.WithoutCancel(ctx), c, f.result)
-	if o.End != nil {
-		o.End(c, f.start)
-	}
-	s.finished <- f
+	r := o.Runner.Run(ctx, c, f.trigger, f.dueWall, f.tee.write)
+	s.news.tell(report{flight: f, light: len(r.Text)+len(r.Long) <= maxKeptText})
+	o.Deliver(c, r, func(told check.Result) {
+		f.result = told
+		if o.End != nil {
+			o.End(c, f.start)
+		}
+		s.news.tell(report{flight: f, kept: true})
+	})
 }
 
 // do has the owner do f, and returns when it has.
@@ -163,7 +178,7 @@ func (s *Schedule) Set(ctx context.Context, checks []check.Check) error {
 }
 
 // RunNow runs the check of this name at once, or joins its run in flight, and returns its result. Output comes to out from this moment
-// on, in the caller's goroutine, in order within a stream. When ctx ends, RunNow returns its error and the run goes on. Errors
+// on, in the caller's goroutine, in order within a stream; the data is out's to keep. When ctx ends, RunNow returns its error and the run goes on. Errors
 // that wrap ErrUnknownCheck or ErrStopped: nothing ran.
 func (s *Schedule) RunNow(ctx context.Context, name string, out func(stderr bool, data []byte)) (r check.Result, joined bool, err error) {
 	return s.ask(ctx, func(st *state) (*listener, bool, <-chan struct{}, error) { return st.runNow(name, nil) }, out)

@@ -35,7 +35,7 @@ type flight struct {
 	tee     *tee
 	// elsewhere is set for a run that the core before this one finishes, and closed when it has.
 	elsewhere chan struct{}
-	result    check.Result // set by the run's goroutine before it is over
+	result    check.Result // set before it is reported as kept
 }
 
 // state is everything the schedule knows. Loop's goroutine alone touches it.
@@ -319,8 +319,8 @@ const (
 )
 
 // over gives the place of a run that has ended to the next.
-func (st *state) over(f *flight) {
-	if st.kept < maxKept && len(f.result.Text)+len(f.result.Long) <= maxKeptText {
+func (st *state) over(f *flight, light bool) {
+	if st.kept < maxKept && light {
 		st.kept++
 		st.lanes.leave(f)
 		st.pass(f)

@@ -1,7 +1,6 @@
 package schedule
 
 import (
-	"bytes"
 	"context"
 	"sync"
 
@@ -17,7 +16,7 @@ type tee struct {
 	done      bool
 	result    check.Result
 	err       error
-	changed   chan struct{} // closed at the next change
+	changed   chan struct{} // closed at the next change; nil = nobody waits for it
 }
 
 type chunk struct {
@@ -25,13 +24,13 @@ type chunk struct {
 	data   []byte
 }
 
-func newTee() *tee { return &tee{changed: make(chan struct{})} }
+func newTee() *tee { return &tee{} }
 
 func (t *tee) write(stderr bool, data []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.listeners > 0 && !t.done {
-		t.chunks = append(t.chunks, chunk{stderr, bytes.Clone(data)})
+		t.chunks = append(t.chunks, chunk{stderr, data})
 		t.tell()
 	}
 }
@@ -44,8 +43,10 @@ func (t *tee) finish(r check.Result, err error) {
 }
 
 func (t *tee) tell() {
-	close(t.changed)
-	t.changed = make(chan struct{})
+	if t.changed != nil {
+		close(t.changed)
+		t.changed = nil
+	}
 }
 
 // join adds a listener; it must leave.
@@ -89,6 +90,9 @@ func (l *listener) read() (news []chunk, done bool, changed <-chan struct{}) {
 	l.from = len(l.tee.chunks)
 	if l.tee.listeners == 1 { // who joins now hears what comes from now on: nobody needs these any more
 		l.tee.chunks, l.from = nil, 0
+	}
+	if l.tee.changed == nil {
+		l.tee.changed = make(chan struct{})
 	}
 	return news, l.tee.done, l.tee.changed
 }

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sync"
@@ -77,7 +76,7 @@ type output struct {
 	left int        // bytes left out since the last frame
 }
 
-// write never blocks.
+// write never blocks. The data becomes the line's.
 func (o *output) write(stderr bool, data []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -86,7 +85,7 @@ func (o *output) write(stderr bool, data []byte) {
 		if o.left > 0 && o.line.trySend(o.mark()) {
 			o.left = 0
 		}
-		if o.left > 0 || !o.line.trySend(o.frame(stderr, bytes.Clone(data[:n]))) {
+		if o.left > 0 || !o.line.trySend(o.frame(stderr, data[:n:n])) {
 			o.left += n
 		}
 		data = data[n:]

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package platforms
+
+// MuteChildren is for Linux.
+func MuteChildren() {}
