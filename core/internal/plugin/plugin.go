@@ -110,7 +110,11 @@ func Run(ctx context.Context, s Spec, out Output) check.Result {
 	o.duration = time.Since(o.start)
 	o.heldOpen = streams.wait(Linger)
 	o.left, o.survivors = p.killRest()
-	o.stdout, o.stderr = streams.take()
+	var ended bool
+	o.stdout, o.stderr, ended = streams.take()
+	if ended && len(o.left) == 0 { // it was we who came late
+		o.heldOpen = false
+	}
 	if len(o.stdout.data) >= largeOutput {
 		runtime.GC() // what was passed on to who listens is free by now: the result's way to the hub takes it again
 	}

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"runtime"
@@ -29,6 +30,8 @@ type stream struct {
 	stderr bool
 	done   chan struct{} // closed by the reader when nothing more will come
 	over   bool          // it ended before there was a reader
+	late   int           // bytes read after the reader's time was up
+	ended  bool          // its reader came to its end: nobody holds it any more
 
 	mu  sync.Mutex // guards what follows, between the reader and take
 	got captured
@@ -36,6 +39,8 @@ type stream struct {
 }
 
 const (
+	// fullPipe is more than a pipe holds: somebody else goes on writing.
+	fullPipe = 1 << 20
 	// firstRead is the first buffer: most plugins print a line or two.
 	firstRead = 4 << 10
 	// keptStderr is kept of stderr: a result quotes its beginning. All up to the limit goes to who listens.
@@ -59,7 +64,7 @@ func (s *stream) read() {
 			copy(bigger, buf)
 			buf = bigger
 		}
-		n, err := s.pipe.Read(buf[full:])
+		n, err := s.next(buf[full:])
 		if n > 0 {
 			s.keep(buf[:full+n], buf[full:full+n:full+n])
 			full += n
@@ -69,6 +74,18 @@ func (s *stream) read() {
 		}
 	}
 	s.pass()
+}
+
+// next reads as the pipe does, and once its time is up what is in it without waiting: a reader that a busy box let come too late must not lose what
+// the plugin has said.
+func (s *stream) next(b []byte) (int, error) {
+	n, err := s.pipe.Read(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) && s.late < fullPipe {
+		n, err = s.end.readNow(b)
+		s.late += n
+	}
+	s.ended = err == io.EOF
+	return n, err
 }
 
 // keep publishes what has been read so far; bytes once published are never written again.
@@ -89,7 +106,7 @@ func (s *stream) pass() {
 	scratch := scratches.Get().(*[64 << 10]byte)
 	defer scratches.Put(scratch)
 	for left := s.limit - s.kept; ; {
-		n, err := s.pipe.Read(scratch[:])
+		n, err := s.next(scratch[:])
 		s.mu.Lock()
 		if on := min(n, left); on > 0 {
 			left -= on
@@ -183,14 +200,21 @@ func (s *streams) wait(d time.Duration) (heldOpen bool) {
 	return false
 }
 
-// take stops reading, whoever holds the pipes, and returns what came.
-func (s *streams) take() (stdout, stderr captured) {
+// take stops reading, whoever holds the pipes, and returns what came. ended: both had ended, although wait was told otherwise by its time.
+func (s *streams) take() (stdout, stderr captured, ended bool) {
+	ended = true
 	for _, x := range []*stream{s.stdout, s.stderr} {
 		// Ends a read in progress where the system lets pipes have deadlines; where it does not, the reader ends with
 		// the last process that holds the pipe, and take keeps it from telling anybody.
-		if !x.over && x.pipe.SetReadDeadline(time.Now()) == nil {
-			<-x.done
+		if x.over {
+			continue
 		}
+		if errors.Is(x.pipe.SetReadDeadline(time.Now()), os.ErrNoDeadline) {
+			ended = false
+			continue
+		}
+		<-x.done
+		ended = ended && x.ended
 	}
-	return s.stdout.take(), s.stderr.take()
+	return s.stdout.take(), s.stderr.take(), ended
 }
