@@ -2,7 +2,6 @@ package tuf
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -62,10 +61,10 @@ func Later(a, b string) bool {
 		na, ra := leadingNumber(a)
 		nb, rb := leadingNumber(b)
 		if na != nb {
-			return na > nb
+			return len(na) > len(nb) || len(na) == len(nb) && na > nb
 		}
-		ta, ra := upToDigit(ra)
-		tb, rb := upToDigit(rb)
+		ta, ra := leadingWord(ra)
+		tb, rb := leadingWord(rb)
 		if ta != tb {
 			return afterWord(ta) > afterWord(tb) || afterWord(ta) == afterWord(tb) && ta > tb
 		}
@@ -87,19 +86,16 @@ func afterWord(w string) int {
 	return 2
 }
 
-func leadingNumber(s string) (uint64, string) {
-	i := 0
-	for i < len(s) && i < 18 && '0' <= s[i] && s[i] <= '9' {
-		i++
-	}
-	n, _ := strconv.ParseUint(s[:i], 10, 64)
-	return n, s[i:]
+const decimals = "0123456789"
+
+// leadingNumber is the number that a version begins with, without zeros in front, and what follows it.
+func leadingNumber(s string) (n, rest string) {
+	rest = strings.TrimLeft(s, decimals)
+	return strings.TrimLeft(strings.TrimSuffix(s, rest), "0"), rest
 }
 
-func upToDigit(s string) (string, string) {
-	i := strings.IndexAny(s, "0123456789")
-	if i < 0 {
-		return s, ""
-	}
-	return s[:i], s[i:]
+// leadingWord is what stands before the next number, and that number with all that follows it.
+func leadingWord(s string) (w, rest string) {
+	rest = strings.TrimLeftFunc(s, func(r rune) bool { return !strings.ContainsRune(decimals, r) })
+	return strings.TrimSuffix(s, rest), rest
 }

@@ -84,3 +84,20 @@ func TestOpen(t *testing.T) {
 		t.Error("the share of a wave is not its cohorts")
 	}
 }
+
+func TestMostOfWaves(t *testing.T) {
+	begin := time.Date(2030, 5, 1, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		waves []Wave
+		want  int
+	}{
+		{nil, 100}, // open to everybody
+		{[]Wave{{begin, 0}}, 0},
+		{[]Wave{{begin, 1}, {begin.Add(time.Hour), 30}}, 30},
+		{[]Wave{{begin, 1}, {begin.Add(time.Hour), 30}, {begin.Add(2 * time.Hour), 0}}, 0}, // paused
+	} {
+		if got := Most(c.waves); got != c.want {
+			t.Errorf("%v: %d %%, want %d", c.waves, got, c.want)
+		}
+	}
+}

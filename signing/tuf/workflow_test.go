@@ -369,7 +369,9 @@ func TestWarnings(t *testing.T) {
 		{half.Add(time.Second), []string{"timestamp"}},
 		{noon.Add(7 * day), []string{"timestamp"}},
 		{noon.Add(7*day + time.Second), []string{"timestamp", "snapshot"}},
+		{noon.Add(76 * day), []string{"timestamp", "snapshot"}},
 		{noon.Add(76*day + time.Second), []string{"timestamp", "snapshot", "targets", stable}},
+		{noon.Add(351 * day), []string{"timestamp", "snapshot", "targets", stable}},
 		{noon.Add(351*day + time.Second), []string{"root", "timestamp", "snapshot", "targets", stable}},
 	} {
 		var got []string
