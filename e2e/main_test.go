@@ -7,6 +7,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -23,6 +24,10 @@ import (
 var bin string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "5"); err != nil { // those that may stand side by side mostly wait for time to pass
+		panic(err)
+	}
 	if bin = os.Getenv("LIMPET_E2E_BIN"); bin != "" { // built by the test that called this one
 		relay()
 		os.Exit(m.Run())
