@@ -13,6 +13,7 @@ func TestPairsOfTheStub(t *testing.T) {
 	list := obj{"other/thing": fileOf("x", nil)}
 	for _, path := range []string{
 		tuf.StubPath("linux-arm64", "1.0.0", "limpet"), tuf.StubPath("linux-arm64", "1.0.0", "limpet-fetch"),
+		tuf.StubPath("linux-arm64", "1.9.0", "limpet"), tuf.StubPath("linux-arm64", "1.9.0", "limpet-fetch"),
 		tuf.StubPath("linux-amd64", "1.9.0", "limpet"), tuf.StubPath("linux-amd64", "1.9.0", "limpet-fetch"),
 		tuf.StubPath("linux-amd64", "1.10.0", "limpet"), tuf.StubPath("linux-amd64", "1.10.0", "limpet-fetch"),
 		tuf.StubPath("linux-amd64", "1.10.0", "notes"), // neither
@@ -37,7 +38,7 @@ func TestPairsOfTheStub(t *testing.T) {
 			t.Errorf("%s %s: %+v, %+v", p.Platform, p.Version, p.Limpet, p.Fetch)
 		}
 	}
-	if want := []string{"linux-amd64 1.10.0", "linux-amd64 1.10.0-rc1", "linux-amd64 1.9.0", "linux-arm64 1.0.0"}; !slices.Equal(got, want) {
+	if want := []string{"linux-amd64 1.10.0", "linux-amd64 1.10.0-rc1", "linux-amd64 1.9.0", "linux-arm64 1.9.0", "linux-arm64 1.0.0"}; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
