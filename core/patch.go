@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/confine"
 	"github.com/limpet-monitoring/limpet/updater/delta"
 )
@@ -29,6 +30,7 @@ const (
 // --codec C --from FILE --out FILE`. The stub runs it with few rights, and checks what came out. It ends when stdin does.
 func patch(ctx context.Context, name string, args []string, stdin io.Reader, stderr io.Writer) int {
 	delta.Sparing()
+	platforms.ForgetCode() // most of what a core needs to start is not needed here
 	debug.SetMemoryLimit(patchMemory)
 	runtime.GOMAXPROCS(1)
 	ctx, cancel := context.WithTimeout(ctx, patchTime)

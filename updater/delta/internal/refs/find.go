@@ -25,6 +25,7 @@ func Analyse(b []byte) *Source {
 	s.Image = image.Parse(b)
 	s.Module = findModule(&s.Image)
 	s.code.find()
+	s.list = make([]Ref, 0, min(len(b)/16, maxList)) // about as many as there are: growing would take as much again
 	f := finder{Source: s, trees: map[uint32]bool{}}
 	if m := &s.Module; m.NFunc > 0 {
 		types := m.Base[ETypes] - m.Base[Types]
@@ -107,18 +108,15 @@ const leastType = 128
 // sorted returns the references in the order of the file. Of two that overlap the first stays, and of two at one place
 // the one that was found first.
 func (f *finder) sorted() []Ref {
-	keys := make([]uint64, len(f.list))
-	for i, r := range f.list {
-		keys[i] = uint64(r.Pos)<<32 | uint64(i)
-	}
-	slices.Sort(keys)
-	end, list := uint32(0), make([]Ref, 0, len(f.list))
-	for _, k := range keys {
-		if r := f.list[uint32(k)]; r.Pos >= end {
-			list, end = append(list, r), r.End()
+	slices.SortStableFunc(f.list, func(a, b Ref) int { return cmp.Compare(a.Pos, b.Pos) }) // in place: there are a million
+	end, n := uint32(0), 0
+	for _, r := range f.list {
+		if r.Pos >= end {
+			f.list[n], end = r, r.End()
+			n++
 		}
 	}
-	return list
+	return slices.Clone(f.list[:n]) // without the room that it had to grow
 }
 
 // pointers adds every aligned word outside of code and line tables that holds an address of the program.
