@@ -49,6 +49,11 @@ func evil(h *hostile) object {
 	return doc
 }
 
+// gone answers nobody who asks what is new.
+func gone(h *hostile) {
+	h.serve("timestamp.json", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+}
+
 // classes are the attacks of the TUF specification, section 1.5.2, by the names that they have there.
 var classes = []class{
 	{"arbitrary software", []attack{
@@ -153,9 +158,7 @@ var classes = []class{
 		{"nothing at all", func(h *hostile) {
 			h.serve("timestamp.json", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
 		}, "missing: timestamp.json"},
-		{"busy for ever", func(h *hostile) {
-			h.serve("timestamp.json", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
-		}, "503"},
+		{"busy for ever", gone, "503"},
 	}, nil},
 	{"endless data", []attack{
 		{"a timestamp without end", func(h *hostile) { h.serve("timestamp.json", endless) }, "longer than it may be"},
@@ -216,8 +219,7 @@ func TestAttacks(t *testing.T) {
 			t.Parallel()
 			on := s.watching(t, a, h)
 			for _, attack := range append(c.attacks, c.late...) {
-				h.shows(s.path("publisher"))
-				attack.do(h)
+				h.attack(s.path("publisher"), attack.do)
 				on.attacked(attack.name, attack.why)
 			}
 			on.updatesAfterwards(s.path("publisher"))
@@ -237,17 +239,18 @@ func TestAttacks(t *testing.T) {
 		a, h := s.victim("forward")
 		t.Parallel()
 		on := s.watching(t, a, h)
-		h.shows(s.path("publisher"))
-		snapshot := h.document("snapshot")
-		snapshot["version"] = 1 << 30
-		h.put("snapshot", snapshot, "online")
-		timestamp := h.document("timestamp")
-		timestamp["version"] = 1 << 30
-		within(timestamp, "meta")["snapshot.json"] = h.pin(h.named2("snapshot", snapshot), snapshot)
-		// The list is the one that the box knows: with these keys the thief can take nothing up, and push versions.
-		core, _ := h.target("0.1.2")
-		h.serve(core, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
-		h.put("timestamp", timestamp, "online")
+		h.attack(s.path("publisher"), func(h *hostile) {
+			snapshot := h.document("snapshot")
+			snapshot["version"] = 1 << 30
+			h.put("snapshot", snapshot, "online")
+			timestamp := h.document("timestamp")
+			timestamp["version"] = 1 << 30
+			within(timestamp, "meta")["snapshot.json"] = h.pin(h.named2("snapshot", snapshot), snapshot)
+			// The list is the one that the box knows: with these keys the thief can take nothing up, and push versions.
+			core, _ := h.target("0.1.2")
+			h.serve(core, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotFound) })
+			h.put("timestamp", timestamp, "online")
+		})
 		on.attacked("versions of 2^30", "0.1.2 cannot be brought")
 		// What the publisher has is older than that to the box, until other keys sign (docs/release-runbook.md).
 		h.shows(s.path("publisher"))
@@ -258,19 +261,20 @@ func TestAttacks(t *testing.T) {
 		a, h := s.victim("slow")
 		t.Parallel()
 		on := s.watching(t, a, h)
-		h.shows(s.path("publisher"))
-		h.serve("timestamp.json", func(w http.ResponseWriter, r *http.Request) {
-			tick := time.NewTicker(time.Second)
-			defer tick.Stop()
-			for {
-				select {
-				case <-r.Context().Done():
-					return
-				case <-tick.C:
-					_, _ = w.Write([]byte(" "))
-					w.(http.Flusher).Flush()
+		h.attack(s.path("publisher"), func(h *hostile) {
+			h.serve("timestamp.json", func(w http.ResponseWriter, r *http.Request) {
+				tick := time.NewTicker(time.Second)
+				defer tick.Stop()
+				for {
+					select {
+					case <-r.Context().Done():
+						return
+					case <-tick.C:
+						_, _ = w.Write([]byte(" "))
+						w.(http.Flusher).Flush()
+					}
 				}
-			}
+			})
 		})
 		begin := time.Now()
 		on.attacked("a byte a second", "deadline exceeded")

@@ -30,8 +30,9 @@ type hostile struct {
 	keys   string // folder with every private key of the publisher; each attack says which of them are stolen
 	server *httptest.Server
 
-	mu     sync.Mutex // guards what follows
-	dir    string     // the repository that it shows
+	turn   sync.RWMutex // held while an attack is prepared: a box that asks meanwhile waits, and never meets a state between two
+	mu     sync.Mutex   // guards what follows
+	dir    string       // the repository that it shows
 	files  map[string][]byte
 	serves map[string]http.HandlerFunc
 }
@@ -50,6 +51,14 @@ func (h *hostile) shows(dir string) {
 	h.dir, h.files, h.serves = dir, map[string][]byte{}, map[string]http.HandlerFunc{}
 }
 
+// attack has the mirror show a repository with what is done to it, from one request to the next.
+func (h *hostile) attack(dir string, do func(*hostile)) {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	h.shows(dir)
+	do(h)
+}
+
 // show changes what lies under a name.
 func (h *hostile) show(name string, data []byte) {
 	h.mu.Lock()
@@ -66,9 +75,11 @@ func (h *hostile) serve(name string, by http.HandlerFunc) {
 
 func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/")
+	h.turn.RLock()
 	h.mu.Lock()
 	dir, data, changed, serve := h.dir, h.files[name], h.files[name] != nil, h.serves[name]
 	h.mu.Unlock()
+	h.turn.RUnlock()
 	switch {
 	case serve != nil:
 		serve(w, r)

@@ -188,7 +188,7 @@ func (s *publisherSite) victim(name string) (*rig.Agent, *hostile) {
 	a.Root = strings.ReplaceAll(a.Root, " ", "-")
 	s.must(a.Bootstrap(s.ctx, s.hub))
 	h := newHostile(s.t, s.path("keys"))
-	h.shows(s.path("publisher"))
+	h.attack(s.path("publisher"), gone) // until the first attack: the box looks by itself too
 	s.must(a.Configure("mirror = " + h.server.URL))
 	return a, h
 }

@@ -108,10 +108,22 @@ func TestWhoeverDoesNotAnswerIsReplaced(t *testing.T) {
 			if f := first.must(func(f *wire.Frame) bool { return f.GetBye() != nil }); f.GetBye().GetCause() != "replaced" {
 				t.Errorf("goodbye %v", f)
 			}
+			var came, warned int
+			h.until("the log of both sessions", func() bool {
+				came, warned = 0, 0
+				for _, e := range h.fleet.Log(10) {
+					switch e.Kind {
+					case journal.Came:
+						came++
+					case journal.Warning: // is written before its session's Came
+						warned++
+					}
+				}
+				return came == 2
+			})
 			h.untilPresence(a, fleet.Online, "")
-			warned := slices.ContainsFunc(h.fleet.Log(10), func(e journal.Event) bool { return e.Kind == journal.Warning })
-			if warned != (count == 0) {
-				t.Errorf("warned: %v", warned)
+			if (warned == 1) != (count == 0) {
+				t.Errorf("warned %d times", warned)
 			}
 		})
 	}
