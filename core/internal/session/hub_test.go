@@ -60,6 +60,7 @@ type hubConfig struct {
 	addresses  []string
 	bases      uint32 // what it keeps for results told by difference
 	loses      bool   // it does not follow them
+	door       func(http.ResponseWriter, *http.Request) bool // what stands before it: false = it has answered
 }
 
 // testSession is one welcomed agent.
@@ -156,6 +157,12 @@ func (h *testHub) set(change func(*hubConfig)) {
 }
 
 func (h *testHub) serve(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	door := h.cfg.door
+	h.mu.Unlock()
+	if door != nil && !door(w, r) {
+		return
+	}
 	ws, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return
