@@ -1604,6 +1604,7 @@ type Welcome struct {
 	Revision      uint64                 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`                            // the newest meant for this agent
 	EnrolledNow   bool                   `protobuf:"varint,7,opt,name=enrolled_now,json=enrolledNow,proto3" json:"enrolled_now,omitempty"`
 	ConsoleUrl    string                 `protobuf:"bytes,8,opt,name=console_url,json=consoleUrl,proto3" json:"console_url,omitempty"`
+	Ephemeral     bool                   `protobuf:"varint,9,opt,name=ephemeral,proto3" json:"ephemeral,omitempty"` // enrolled to come and go: where its host goes down for good, it says Bye{deregister}
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1692,6 +1693,13 @@ func (x *Welcome) GetConsoleUrl() string {
 		return x.ConsoleUrl
 	}
 	return ""
+}
+
+func (x *Welcome) GetEphemeral() bool {
+	if x != nil {
+		return x.Ephemeral
+	}
+	return false
 }
 
 // Refuse ends the handshake. code is for programs, message and hint for people.
@@ -4299,7 +4307,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"Watermarks\x124\n" +
 	"\n" +
 	"watermarks\x18\x01 \x03(\v2\x14.limpet.v1.WatermarkR\n" +
-	"watermarks\"\x9a\x02\n" +
+	"watermarks\"\xb8\x02\n" +
 	"\aWelcome\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -4312,7 +4320,8 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\brevision\x18\x06 \x01(\x04R\brevision\x12!\n" +
 	"\fenrolled_now\x18\a \x01(\bR\venrolledNow\x12\x1f\n" +
 	"\vconsole_url\x18\b \x01(\tR\n" +
-	"consoleUrl\"\xca\x01\n" +
+	"consoleUrl\x12\x1c\n" +
+	"\tephemeral\x18\t \x01(\bR\tephemeral\"\xca\x01\n" +
 	"\x06Refuse\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +

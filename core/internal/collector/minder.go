@@ -187,8 +187,8 @@ func (m *minder) close(how ending) {
 		case <-m.process.done:
 		case <-time.After(time.Second): // it hangs in the kernel, and ends when that lets it
 		}
-		dropCgroups(m.o.cgroups(), m.name)
 	}
+	clearCgroups(m.o.cgroups(), m.name)
 	os.Remove(filepath.Join(m.dir, processName))
 	if how == remove {
 		if err := os.RemoveAll(m.dir); err != nil && !errors.Is(err, os.ErrNotExist) {
