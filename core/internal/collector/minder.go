@@ -174,7 +174,7 @@ func (m *minder) close(how ending) {
 		return
 	}
 	if m.process != nil {
-		m.process.terminate()
+		m.process.terminate(m.plan.leads())
 		grace := time.NewTimer(stopGrace)
 		defer grace.Stop()
 		select {
