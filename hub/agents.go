@@ -75,10 +75,14 @@ func word(state string) string {
 }
 
 func presenceOf(a fleet.Agent) string {
+	text := string(a.Presence)
 	if a.Cause != "" {
-		return fmt.Sprintf("%s (%s)", a.Presence, a.Cause)
+		text = fmt.Sprintf("%s (%s)", a.Presence, a.Cause)
 	}
-	return string(a.Presence)
+	if a.EphemeralMS > 0 {
+		text += ", ephemeral"
+	}
+	return text
 }
 
 func counts(c fleet.Counts) string {
@@ -119,6 +123,9 @@ func agentShow(ctx context.Context, c *call) error {
 	}
 	head := newTable(c.out, d.Name, d.Fingerprint)
 	head.row("presence", presenceOf(d.Agent)+", "+age(d.Since.Time))
+	if d.EphemeralMS > 0 {
+		head.row("boxes of its token", staying(d.EphemeralMS)+" after it vanished it is taken out of the fleet")
+	}
 	head.row("state", word(d.State)+" ("+counts(d.Counts)+")")
 	head.row("platform", strings.TrimSpace(d.Platform+" "+d.Arch+" "+d.Kernel))
 	head.row("addresses", strings.Join(d.Addresses, ", "))

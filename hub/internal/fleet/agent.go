@@ -67,6 +67,7 @@ type Agent struct {
 	ClockOffsetMS    float64  `json:"clock_offset_ms"`   // agent's clock minus the hub's
 	Enrolled         Time     `json:"enrolled"`
 	ClonedFrom       string   `json:"cloned_from"`
+	EphemeralMS      int64    `json:"ephemeral_ms"` // 0 = it stays; else it is taken out of the fleet when its host goes down, or so long after it vanished
 	Development      bool     `json:"development"`
 	State            string   `json:"state"` // the worst of its checks, "" without any
 	Counts           Counts   `json:"counts"`

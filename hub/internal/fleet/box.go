@@ -134,7 +134,7 @@ func (b *box) describe(now time.Time) Agent {
 
 // AgentOf is what is known of an agent from its admission and its last session (zero = none yet).
 func AgentOf(known enrol.Agent, e presence.Entry) Agent {
-	return WithSession(Agent{Fingerprint: known.Fingerprint, Enrolled: known.Enrolled, ClonedFrom: known.ClonedFrom}, e)
+	return WithSession(Agent{Fingerprint: known.Fingerprint, Enrolled: known.Enrolled, ClonedFrom: known.ClonedFrom, EphemeralMS: known.EphemeralMS}, e)
 }
 
 // WithSession is the agent as its last session has it.
