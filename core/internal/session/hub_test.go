@@ -58,8 +58,8 @@ type hubConfig struct {
 	protocol   uint32
 	tokenUsed  bool
 	addresses  []string
-	bases      uint32 // what it keeps for results told by difference
-	loses      bool   // it does not follow them
+	bases      uint32                                        // what it keeps for results told by difference
+	loses      bool                                          // it does not follow them
 	door       func(http.ResponseWriter, *http.Request) bool // what stands before it: false = it has answered
 }
 
