@@ -39,17 +39,33 @@ func TestDay(t *testing.T) {
 		}
 		b.Close()
 	}
-	found := gathered(t, dir)
-	put := fillDay(t, dir, list, found, span)
+	owner := ownerOf(t, dir)
+	found := gathered(t, Options{Dir: dir, Owner: owner})
+	put := fillDay(t, Options{Dir: dir, Owner: owner}, list, found, span)
 	if want := len(found) * int(span/dayEvery); put != want || want == 0 {
 		t.Fatalf("%d results put in, %d are due", put, want)
 	}
 }
 
-// gathered are the results that an agent left in its buffer, by check and in order.
-func gathered(t *testing.T, dir string) map[string][]*wire.Result {
+// ownerOf is the agent whose results lie in a buffer.
+func ownerOf(t *testing.T, dir string) uint64 {
 	t.Helper()
-	b := open(t, Options{Dir: dir, Now: time.Now})
+	cursors, _ := filepath.Glob(filepath.Join(dir, "*", cursorName))
+	if len(cursors) == 0 {
+		t.Fatal("an agent has left nothing in " + dir)
+	}
+	data, err := os.ReadFile(cursors[0])
+	c, ok := parseCursor(data)
+	if err != nil || !ok {
+		t.Fatalf("%s does not read: %v", cursors[0], err)
+	}
+	return c.owner
+}
+
+// gathered are the results that an agent left in its buffer, by check and in order.
+func gathered(t *testing.T, o Options) map[string][]*wire.Result {
+	t.Helper()
+	b := open(t, o)
 	defer b.Close()
 	found := map[string][]*wire.Result{}
 	for _, g := range b.Generations() {
@@ -74,7 +90,7 @@ func gathered(t *testing.T, dir string) map[string][]*wire.Result {
 }
 
 // fillDay has every check run as it did, again and again up to now, as a core does it that has no hub: a mark, then the result.
-func fillDay(t *testing.T, dir, list string, found map[string][]*wire.Result, span time.Duration) (put int) {
+func fillDay(t *testing.T, o Options, list string, found map[string][]*wire.Result, span time.Duration) (put int) {
 	t.Helper()
 	file, err := os.Create(list)
 	if err != nil {
@@ -85,7 +101,8 @@ func fillDay(t *testing.T, dir, list string, found map[string][]*wire.Result, sp
 	end := time.Now().Truncate(time.Millisecond)
 	var clock atomic.Int64
 	clock.Store(end.Add(-span).UnixNano())
-	b := open(t, Options{Dir: dir, Now: func() time.Time { return time.Unix(0, clock.Load()) }})
+	o.Now = func() time.Time { return time.Unix(0, clock.Load()) }
+	b := open(t, o)
 	before := b.Stats()
 	waiting := make(chan struct{}, 4096)
 	for n := range int(span / dayEvery) {
