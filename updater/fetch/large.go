@@ -106,12 +106,15 @@ func (m *Mirror) goOn(ctx context.Context, want Want, f fsys.File, have int64) (
 	}
 	defer body.Close()
 	if err := f.Truncate(from); err != nil {
-		return have, err
+		return have, ours(want, err)
 	}
+	out := &keeper{to: io.NewOffsetWriter(f, from)}
 	p := pace{silence: silence, cancel: cancel, since: time.Now()}
-	n, err := io.CopyBuffer(onlyWriter{io.NewOffsetWriter(f, from)}, p.reader(io.LimitReader(body, want.Length-from+1)), make([]byte, buffer))
+	n, err := io.CopyBuffer(out, p.reader(io.LimitReader(body, want.Length-from+1)), make([]byte, buffer))
 	have = from + n
 	switch {
+	case out.err != nil:
+		return have, ours(want, out.err)
 	case err != nil:
 		return have, cause(ctx, err)
 	case have > want.Length:
@@ -120,6 +123,25 @@ func (m *Mirror) goOn(ctx context.Context, want Want, f fsys.File, have int64) (
 		return have, io.ErrUnexpectedEOF
 	}
 	return have, nil
+}
+
+// keeper writes a part, and knows the failures that are the disk's. It hides ReadFrom, which would bring a buffer of its own.
+type keeper struct {
+	to  io.Writer
+	err error
+}
+
+func (k *keeper) Write(b []byte) (int, error) {
+	n, err := k.to.Write(b)
+	if err != nil {
+		k.err = err
+	}
+	return n, err
+}
+
+// ours is a failure of the disk, which coming again does not help.
+func ours(want Want, err error) error {
+	return &fs.PathError{Op: "write", Path: want.Name, Err: err}
 }
 
 // cause is why a context ended, where that is what ended the transfer.
