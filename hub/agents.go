@@ -25,10 +25,14 @@ func (c *call) fetch(ctx context.Context, hub *client.Client, path string, v any
 		_, err := c.out.Write(data)
 		return true, err
 	}
+	return false, decode(data, v)
+}
+
+func decode(data []byte, v any) error {
 	if err := json.Unmarshal(data, v); err != nil {
-		return false, fmt.Errorf("read the hub's answer: %w", err)
+		return fmt.Errorf("read the hub's answer: %w", err)
 	}
-	return false, nil
+	return nil
 }
 
 // table prints rows in columns; what agents wrote is cleaned.

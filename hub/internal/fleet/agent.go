@@ -62,6 +62,7 @@ type Agent struct {
 	Revision         uint64   `json:"revision"`          // what it runs
 	WantedRevision   uint64   `json:"wanted_revision"`   // what is meant for it
 	RevisionProblems []string `json:"revision_problems"` // why it rejected what was meant for it
+	RejectedAt       Time     `json:"rejected_at"`       // when
 	TLS              string   `json:"tls"`               // "bound", or "terminated" behind a balancer
 	RTTMS            float64  `json:"rtt_ms"`            // 0 = not measured yet
 	ClockOffsetMS    float64  `json:"clock_offset_ms"`   // agent's clock minus the hub's

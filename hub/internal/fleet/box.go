@@ -146,7 +146,7 @@ func WithSession(a Agent, e presence.Entry) Agent {
 	a.CoreVersion, a.CoreHash, a.StubVersion = e.Facts.CoreVersion, e.Facts.CoreHash, e.Facts.StubVersion
 	a.Development, a.Update = e.Facts.Development, updateOf(e.Facts.More)
 	a.Presence, a.Cause, a.Since, a.LastSeen = Presence(cmp.Or(e.State, presence.Offline)), e.Cause, e.Since, e.Since
-	a.Revision, a.RevisionProblems, a.TLS = e.Revision, list(e.Problems), e.TLS
+	a.Revision, a.RevisionProblems, a.RejectedAt, a.TLS = e.Revision, list(e.Problems), e.RejectedAt, e.TLS
 	return a
 }
 

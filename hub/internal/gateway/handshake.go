@@ -201,6 +201,7 @@ func (s *session) welcome(ctx context.Context, enrolled bool, generations []*wir
 	return &wire.Welcome{
 		SessionId: s.entry.Session, Name: s.agent.Name, HeartbeatMs: uint32(s.gateway.o.Heartbeat.Milliseconds()), Watermarks: marks,
 		HubAddresses: s.gateway.o.Addresses, Revision: s.wanted().GetRevision(), EnrolledNow: enrolled, ConsoleUrl: s.gateway.o.ConsoleURL,
+		Bases:     wire.BasesRoom,
 		Ephemeral: s.agent.EphemeralMS > 0,
 	}, nil
 }
