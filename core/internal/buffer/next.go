@@ -21,7 +21,7 @@ const (
 	causeCopy     = "copy"
 )
 
-// Next is the batch behind the cursor of a generation, at most max bytes unpacked or one record; nil
+// Next is the batch behind the cursor of a generation, not compressed, at most max bytes or one record; nil
 // when everything is acknowledged, or the generation is no longer kept. It gives the same batch (or a longer one) until Ack, Reject or
 // Resume moved the cursor. What cannot be read is passed over with a gap record.
 func (b *Buffer) Next(epoch uint64, max int) (*wire.Batch, error) {
@@ -121,7 +121,7 @@ func (v *view) pack(limit int) (b *wire.Batch, readable uint64) {
 		return nil, v.firstBehind(v.from)
 	}
 	v.g.reading = at
-	b = p.Batch(v.g.epoch)
+	b = p.Loose(v.g.epoch)
 	b.BootId = v.g.boot
 	return b, 0
 }
@@ -150,8 +150,7 @@ func (v *view) read(i int, want uint64, each func(record) bool) bool {
 	if i+1 < len(v.segments) {
 		limit = min(limit, v.segments[i+1].first-1)
 	}
-	s := newScan(f, v.segments[i].size, v.g.epoch, segmentHeader)
-	s.last = first - 1
+	s := newScan(f, v.segments[i].size, v.g.epoch, first)
 	if at, ok := v.g.reading.placeOf(first, want); ok {
 		s.offset, s.last = at, want-1
 	}
