@@ -1604,7 +1604,8 @@ type Welcome struct {
 	Revision      uint64                 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`                            // the newest meant for this agent
 	EnrolledNow   bool                   `protobuf:"varint,7,opt,name=enrolled_now,json=enrolledNow,proto3" json:"enrolled_now,omitempty"`
 	ConsoleUrl    string                 `protobuf:"bytes,8,opt,name=console_url,json=consoleUrl,proto3" json:"console_url,omitempty"`
-	Bases         uint32                 `protobuf:"varint,9,opt,name=bases,proto3" json:"bases,omitempty"` // bytes of records that the hub keeps for others to be told by difference to them; 0 = none
+	Bases         uint32                 `protobuf:"varint,9,opt,name=bases,proto3" json:"bases,omitempty"`          // bytes of records that the hub keeps for others to be told by difference to them; 0 = none
+	Ephemeral     bool                   `protobuf:"varint,10,opt,name=ephemeral,proto3" json:"ephemeral,omitempty"` // enrolled to come and go: where its host goes down for good, it says Bye{deregister}
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1700,6 +1701,13 @@ func (x *Welcome) GetBases() uint32 {
 		return x.Bases
 	}
 	return 0
+}
+
+func (x *Welcome) GetEphemeral() bool {
+	if x != nil {
+		return x.Ephemeral
+	}
+	return false
 }
 
 // Refuse ends the handshake. code is for programs, message and hint for people.
@@ -4315,7 +4323,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"Watermarks\x124\n" +
 	"\n" +
 	"watermarks\x18\x01 \x03(\v2\x14.limpet.v1.WatermarkR\n" +
-	"watermarks\"\xb0\x02\n" +
+	"watermarks\"\xce\x02\n" +
 	"\aWelcome\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -4329,7 +4337,9 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\fenrolled_now\x18\a \x01(\bR\venrolledNow\x12\x1f\n" +
 	"\vconsole_url\x18\b \x01(\tR\n" +
 	"consoleUrl\x12\x14\n" +
-	"\x05bases\x18\t \x01(\rR\x05bases\"\xca\x01\n" +
+	"\x05bases\x18\t \x01(\rR\x05bases\x12\x1c\n" +
+	"\tephemeral\x18\n" +
+	" \x01(\bR\tephemeral\"\xca\x01\n" +
 	"\x06Refuse\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +

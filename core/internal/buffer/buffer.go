@@ -161,9 +161,13 @@ func encodeLarge(r *wire.Result) (item, error) {
 
 // Numbers of fields, as wire.proto has them.
 const (
-	resultField = 2 // of Item
-	textField   = 3 // of Result
-	longField   = 4
+	resultField      = 2 // of Item
+	lostRunField     = 4
+	checkField       = 1 // of Result and of LostRun
+	textField        = 3 // of Result
+	longField        = 4
+	resultStartField = 7
+	lostStartField   = 2 // of LostRun
 )
 
 // Generations lists every generation kept for the hub, oldest first; the one that is not closed is live.

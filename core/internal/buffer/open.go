@@ -46,12 +46,13 @@ func Open(o Options) (*Buffer, error) {
 		}
 	}
 	former := slices.Clone(k.generations)
+	lost := lostRuns(o, former, trails)
 	k.beginGeneration()
 	k.sweep()
 	go k.loop()
 	b := &Buffer{k: k, again: make(chan struct{}, 1)}
 	b.dropStrange()
-	b.stateLost(former, trails)
+	b.stateLost(former, lost)
 	b.foreign.Store(int64(len(foreign)))
 	go b.takeOver()
 	return b, nil
@@ -168,11 +169,8 @@ func load(o Options, epoch uint64) (*generation, trail, error) {
 	}
 	g.lock = held
 	t := g.readEnd(o.FS)
-	if g.cursor.owner != 0 && g.cursor.owner != o.Owner {
-		return g, trail{}, nil // its runs are not this agent's
-	}
-	if g.cursor.settled {
-		return g, trail{ended: t.ended}, nil
+	if g.cursor.owner != 0 && g.cursor.owner != o.Owner || g.cursor.settled {
+		return g, trail{}, nil // its runs are not this agent's, or are stated
 	}
 	g.owed = true
 	// What a killed core wrote and did not sync counts as written: it must not be sent before it is.
@@ -182,26 +180,35 @@ func load(o Options, epoch uint64) (*generation, trail, error) {
 	return g, t, nil
 }
 
-// readEnd finds what was written last and what the last segment says of runs: the last one whose
-// header was written whole, for every segment begins with the marks of the runs under way.
+// readEnd finds what was written last and what the end says of runs.
 func (g *generation) readEnd(d fsys.FS) trail {
 	var t trail
 	g.written = g.cursor.acked
-	for i := len(g.segments) - 1; i >= 0; i-- {
-		last := g.segments[i].first - 1
-		g.scanSegment(d, i, func(r record) bool {
-			if r.kind == kindItem {
-				last = max(last, r.seq)
-			}
+	for _, s := range g.segments {
+		g.written = max(g.written, s.first-1)
+	}
+	g.scanEnd(d, func(r record) {
+		g.written = max(g.written, r.seq)
+		if !g.cursor.settled {
 			t.follow(r)
+		}
+	})
+	return t
+}
+
+// scanEnd gives the records of the end to each: those of the last segment whose header was written whole, for every segment begins with the marks of the runs
+// under way, and of those behind it.
+func (g *generation) scanEnd(d fsys.FS, each func(record)) {
+	i := len(g.segments) - 1
+	for i > 0 && g.segments[i].begun.IsZero() {
+		i--
+	}
+	for ; i >= 0 && i < len(g.segments); i++ {
+		g.scanSegment(d, i, func(r record) bool {
+			each(r)
 			return true
 		})
-		g.written = max(g.written, last)
-		if !g.segments[i].begun.IsZero() {
-			return t
-		}
 	}
-	return t
 }
 
 // scanSegment gives the records of segment i to each, until it says false.
@@ -218,8 +225,8 @@ func (g *generation) scanSegment(d fsys.FS, i int, each func(record) bool) {
 
 // stateLost appends the runs that a kill cut off, then settles the generations that named them. On a disk that takes nothing it is tried
 // again until it does.
-func (b *Buffer) stateLost(named []*generation, trails []trail) {
-	lost := b.stateRuns(lostRuns(trails))
+func (b *Buffer) stateLost(named []*generation, lost []run) {
+	lost = b.stateRuns(lost)
 	if len(lost) == 0 {
 		b.settleNamed(named)
 		return
@@ -338,6 +345,7 @@ func (b *Buffer) takeAll(unreadable map[uint64]bool) {
 	if len(taken) == 0 {
 		return
 	}
+	lost := lostRuns(b.k.o, taken, trails) // before they are the keeper's
 	if !b.k.do(func() {
 		for _, g := range taken {
 			b.k.adopt(g)
@@ -349,7 +357,7 @@ func (b *Buffer) takeAll(unreadable map[uint64]bool) {
 		return
 	}
 	b.dropStrange()
-	b.stateLost(taken, trails)
+	b.stateLost(taken, lost)
 }
 
 // beside lists the generations on disk that are not kept here. It looks in the keeper's goroutine: nothing of ours is half removed then.

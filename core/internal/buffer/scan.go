@@ -33,7 +33,7 @@ type scan struct {
 	first   uint64 // seq by which the segment is named
 	offset  int64  // of the next record
 	last    uint64 // seq of the one before
-	damaged bool // something did not read since the last record
+	damaged bool   // something did not read since the last record
 
 	window []byte
 	at     int64  // offset of window

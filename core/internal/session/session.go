@@ -98,6 +98,7 @@ type Status struct {
 	Console   string // URL
 	Wanted    uint64 // newest revision meant for this agent, as the hub last said
 	Enrolled  bool   // a hub has welcomed this agent since the start
+	Ephemeral bool   // enrolled to come and go, as the hub last said
 }
 
 // Session is one agent's. Its methods may be called by several goroutines; Run once.
