@@ -30,6 +30,7 @@ func TestAResultSurvivesTheWire(t *testing.T) {
 	if err := proto.Unmarshal(b, &w); err != nil {
 		t.Fatal(err)
 	}
+	r.Due = time.Unix(1_790_000_000, 122_000_000) // whole milliseconds travel
 	if got, want := fmt.Sprintf("%+v", ToResult(&w)), fmt.Sprintf("%+v", r); got != want {
 		t.Errorf("\n got %s\nwant %s", got, want)
 	}

@@ -1895,7 +1895,7 @@ type Result struct {
 	Text          string                 `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	Long          string                 `protobuf:"bytes,4,opt,name=long,proto3" json:"long,omitempty"`
 	Perfdata      []*Perfdata            `protobuf:"bytes,5,rep,name=perfdata,proto3" json:"perfdata,omitempty"`
-	DueNs         int64                  `protobuf:"varint,6,opt,name=due_ns,json=dueNs,proto3" json:"due_ns,omitempty"`       // wall time, 0 for a manual run
+	DueNs         int64                  `protobuf:"varint,6,opt,name=due_ns,json=dueNs,proto3" json:"due_ns,omitempty"`       // wall time, in whole milliseconds; 0 for a manual run
 	StartNs       int64                  `protobuf:"varint,7,opt,name=start_ns,json=startNs,proto3" json:"start_ns,omitempty"` // wall time
 	DurationNs    int64                  `protobuf:"varint,8,opt,name=duration_ns,json=durationNs,proto3" json:"duration_ns,omitempty"`
 	Exit          int32                  `protobuf:"zigzag32,9,opt,name=exit,proto3" json:"exit,omitempty"`

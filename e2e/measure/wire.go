@@ -117,11 +117,11 @@ func onTheWire(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub, quick bo
 	if err := rig.Await(ctx, time.Minute, "twenty checks", func(context.Context) (bool, error) { _, err := look(); return err == nil, nil }); err != nil {
 		return err
 	}
-	lasts := 5 * time.Minute
+	settles, lasts := 4*time.Minute, 5*time.Minute // what a check is judged by (how often its state changed) is the same after 21 results
 	if quick {
-		lasts = time.Minute
+		settles, lasts = 30*time.Second, time.Minute
 	}
-	if err := sleep(ctx, 30*time.Second); err != nil {
+	if err := sleep(ctx, settles); err != nil {
 		return err
 	}
 	before, err := look()
