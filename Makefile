@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut test-attacks test-upgrades test-systemd test-limits test-otelcol test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut powercut-hub test-attacks test-upgrades test-systemd test-limits test-otelcol test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -21,7 +21,9 @@ build: ## build the five programs into bin/
 	$(BUILD) -o $(BIN)/limpet-hub ./hub
 	$(BUILD) -o $(BIN)/limpet-release ./release
 
-run: build ## a hub and one agent on this machine, below .run/; Ctrl-C stops both
+# A version made of what is built: one that was published once never has other bytes, and an installer takes only limpet's own version.
+run: ## a hub and one agent on this machine, below .run/; Ctrl-C stops both
+	@$(MAKE) --no-print-directory build VERSION=$(VERSION)-dev.$$({ $(GO) version; echo $(BUILT); find core hub internal platforms release signing stub updater go.mod go.sum -type f | LC_ALL=C sort | xargs cat; } | cksum | cut -d' ' -f1)
 	@$(GO) build -o .cache/demo ./e2e/demo && exec .cache/demo
 
 demo-update: build ## publish a newer core to a running `make run`, and watch it replace the old one
@@ -39,6 +41,9 @@ explore: ## the proofs of the stub at their full length: three power cuts, every
 
 powercut: ## power cuts on loop-mounted ext4, xfs and btrfs: CUTS=6 on each, FS=ext4,xfs,btrfs SEED= (root; about 10 minutes)
 	@$(GO) build -o .cache/powercut ./e2e/powercut && exec unshare -m .cache/powercut $(if $(CUTS),-cuts $(CUTS)) $(if $(FS),-fs $(FS)) $(if $(SEED),-seed $(SEED))
+
+powercut-hub: ## power cuts of the disk below a hub's data folder, with agents under load: CUTS=6 FS=ext4,xfs,btrfs SEED= (root; two minutes a cut)
+	@$(GO) build -o .cache/powercut ./e2e/powercut && exec unshare -m .cache/powercut -hub $(if $(CUTS),-cuts $(CUTS)) $(if $(FS),-fs $(FS)) $(if $(SEED),-seed $(SEED))
 
 test-systemd: build ## a box's life in a Debian container with systemd: install, reboot, update, kill -9, uninstall (root)
 	$(MAKE) --no-print-directory build VERSION=0.2.0 BIN=.cache/systemd/next

@@ -19,6 +19,7 @@ import (
 // what it takes over, and what ran well before.
 type plan struct {
 	Key         string // names all that is below
+	Dir         string // the collector's folder, which the words below may name; "" in a plan that a core before kept
 	Kind        string
 	Program     string
 	Run         []string // arguments
@@ -35,11 +36,14 @@ type plan struct {
 	bad string // why there is none, "" for a plan that can be tried
 }
 
+// leads says whether its process alone is asked to end. Of one whose plan is not known that is not known either.
+func (p plan) leads() bool { return collector.Spec{Kind: p.Kind}.KindOf().Leads }
+
 const maxLocal = 4 << 20 // bytes of an owner's configuration that are looked at, to see that it changed
 
 // makePlan expands a spec for this box. dir is the collector's folder.
 func makePlan(s collector.Spec, facts collector.Facts, dir string) plan {
-	p := plan{Kind: s.Kind, Program: s.Program, HealthEvery: s.HealthEvery, Memory: s.Memory, Local: s.Local}
+	p := plan{Dir: dir, Kind: s.Kind, Program: s.Program, HealthEvery: s.HealthEvery, Memory: s.Memory, Local: s.Local}
 	if p.Program == "" {
 		p.Program = s.KindOf().Program
 	}
@@ -149,6 +153,9 @@ func readPlan(dir, key string) (plan, error) {
 	}
 	if p.Key != key {
 		return plan{}, errors.New("another plan's")
+	}
+	if p.Dir != "" && p.Dir != dir {
+		return plan{}, errors.New("of the folder that this one is a copy of, whose files it names")
 	}
 	return p, nil
 }

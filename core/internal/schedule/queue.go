@@ -14,52 +14,85 @@ const urgentInARow = 3
 // queue holds the runs that wait for the cap: urgent ones (somebody waits for them) and due ones, each in order. As a check waits at most once, no
 // check can crowd out another; it holds at most one run per check.
 type queue struct {
-	urgent, due []*flight
-	row         int // urgent ones taken since the last due one
+	urgent, due row
+	inARow      int // urgent ones taken since the last due one
 }
 
-func (q *queue) len() int { return len(q.urgent) + len(q.due) }
+func (q *queue) len() int { return q.urgent.n + q.due.n }
 
 func (q *queue) add(f *flight) {
 	if f.trigger == check.Manual {
-		q.urgent = append(q.urgent, f)
+		q.urgent.add(f)
 	} else {
-		q.due = append(q.due, f)
+		q.due.add(f)
 	}
 }
 
 // take removes the next one; nil when none waits.
 func (q *queue) take() *flight {
-	if len(q.urgent) > 0 && (len(q.due) == 0 || q.row < urgentInARow) {
-		q.row++
-		return shift(&q.urgent)
+	if q.urgent.n > 0 && (q.due.n == 0 || q.inARow < urgentInARow) {
+		q.inARow++
+		return q.urgent.take()
 	}
-	q.row = 0
-	return shift(&q.due)
+	q.inARow = 0
+	return q.due.take()
 }
 
 // urge puts one that waits for its turn among the urgent.
 func (q *queue) urge(f *flight) {
-	if i := slices.Index(q.due, f); i >= 0 {
-		q.due = slices.Delete(q.due, i, i+1)
-		q.urgent = append(q.urgent, f)
+	if f.place.row == &q.due {
+		q.due.remove(f)
+		q.urgent.add(f)
 	}
 }
 
-func (q *queue) remove(f *flight) {
-	is := func(x *flight) bool { return x == f }
-	q.urgent = slices.DeleteFunc(q.urgent, is)
-	q.due = slices.DeleteFunc(q.due, is)
+// row is a line of flights; each knows its place in it, so that leaving from the middle costs no search: a revision may take ten thousand out at once.
+type row struct {
+	first, last *flight
+	n           int
 }
 
-func shift(fs *[]*flight) *flight {
-	if len(*fs) == 0 {
-		return nil
+// place is where a flight stands in a row; row is nil when it stands in none.
+type place struct {
+	row           *row
+	before, after *flight
+}
+
+func (r *row) add(f *flight) {
+	f.place = place{row: r, before: r.last}
+	if r.last == nil {
+		r.first = f
+	} else {
+		r.last.place.after = f
 	}
-	f := (*fs)[0]
-	(*fs)[0] = nil
-	*fs = (*fs)[1:]
+	r.last = f
+	r.n++
+}
+
+// take removes the first; nil when there is none.
+func (r *row) take() *flight {
+	f := r.first
+	if f != nil {
+		r.remove(f)
+	}
 	return f
+}
+
+// remove takes one out, wherever in the row it stands.
+func (r *row) remove(f *flight) {
+	before, after := f.place.before, f.place.after
+	f.place = place{}
+	if before == nil {
+		r.first = after
+	} else {
+		before.place.after = after
+	}
+	if after == nil {
+		r.last = before
+	} else {
+		after.place.before = before
+	}
+	r.n--
 }
 
 // lags remembers the latest lags, in a ring.

@@ -32,6 +32,7 @@ type flight struct {
 	landed  bool      // out of its lane
 	share   *share    // it has, or waits for, a place among those with the same program; nil where they have no cap
 	waits   bool      // for such a place
+	place   place     // in the queue, while it waits
 	tee     *tee
 	// elsewhere is set for a run that the core before this one finishes, and closed when it has.
 	elsewhere chan struct{}
@@ -152,7 +153,9 @@ func (st *state) forget(e *entry) {
 
 // drop ends a flight that has not started.
 func (st *state) drop(f *flight, err error) {
-	st.queueOf(f).remove(f)
+	if f.place.row != nil {
+		f.place.row.remove(f)
+	}
 	st.pass(f)
 	delete(st.flights, f.name)
 	f.tee.finish(check.Result{}, err)

@@ -8,6 +8,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -37,6 +41,8 @@ type agent struct {
 	nonce    string // shown in each proof, of a core that was announced
 	core     string // its version
 	machine  string // hash of what identifies its machine
+	tells    bool   // results by difference, where the hub keeps bases
+	knocks   bool
 	gens     map[uint64]*generation
 }
 
@@ -92,7 +98,7 @@ func (g *generation) batch(epoch uint64, most int) *wire.Batch {
 			break
 		}
 	}
-	return p.Batch(epoch)
+	return p.Loose(epoch)
 }
 
 func (a *agent) generations() []*wire.Generation {
@@ -108,6 +114,7 @@ type link struct {
 	agent   *agent
 	conn    *websocket.Conn
 	welcome *wire.Welcome
+	teller  *wire.Teller
 }
 
 // refusedError is what a hub's Refuse becomes.
@@ -138,7 +145,17 @@ func (a *agent) connect(ctx context.Context, at where) (*link, error) {
 		Subprotocols: []string{wire.Subprotocol}, HandshakeTimeout: within,
 		TLSClientConfig: &tls.Config{RootCAs: at.pool, MinVersion: tls.VersionTLS13},
 	}
-	conn, answer, err := d.DialContext(ctx, at.url, nil)
+	header := http.Header{}
+	if a.knocks {
+		if err := a.knock(ctx, &d, at.url, header); err != nil {
+			return nil, err
+		}
+	}
+	conn, answer, err := d.DialContext(ctx, at.url, header)
+	if answer != nil && err != nil {
+		seconds, _ := strconv.Atoi(answer.Header.Get("Retry-After"))
+		return nil, sentAway{answer.StatusCode, seconds, answer.Close}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +166,34 @@ func (a *agent) connect(ctx context.Context, at where) (*link, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// sentAway is what a hub answered instead of a websocket.
+type sentAway struct {
+	status, seconds int
+	closes          bool // the line with it
+}
+
+func (s sentAway) Error() string { return "HTTP " + strconv.Itoa(s.status) }
+
+// knock makes the TLS line before the websocket's request, which names it.
+func (a *agent) knock(ctx context.Context, d *websocket.Dialer, hub string, header http.Header) error {
+	u, err := url.Parse(hub)
+	if err != nil {
+		return err
+	}
+	c, err := (&tls.Dialer{Config: d.TLSClientConfig}).DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return err
+	}
+	d.NetDialTLSContext = func(context.Context, string, string) (net.Conn, error) { return c, nil }
+	binding, err := wire.Binding(c.(*tls.Conn).ConnectionState())
+	if err != nil {
+		return err
+	}
+	knock, err := wire.Knock(a.key, binding)
+	header.Set(wire.KnockHeader, knock)
+	return err
 }
 
 func (l *link) greet(at where) error {
@@ -210,6 +255,10 @@ func (l *link) prove(signature []byte) error {
 	if l.welcome = f.GetWelcome(); l.welcome == nil {
 		return fmt.Errorf("no welcome: %v", f)
 	}
+	l.teller = wire.NewTeller(0)
+	if a.tells {
+		l.teller = wire.NewTeller(l.welcome.GetBases())
+	}
 	for _, m := range l.welcome.GetWatermarks() {
 		if err := a.mark(m); err != nil {
 			return err
@@ -240,6 +289,11 @@ func (l *link) send(f *wire.Frame) error {
 		return err
 	}
 	return l.conn.WriteMessage(websocket.BinaryMessage, data)
+}
+
+// sendBatch sends a batch in the form that the agent has.
+func (l *link) sendBatch(b *wire.Batch) error {
+	return l.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: l.teller.Tell(b)}})
 }
 
 // next is the next frame. A Refuse is an error.
@@ -289,7 +343,7 @@ func (l *link) drain(epoch uint64, most int) error {
 		if b == nil {
 			return nil
 		}
-		if err := l.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: b}}); err != nil {
+		if err := l.sendBatch(b); err != nil {
 			return err
 		}
 		if err := l.acked(epoch); err != nil {
