@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -162,7 +163,15 @@ func (d filledDay) count(ctx context.Context, t *table, hub *rig.Hub, agent, lis
 	doubled, disordered := 0, 0
 	var end time.Time
 	var live []delivered
+	var lines [][]byte // read first and looked at then: the hub gives up a slow reader
 	err = hub.Every(ctx, agent, time.Since(began)+time.Hour, func(line []byte) error {
+		lines = append(lines, bytes.Clone(line))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, line := range lines {
 		var r delivered
 		if err := json.Unmarshal(line, &r); err != nil {
 			return err
@@ -181,10 +190,6 @@ func (d filledDay) count(ctx context.Context, t *table, hub *rig.Hub, agent, lis
 		case !r.Start.Before(began):
 			live = append(live, r)
 		} // else one of those that the agent itself had left
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	lost := 0
 	for _, n := range left {

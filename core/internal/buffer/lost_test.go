@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -65,4 +66,41 @@ func TestRunInReadsWhatDecodingDoes(t *testing.T) {
 			runIn(raw[:n])
 		}
 	}
+}
+
+// A core is killed with something written and not synced behind segments that it had synced; the next one sends all of it, and then the power fails.
+func TestWhatAKillLeftUnsyncedIsSyncedBeforeItIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newDisk()
+		killed := open(t, Options{FS: disk, SegmentBytes: 190})
+		defer killed.Close()
+		for _, text := range texts("synced", 12) { // each of a check of its own: whole, so that segments fill up
+			if err := killed.Append(result(text, text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, text := range texts("written", 12) {
+			killed.AppendThen(result(text, text), func(error) {})
+		}
+		killed.k.do(func() {}) // the keeper has been there
+		killed.k.do(func() {})
+		next := open(t, Options{FS: disk, SegmentBytes: 190})
+		defer next.Close()
+		g, _ := next.k.find(next.Generations()[0].GetEpoch())
+		if from := g.holding(g.durable + 1); from < 2 || from > len(g.segments)-2 {
+			t.Errorf("of %d segments those from %d on are synced", len(g.segments), from)
+		}
+		sent := drain(t, next)
+		after := open(t, Options{FS: disk.Restart(crashdisk.Lost{})})
+		defer after.Close()
+		kept := drain(t, after)
+		for _, text := range sent {
+			if !slices.Contains(kept, text) {
+				t.Errorf("%s was sent, and a power cut took it", text)
+			}
+		}
+		if len(sent) != 24 {
+			t.Errorf("%d sent", len(sent))
+		}
+	})
 }

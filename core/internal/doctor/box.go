@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -174,12 +175,23 @@ func (p *patient) service(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
-	if _, err := local.Ask(ctx, p.o.Layout.Socket(), "status"); err != nil {
+	answer, err := local.Ask(ctx, p.o.Layout.Socket(), "status")
+	if err != nil {
 		p.bad("service", "the last lines of "+p.o.Layout.CoreLog()+" may say why; limpet status shows what the stub does about it",
 			"limpet runs, its core does not answer: %v", err)
 		return
 	}
 	p.good("service", "limpet runs, and its core answers")
+	var said struct {
+		Buffer struct {
+			Held  int
+			Error string
+		}
+	}
+	if json.Unmarshal(answer, &said) == nil && said.Buffer.Error != "" {
+		p.bad("results", "give "+p.o.Layout.Buffer()+" and what lies in it back to the user of the agent (owner, mode), and look at its disk",
+			"not kept on disk, %d in memory alone: %s", said.Buffer.Held, said.Buffer.Error)
+	}
 }
 
 // time holds the clock against what is surely past. Against the hub's it is held later, if the hub can be reached.
