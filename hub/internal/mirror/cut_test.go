@@ -91,7 +91,11 @@ func TestAPowerCutAnywhereLeavesAWholeCopy(t *testing.T) {
 			rounds := []func() error{
 				func() error { _, err := c.Bring(t.Context(), first); return err },
 				func() error { _, err := c.Bring(t.Context(), p.mirror(p.dir)); return err },
-				func() error { clock = clock.Add(25 * time.Hour); _, err := c.Bring(t.Context(), p.mirror(p.dir)); return err },
+				func() error {
+					clock = clock.Add(25 * time.Hour)
+					_, err := c.Bring(t.Context(), p.mirror(p.dir))
+					return err
+				},
 			}
 			done := 0
 			for err == nil && done < len(rounds) && !d.Off() {
