@@ -40,11 +40,10 @@ func signIn(ctx context.Context, c *call) error {
 
 func tokenCreate(ctx context.Context, c *call) error {
 	var q struct {
-		Uses int    `json:"uses"`
-		TTL  int64  `json:"ttl_ms"`
-		Note string `json:"note"`
-
-		EphemeralMS int64 `json:"ephemeral_ms,omitempty"`
+		Uses        int    `json:"uses"`
+		TTL         int64  `json:"ttl_ms"`
+		Note        string `json:"note"`
+		EphemeralMS int64  `json:"ephemeral_ms,omitempty"`
 	}
 	var ttl time.Duration
 	var gone goingAfter

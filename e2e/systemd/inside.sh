@@ -30,6 +30,7 @@ until_true() {
 }
 hub() { /srv/bin/limpet-hub "$@" --data /srv/hub; }
 hub_up() { curl -fsk https://127.0.0.1:8700/healthz >/dev/null; }
+removed() { [ "$(hub agents --json)" = "[]" ] && events | grep -q '"kind":"removed"'; }
 online() { hub agents --json 2>/dev/null | grep -q '"presence":"online"'; }
 pid_of() { limpet status --json 2>/dev/null | sed -n "s/.*\"$1\":{[^}]*\"pid\":\([0-9]*\).*/\1/p"; }
 runs() { limpet status --json 2>/dev/null | grep -q '"state":"connected"'; }
@@ -71,7 +72,7 @@ another() { [ -n "$(pid_of "$1")" ] && [ "$(pid_of "$1")" != "$2" ] && runs; }
 until_true 20 "hub answers" hub_up
 case $stage in
 1)
-	line=$(hub token create --json | sed 's/.*"install":"\(.*\)"}.*/\1/; s/\\u0026/\&/g' | sed 's/.*\\n//')
+	line=$(hub token create --ephemeral --json | sed 's/.*"install":"\(.*\)"}.*/\1/; s/\\u0026/\&/g' | sed 's/.*\\n//')
 	case $line in curl*) ;; *) give_up "no line to install by: $line" ;; esac
 	start=$(now)
 	sh -c "$line" || give_up "the installer ended with $?"
@@ -108,7 +109,9 @@ case $stage in
 	unit=$(systemctl show limpet -p NRestarts -p InvocationID)
 	until_true 20 "hub shows it online" online
 	hub events | grep -q 'left: shutdown' || give_up "the hub was not told of the reboot: $(hub events | grep left)"
-	say "the reboot was announced as the host's shutdown"
+	hub events | grep -q 'removed:' && give_up "a reboot took an ephemeral box out of the fleet: $(hub events | grep removed)"
+	hub agents | grep -q 'online, ephemeral' || give_up "the box is not shown as ephemeral: $(hub agents)"
+	say "the reboot was announced as the host's shutdown, and the ephemeral box stayed in the fleet"
 	began=$(date -u +%FT%T)
 	until_true 120 "the newer core has replaced it, unasked" settled 0.2.0
 	until_true 10 "hub shows it online" online
@@ -144,7 +147,8 @@ case $stage in
 	until_true 20 "limpet 0.1.0 runs after upgrade-stub --back" stub_is 0.1.0
 	until_true 20 "hub shows it online" online
 	limpet uninstall --purge || give_up "uninstall ended with $?"
-	hub agents --json | grep -q '"cause":"deregister"' || give_up "the hub was not told"
+	until_true 10 "the ephemeral box is out of the fleet with its deregistration" removed
+	events | grep -q '"cause":"deregister"' || give_up "the hub was not told"
 	sleep 1
 	left=$(find / -xdev \( -path /srv -o -path /proc -o -path /sys \) -prune -o \( -name '*limpet*' -print \) 2>/dev/null)
 	[ -z "$left" ] || give_up "left behind: $left"

@@ -68,6 +68,7 @@ type Collectors struct {
 	o       Options
 	minders map[string]*minder
 	leaving map[string]<-chan struct{} // minders that end, by name
+	minded  bool                       // there was a minder, so there may be a cgroup for all of them
 
 	mu    sync.Mutex // guards shown
 	shown []*minder  // by name, for States
@@ -129,6 +130,7 @@ func (c *Collectors) begin(name string) *minder {
 	m := newMinder(c.o, name)
 	m.from = c.leaving[name]
 	delete(c.leaving, name)
+	c.minded = true
 	go m.loop()
 	return m
 }
@@ -157,11 +159,18 @@ func (c *Collectors) finish(ctx context.Context, how ending) {
 			<-m.gone
 		}
 	}
-	if dir := c.o.cgroups(); how == end && len(c.minders) > 0 && dir != "" {
-		os.Remove(dir) // best effort: it stays while something cannot be killed
+	if how == end && c.minded {
+		c.dropCgroup()
 	}
 	c.minders = map[string]*minder{}
 	c.show()
+}
+
+// dropCgroup takes away the cgroup of all collectors. It stays while something in it cannot be killed, or a collector is just being removed.
+func (c *Collectors) dropCgroup() {
+	if dir := c.o.cgroups(); dir != "" {
+		os.Remove(dir)
+	}
 }
 
 func (c *Collectors) show() {

@@ -21,11 +21,10 @@ func (a *API) tokens(w http.ResponseWriter, r *http.Request, _ identity) error {
 
 func (a *API) createToken(w http.ResponseWriter, r *http.Request, _ identity) error {
 	var q struct {
-		Uses  int    `json:"uses"`
-		TTLMS int64  `json:"ttl_ms"`
-		Note  string `json:"note"`
-
-		EphemeralMS int64 `json:"ephemeral_ms"`
+		Uses        int    `json:"uses"`
+		TTLMS       int64  `json:"ttl_ms"`
+		Note        string `json:"note"`
+		EphemeralMS int64  `json:"ephemeral_ms"`
 	}
 	if err := readJSON(w, r, maxTokenBody, &q); err != nil {
 		return err
@@ -48,14 +47,13 @@ func (a *API) createToken(w http.ResponseWriter, r *http.Request, _ identity) er
 		return err
 	}
 	return answer(w, struct {
-		ID       string       `json:"id"`
-		Token    string       `json:"token"`
-		Expires  journal.Time `json:"expires"`
-		UsesLeft int          `json:"uses_left"`
-		Install  string       `json:"install"`
-
-		EphemeralMS int64 `json:"ephemeral_ms,omitempty"`
-	}{t.ID, token, t.Expires, t.UsesLeft, strings.Join(a.o.Install(token), "\n"), t.EphemeralMS})
+		ID          string       `json:"id"`
+		Token       string       `json:"token"`
+		Expires     journal.Time `json:"expires"`
+		UsesLeft    int          `json:"uses_left"`
+		EphemeralMS int64        `json:"ephemeral_ms,omitempty"`
+		Install     string       `json:"install"`
+	}{t.ID, token, t.Expires, t.UsesLeft, t.EphemeralMS, strings.Join(a.o.Install(token), "\n")})
 }
 
 func (a *API) revokeToken(w http.ResponseWriter, r *http.Request, _ identity) error {
