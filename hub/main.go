@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/hub/internal/client"
 )
 
@@ -286,17 +287,7 @@ func count(n int, word string) string {
 }
 
 // clean takes out of an agent's or plugin's text what would move a terminal's cursor or change its colours.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return -1
-		}
-		return r
-	}, s)
-}
+func clean(s string) string { return check.Shown(s) }
 
 // age says how long something lies back.
 func age(t time.Time) string {

@@ -135,8 +135,15 @@ func (s *Status) fit(limit int) []byte {
 
 const leftOut = " checks more are not shown here: the hub shows all"
 
-// Print writes the status for a person, behind what the stub said. now is for the ages.
+// Print writes the status for a person, behind what the stub said. now is for the ages. Nothing that a plugin, a collector or a hub said reaches the terminal
+// as a control sequence.
 func (s Status) Print(w io.Writer, now time.Time) {
+	var text strings.Builder
+	s.print(&text, now)
+	_, _ = io.WriteString(w, check.Shown(text.String())) // a reader that went away
+}
+
+func (s Status) print(w io.Writer, now time.Time) {
 	fmt.Fprintf(w, "agent     %s  (%s)\n", short(s.Fingerprint), s.Hostname)
 	s.Hub.print(w, now)
 	fmt.Fprintf(w, "results   %s\n", s.Buffer.line())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAStatusFits(t *testing.T) {
@@ -23,5 +24,15 @@ func TestAStatusFits(t *testing.T) {
 	small := Status{Checks: []CheckStatus{{Name: "a"}}}
 	if small.Fit(); len(small.Checks) != 1 || len(small.Notes) != 0 {
 		t.Errorf("%+v", small)
+	}
+}
+
+// A plugin may run as nobody; who reads the status is root, at a terminal.
+func TestAStatusMovesNoTerminal(t *testing.T) {
+	var out strings.Builder
+	s := Status{Hostname: "box", Problems: []string{"odd \x1b[31mred"}, Checks: []CheckStatus{{Name: "web", State: "OK", Text: "fine\x1b]0;title\a\r\u202egone"}}}
+	s.Print(&out, time.Now())
+	if text := out.String(); strings.ContainsAny(text, "\x1b\a\r\u202e") || !strings.Contains(text, "fine]0;titlegone\n") || !strings.Contains(text, "odd [31mred\n") {
+		t.Errorf("%q", text)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms"
 )
@@ -172,7 +173,7 @@ func (s *shower) record(epoch uint64, r record) {
 		_ = s.json.Encode(out) // the last write tells
 		return
 	}
-	fmt.Fprintf(s.out, "    %8d  %-8s %6d B  %s  %s  %s\n", out.Seq, out.Kind, out.Bytes, out.At, out.Name, out.Text)
+	fmt.Fprintf(s.out, "    %8d  %-8s %6d B  %s  %s  %s\n", out.Seq, out.Kind, out.Bytes, out.At, out.Name, check.Shown(out.Text))
 }
 
 // tell says for people what a record holds.
