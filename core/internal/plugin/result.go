@@ -43,10 +43,6 @@ func (o *outcome) result() check.Result {
 		r.Text = explainStart(o.spec, o.startErr)
 		return r
 	}
-	if n := check.Within(o.stdout.data, o.spec.limit()); n < len(o.stdout.data) { // what is no text takes four times the room
-		o.stdout.dropped += int64(len(o.stdout.data) - n)
-		o.stdout.data = o.stdout.data[:n]
-	}
 	cut := o.stdout.dropped > 0 || !o.gone || o.cause != exited
 	parsed := check.ParseOutput(o.stdout.data, cut)
 	r.Text, r.Long, r.Perfdata, r.Problems = parsed.Text, parsed.Long, parsed.Perfdata, parsed.Problems
