@@ -15,6 +15,9 @@ import (
 	"github.com/limpet-monitoring/limpet/e2e/rogue"
 )
 
+// warm is how long the neighbours run first, until the core has the memory that they need.
+const warm = 20 * time.Second
+
 // shownGrowth is growth of the core that is named with its kind, in bytes.
 const shownGrowth = 1 << 20
 
@@ -47,7 +50,7 @@ func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub, onl
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, 3*time.Second); err != nil {
+	if err := sleep(ctx, warm); err != nil {
 		return err
 	}
 	core, began := a.CorePID(), time.Now()
