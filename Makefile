@@ -21,7 +21,9 @@ build: ## build the five programs into bin/
 	$(BUILD) -o $(BIN)/limpet-hub ./hub
 	$(BUILD) -o $(BIN)/limpet-release ./release
 
-run: build ## a hub and one agent on this machine, below .run/; Ctrl-C stops both
+# A version made of what is built: one that was published once never has other bytes, and an installer takes only limpet's own version.
+run: ## a hub and one agent on this machine, below .run/; Ctrl-C stops both
+	@$(MAKE) --no-print-directory build VERSION=$(VERSION)-dev.$$({ $(GO) version; echo $(BUILT); find core hub internal platforms release signing stub updater go.mod go.sum -type f | LC_ALL=C sort | xargs cat; } | cksum | cut -d' ' -f1)
 	@$(GO) build -o .cache/demo ./e2e/demo && exec .cache/demo
 
 demo-update: build ## publish a newer core to a running `make run`, and watch it replace the old one

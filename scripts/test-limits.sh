@@ -1,5 +1,5 @@
 #!/bin/sh
-# Boots a Debian kernel with all controllers for cgroups of version 2 in an emulated machine, and runs there what of core/internal/plugin needs them.
+# Boots a Debian kernel with all controllers for cgroups of version 2 in an emulated machine, and runs there what of core/internal/plugin and core/internal/collector needs them.
 # Needs Debian packages (fetched as root): qemu-system-x86, busybox-static, cpio. No KVM, no network, no disk: about two minutes.
 set -eu
 cd "$(dirname "$0")/.."
@@ -25,6 +25,7 @@ for name in sh mount sleep poweroff cat grep env setsid head tr printf echo ls t
 done
 echo 'root:x:0:0::/:/bin/sh' >"$root/etc/passwd"
 CGO_ENABLED=0 go test -c -o "$root/plugin.test" ./core/internal/plugin
+CGO_ENABLED=0 go test -c -o "$root/collector.test" ./core/internal/collector
 cat >"$root/init" <<'INIT'
 #!/bin/sh
 mount -t proc proc /proc
@@ -34,7 +35,7 @@ mount -t tmpfs tmp /tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 cat /proc/version
 export PATH=/bin LIMPET_MUST_LIMIT=1
-/plugin.test -test.v -test.run 'Slot|Kernel|ForkBomb|LeftTheGroup|AfterOne|Adopted'
+/plugin.test -test.v -test.run 'Slot|Kernel|ForkBomb|LeftTheGroup|AfterOne|Adopted' && /collector.test -test.v
 echo "limits-ended-with $?"
 poweroff -f
 INIT

@@ -43,7 +43,7 @@ func TestExitCodesOfCommands(t *testing.T) {
 		{"history --root " + tooMuch.Root, "", "error: read ", 1},
 		{"uninstall --root " + nothing, "", "error: limpet was not put here by the hub's installer: there is no " + nothing + "/bin/uninstall.sh\nhint: take it away as it came", 1},
 		{"upgrade-stub --root " + nothing, "", "error: run " + nothing + "/bin/limpet-fetch: no such file", 1},
-		{"hold now --root " + b.Root, "", "error: limpet hold is called otherwise\nhint: `limpet help`", 2},
+		{"hold now --root " + b.Root, "", "error: limpet hold is called otherwise\nhint: usage: limpet hold | resume\n", 2},
 		{"status --all --root " + b.Root, "", "error: ", 2},
 		{"why --root " + nothing, "", "error: there is no Limpet in " + nothing + "/state\nhint: name its folder", 3},
 		{"status --root " + nothing, "", "error: there is no Limpet in " + nothing + "/state\nhint: name its folder", 3},

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
+
+	"github.com/limpet-monitoring/limpet/platforms"
 )
 
 // Exit codes, as in docs/stub-contract.md.
@@ -32,6 +35,14 @@ func (f *fault) Error() string { return f.text }
 
 func misuse(text string) error {
 	return &fault{exitUsage, text, "`limpet help` lists the commands"}
+}
+
+// installed says what to do where there is no Limpet below these folders.
+func installed(l platforms.Layout) error {
+	if _, err := os.Stat(l.State); err == nil {
+		return nil
+	}
+	return &fault{exitNotRunning, "there is no Limpet in " + l.State, "name its folder with --root, or install it"}
 }
 
 // explain tells a person what went wrong, and returns the exit code.

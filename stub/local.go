@@ -29,15 +29,18 @@ var localCommands = map[string][2]int{
 func local(l platforms.Layout, c call, out io.Writer) error {
 	wait := c.name == "look" && len(c.args) == 1 && c.args[0] == "--wait"
 	if bounds := localCommands[c.name]; len(c.args) < bounds[0] || len(c.args) > bounds[1] || c.name == "look" && len(c.args) == 1 && !wait {
-		return misuse("limpet " + c.name + " is called otherwise")
+		return &fault{exitUsage, "limpet " + c.name + " is called otherwise", "usage: " + strings.TrimSpace(usageOf(c.name)[:explained])}
 	}
 	for _, a := range c.args {
+		if strings.HasPrefix(a, "-") && !wait { // nothing that can be named begins so, and what is asked for stays
+			return misuse("limpet " + c.name + " takes no option " + line(a))
+		}
 		if len(a) > boot.MaxPin || strings.ContainsFunc(a, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return misuse("limpet " + c.name + ": " + line(a) + " is not a plain word of at most 64 characters")
 		}
 	}
-	if _, err := os.Stat(l.State); err != nil {
-		return &fault{exitNotRunning, "there is no Limpet in " + l.State, "name its folder with --root, or install it"}
+	if err := installed(l); err != nil {
+		return err
 	}
 	_, r, _ := boot.Load(fsys.Disk{}, records(l)) // without one there is no release before
 	if err := sensible(c, r); err != nil {
@@ -77,8 +80,8 @@ func sensible(c call, r boot.Record) error {
 
 // why is `limpet why`, one sentence; with the name of a check, the core's to answer.
 func why(l platforms.Layout, out io.Writer) error {
-	if _, err := os.Stat(l.State); err != nil {
-		return &fault{exitNotRunning, "there is no Limpet in " + l.State, "name its folder with --root, or install it"}
+	if err := installed(l); err != nil {
+		return err
 	}
 	v := readView(l.RunStub())
 	running, _ := platforms.Held(l.StubLock())
@@ -133,6 +136,9 @@ func (v view) doing() string {
 
 // history is `limpet history`.
 func history(l platforms.Layout, out io.Writer) error {
+	if err := installed(l); err != nil {
+		return err
+	}
 	data, err := fsys.Read(fsys.Disk{}, l.History(), 2*maxHistory)
 	if errors.Is(err, os.ErrNotExist) {
 		_, err = io.WriteString(out, "nothing has happened to the releases on this box yet\n")

@@ -79,6 +79,8 @@ func TestLocalCommandsWithoutAStub(t *testing.T) {
 		{"pin", strings.Repeat("x", 65), "", exitUsage},
 		{"pin", "1.2\x01", "", exitUsage},
 		{"pin", "ü", "", exitUsage},
+		{"pin", "--force", "", exitUsage},
+		{"follow", "-c", "", exitUsage},
 		{"hold", "now", "", exitUsage},
 		{"resume", "now", "", exitUsage},
 		{"follow", "beta stable", "", exitUsage},

@@ -12,6 +12,8 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
+	"strings"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 )
@@ -45,13 +47,17 @@ func command(args []string, stdout, stderr io.Writer) error {
 	}
 	switch c.name {
 	case "", "help", "-h", "--help":
-		io.WriteString(stdout, usage)
+		io.WriteString(stdout, "limpet watches this box.\n\n"+usage+lent)
 		return nil
 	case "version", "--version":
 		io.WriteString(stdout, "limpet "+version+" (contract 1, "+platform+")\n")
 		return nil
 	case "verify":
 		return verify(c.args, stdout)
+	}
+	if help := usageOf(c.name); help != "" && (slices.Contains(c.args, "--help") || slices.Contains(c.args, "-h")) {
+		io.WriteString(stdout, help)
+		return nil
 	}
 	l, err := platforms.Locate(c.root)
 	if err != nil {
@@ -70,6 +76,9 @@ func command(args []string, stdout, stderr io.Writer) error {
 	case "upgrade-stub":
 		return upgradeStub(l, c.args)
 	case "history":
+		if len(c.args) > 0 {
+			return misuse("history takes no argument but --root DIR, not " + line(c.args[0]))
+		}
 		return history(l, stdout)
 	case "why":
 		if len(c.args) == 0 {
@@ -82,9 +91,20 @@ func command(args []string, stdout, stderr io.Writer) error {
 	return handOver(l, c)
 }
 
-const usage = `limpet watches this box.
+// usageOf is the line of usage that is about a command, "" for one that is not limpet's own.
+func usageOf(name string) string {
+	for text := range strings.Lines(usage) {
+		if words := strings.Fields(text[:min(len(text), explained)]); len(words) > 1 && (words[1] == name || len(words) == 4 && words[2] == "|" && words[3] == name) {
+			return text
+		}
+	}
+	return ""
+}
 
-  limpet run [--root DIR]             the service process: starts the core and keeps it running
+// explained is the column from which a line of usage says what the command does.
+const explained = 38
+
+const usage = `  limpet run [--root DIR]             the service process: starts the core and keeps it running
   limpet status [--root DIR] [--json] what runs, and how it is
   limpet why                          why this box is not on the newest release
   limpet history                      what became of each release here
@@ -98,14 +118,17 @@ const usage = `limpet watches this box.
   limpet uninstall [--purge]          take limpet off this box; --purge: key and fingerprint, too
   limpet version                      the version of this program
   limpet help                         this text
+`
 
+const lent = `
 Every other command is the core's, which is verified first and runs with your rights:
 
   limpet try ./check_x.sh             run a plugin just as the agent would
   limpet import nrpe                  take over the commands of NRPE as checks of this box
+  limpet enrol [--token-file FILE]    show the hub a new token: one of a hub made anew, say
   limpet doctor [--json]              what stands between this box and its hub, and what to do
   limpet bundle [FILE]                a support archive without keys, tokens and passwords
   limpet buffer [--records]           what is kept on disk until the hub has it
 
---root DIR keeps everything below one folder; LIMPET_ROOT does the same.
+--root DIR keeps everything below one folder; LIMPET_ROOT does the same. limpet COMMAND --help tells more.
 `

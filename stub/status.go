@@ -37,8 +37,8 @@ func status(l platforms.Layout, args []string, out io.Writer) error {
 		}
 		asJSON = true
 	}
-	if _, err := os.Stat(l.State); err != nil {
-		return &fault{exitNotRunning, "there is no Limpet in " + l.State, "name its folder with --root, or install it"}
+	if err := installed(l); err != nil {
+		return err
 	}
 	r := gather(l)
 	r.part = corePart(l, asJSON)

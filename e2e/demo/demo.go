@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +19,6 @@ import (
 const (
 	startTime = 30 * time.Second // a hub that is not up by then will not come up
 	stopTime  = 15 * time.Second // the agent's own stop takes at most ten
-	baseVer   = "0.1.0-dev"
 )
 
 // demo owns everything below dir and the two processes it starts.
@@ -96,18 +93,22 @@ func free(addr string) error {
 	return l.Close()
 }
 
-// publish lists the core just built, under a version made of its hash, and signs the repository anew.
+// publish lists the programs just built, the installer's too, under their own version, and signs the repository anew.
 func (d *demo) publish(ctx context.Context) error {
-	core := d.prog("limpet-core")
-	hash, err := hashFile(core)
+	out, err := d.command(ctx, "limpet", "version")
 	if err != nil {
 		return err
 	}
-	platform := runtime.GOOS + "-" + runtime.GOARCH
+	words := strings.Fields(string(out)) // limpet VERSION (…
+	if len(words) < 2 {
+		return fmt.Errorf("read the version of the programs just built: %q", out)
+	}
+	platform := runtime.GOOS + "-" + runtime.GOARCH + "="
 	common := []string{"--dir", d.path("release"), "--keys", d.path("keys")}
 	steps := [][]string{
 		append([]string{"init", "--development"}, common...),
-		append([]string{"publish", "--channel", "stable", "--version", baseVer + "." + hash[:8], "--soak", "3s", "--plain", "--core", platform + "=" + core}, common...),
+		append([]string{"publish", "--channel", "stable", "--version", words[1], "--soak", "3s", "--plain", "--core", platform + d.prog("limpet-core"),
+			"--stub", platform + d.prog("limpet"), "--fetch", platform + d.prog("limpet-fetch")}, common...),
 		append([]string{"refresh"}, common...),
 	}
 	for _, args := range steps {
@@ -221,19 +222,6 @@ func (d *demo) command(ctx context.Context, name string, args ...string) ([]byte
 		return out, fmt.Errorf("%s %s: %w\n%s", name, args[0], err, strings.TrimSpace(stderr.String()))
 	}
 	return out, nil
-}
-
-func hashFile(name string) (string, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return "", fmt.Errorf("read the core just built: %w", err)
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("read %s: %w", name, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 func lastLines(name string) string {

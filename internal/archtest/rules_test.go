@@ -46,14 +46,15 @@ var rules = []rule{
 		append([]string{compress, "github.com/minio/selfupdate/..."}, xsys...)},
 
 	// Core and hub, which share the wire and nothing else.
-	{[]string{"core/wire"}, []string{"core/check"}, []string{protobuf, compress}},
+	{[]string{"core/wire/alike"}, nil, nil},
+	{[]string{"core/wire"}, []string{"core/check", "core/wire/alike"}, []string{protobuf, compress}},
 	{[]string{"core/..."}, []string{"core/...", "platforms/...", "signing/tuf", "signing/trust", "updater/dial", "updater/fetch", "updater/delta"},
 		append([]string{
 			protobuf, compress, "github.com/gorilla/websocket", "github.com/robfig/cron/v3", "github.com/shirou/gopsutil/v4/...",
 			"golang.org/x/sync/...", "golang.org/x/time/...",
 		}, xsys...)},
-	{[]string{"hub/internal/bus"}, []string{"core/wire", "platforms/..."}, append([]string{"github.com/nats-io/...", protobuf}, xsys...)},
-	{[]string{"hub/..."}, []string{"hub/...", "core/wire", "core/check/...", "signing/...", "updater/dial", "updater/fetch", "platforms/..."},
+	{[]string{"hub/internal/bus"}, []string{"core/wire/...", "platforms/..."}, append([]string{"github.com/nats-io/...", protobuf}, xsys...)},
+	{[]string{"hub/..."}, []string{"hub/...", "core/wire/...", "core/check/...", "signing/...", "updater/dial", "updater/fetch", "platforms/..."},
 		append([]string{
 			protobuf, compress, "github.com/gorilla/websocket", "github.com/robfig/cron/v3", "go.yaml.in/yaml/v3",
 			"golang.org/x/crypto/...", "golang.org/x/sync/...", "golang.org/x/time/...",
@@ -61,7 +62,7 @@ var rules = []rule{
 	{[]string{"release/..."}, []string{"release/...", "signing/...", "updater/delta", "updater/delta/encode", "platforms/..."}, append([]string{"github.com/klauspost/compress/..."}, xsys...)}, // packs cores
 
 	// Tests of the whole, which build and run the programs; nothing imports them but themselves.
-	{[]string{"e2e/..."}, []string{"e2e/...", "core/wire", "core/check/...", "signing/...", "platforms/...", "updater/..."},
+	{[]string{"e2e/..."}, []string{"e2e/...", "core/wire/...", "core/check/...", "signing/...", "platforms/...", "updater/..."},
 		append([]string{"github.com/gorilla/websocket", protobuf, compress}, xsys...)},
 	{[]string{"internal/archtest"}, nil, nil},
 }

@@ -2,7 +2,10 @@ package agent
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"path/filepath"
+	"sync"
 	"time"
 
 	spec "github.com/limpet-monitoring/limpet/core/check/collector"
@@ -17,7 +20,19 @@ const endCollectors = 5 * time.Second
 func (a *agent) newCollectors() *collector.Collectors {
 	return collector.New(collector.Options{
 		Dir: a.o.Layout.Collector(), Log: a.o.Layout.Log, Event: a.collectorEvent, Changed: func() { poke(a.kept) }, Logger: a.log,
+		Cgroup: sync.OnceValue(a.collectorsCgroup),
 	})
+}
+
+// collectorsCgroup makes the cgroup for collectors where runs of plugins have theirs. Its name is that of the folder: agents that share a hierarchy do not
+// share it, and every core of one agent finds it again.
+func (a *agent) collectorsCgroup() string {
+	sum := sha256.Sum256([]byte(a.o.Layout.Collector()))
+	dir, err := a.slots.Beside("limpet-collectors-" + hex.EncodeToString(sum[:8]))
+	if err != nil {
+		a.log.Warn("collectors run without cgroups of their own", "err", err)
+	}
+	return dir
 }
 
 // keepCollectors makes those of the running set run. Only the core that schedules has collectors.

@@ -14,16 +14,16 @@ import (
 
 // The format of docs/buffer-format.md.
 const (
-	segmentMagic  = "LIMPSEG\x01"
-	segmentHeader = 80
+	segmentMagic  = "LIMPSEG\x02"
+	segmentHeader = 84
 	bootSize      = 40 // of a boot id; a longer one is cut
-	recordHeader  = 24
+	recordHeader  = 20
 	maxPayload    = wire.MaxRecord
+	maxOffset     = 1<<24 - 1 // of what a header can name as a base
 
-	markerLow, markerHigh = 0x5A, 0xA5
-
-	kindItem = 1
-	kindMark = 2
+	marker   = 0x5A
+	kindItem = 0xA1
+	kindMark = 0xA2
 
 	cursorMagic   = "CUR1"
 	cursorSlot    = 40
@@ -85,81 +85,101 @@ func parseHex(s string) (uint64, bool) {
 	return n, err == nil
 }
 
-func appendSegmentHeader(b []byte, epoch, first uint64, begun time.Time, boot string) []byte {
+// opening is what a segment's header says besides its epoch and its first seq.
+type opening struct {
+	begun  time.Time
+	boot   string // id of the machine's boot
+	synced uint64 // everything up to it was synced when the segment was begun
+}
+
+func appendSegmentHeader(b []byte, epoch, first uint64, o opening) []byte {
 	at := len(b)
 	b = append(b, segmentMagic...)
 	b = binary.LittleEndian.AppendUint64(b, epoch)
 	b = binary.LittleEndian.AppendUint64(b, first)
-	b = binary.LittleEndian.AppendUint64(b, uint64(begun.UnixMilli()))
-	b = append(b, boot[:min(len(boot), bootSize)]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(o.begun.UnixMilli()))
+	b = append(b, o.boot[:min(len(o.boot), bootSize)]...)
 	b = append(b, make([]byte, at+32+bootSize-len(b))...)
-	b = binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[at:], castagnoli))
-	return append(b, 0, 0, 0, 0)
+	b = binary.LittleEndian.AppendUint64(b, o.synced)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[at:], castagnoli))
 }
 
-// parseSegmentHeader says when a segment was begun, and in which boot of the machine; ok is false when
-// the header is not that of this segment. Its records prove themselves and are read all the same.
-func parseSegmentHeader(b []byte, epoch, first uint64) (begun time.Time, boot string, ok bool) {
+// parseSegmentHeader is what the header of a segment says; ok is false when it is not that of this one. Its records prove themselves and
+// are read all the same.
+func parseSegmentHeader(b []byte, epoch, first uint64) (o opening, ok bool) {
 	if len(b) < segmentHeader || string(b[:8]) != segmentMagic ||
-		binary.LittleEndian.Uint32(b[72:]) != crc32.Checksum(b[:72], castagnoli) ||
+		binary.LittleEndian.Uint32(b[80:]) != crc32.Checksum(b[:80], castagnoli) ||
 		binary.LittleEndian.Uint64(b[8:]) != epoch || binary.LittleEndian.Uint64(b[16:]) != first {
-		return time.Time{}, "", false
+		return opening{}, false
 	}
-	boot = strings.TrimRight(string(b[32:72]), "\x00")
-	return time.UnixMilli(int64(binary.LittleEndian.Uint64(b[24:]))), boot, true
+	return opening{
+		begun:  time.UnixMilli(int64(binary.LittleEndian.Uint64(b[24:]))),
+		boot:   strings.TrimRight(string(b[32:72]), "\x00"),
+		synced: binary.LittleEndian.Uint64(b[72:]),
+	}, true
 }
 
-// appendRecord frames a payload that will stand at offset in a segment of epoch.
-func appendRecord(b []byte, kind byte, epoch uint64, offset int64, seq uint64, payload []byte) []byte {
-	return append(appendHead(b, kind, epoch, offset, seq, payload), payload...)
-}
-
-// appendHead is the header of a record whose payload comes in pieces.
-func appendHead(b []byte, kind byte, epoch uint64, offset int64, seq uint64, payload ...[]byte) []byte {
-	at := len(b)
-	length, crc := 0, uint32(0)
-	for _, piece := range payload {
-		length += len(piece)
-		crc = crc32.Update(crc, castagnoli, piece)
-	}
-	b = append(b, markerLow, markerHigh, kind, 0)
-	b = binary.LittleEndian.AppendUint32(b, uint32(length))
-	b = binary.LittleEndian.AppendUint64(b, seq)
-	b = binary.LittleEndian.AppendUint32(b, crc)
-	return binary.LittleEndian.AppendUint32(b, placeCRC(epoch, offset, b[at:]))
-}
-
-// placeCRC ties a record's header to the place where it stands.
-func placeCRC(epoch uint64, offset int64, header []byte) uint32 {
-	var place [16]byte
-	binary.LittleEndian.PutUint64(place[:], epoch)
-	binary.LittleEndian.PutUint64(place[8:], uint64(offset))
-	return crc32.Update(crc32.Checksum(place[:], castagnoli), castagnoli, header[:recordHeader-4])
+// spot is where a record stands.
+type spot struct {
+	epoch, first uint64 // the segment's
+	offset       int64  // of the record's header in it
 }
 
 // head is a record's header.
 type head struct {
 	kind   byte
-	length int
-	seq    uint64
+	length int    // of what stands behind the header
+	base   int64  // offset of the record from which that is the difference; 0: it is the payload itself
+	seq    uint64 // 0 for a mark
 	crc    uint32 // of the payload
 }
 
-// parseHead reads a record's header that stands at offset; ok is false when it is none.
-func parseHead(b []byte, epoch uint64, offset int64) (h head, ok bool) {
-	if len(b) < recordHeader || b[0] != markerLow || b[1] != markerHigh {
-		return head{}, false
+func appendHead(b []byte, h head, at spot) []byte {
+	from := len(b)
+	relative := uint32(0)
+	if h.kind == kindItem {
+		relative = uint32(h.seq - at.first)
 	}
-	if binary.LittleEndian.Uint32(b[20:]) != placeCRC(epoch, offset, b) {
+	b = append(b, marker, h.kind, byte(h.length), byte(h.length>>8), byte(h.length>>16), byte(h.base), byte(h.base>>8), byte(h.base>>16))
+	b = binary.LittleEndian.AppendUint32(b, relative)
+	b = binary.LittleEndian.AppendUint32(b, h.crc)
+	return binary.LittleEndian.AppendUint32(b, at.crc(b[from:]))
+}
+
+// appendMark is a start mark that will stand there.
+func appendMark(b []byte, at spot, payload []byte) []byte {
+	h := head{kind: kindMark, length: len(payload), crc: crc32.Checksum(payload, castagnoli)}
+	return append(appendHead(b, h, at), payload...)
+}
+
+// crc ties a record's header to the place where it stands.
+func (s spot) crc(header []byte) uint32 {
+	var place [24]byte
+	binary.LittleEndian.PutUint64(place[:], s.epoch)
+	binary.LittleEndian.PutUint64(place[8:], s.first)
+	binary.LittleEndian.PutUint64(place[16:], uint64(s.offset))
+	return crc32.Update(crc32.Checksum(place[:], castagnoli), castagnoli, header[:recordHeader-4])
+}
+
+// parseHead reads the header of a record that stands there; ok is false when it is none.
+func parseHead(b []byte, at spot) (h head, ok bool) {
+	if len(b) < recordHeader || b[0] != marker || binary.LittleEndian.Uint32(b[16:]) != at.crc(b) {
 		return head{}, false
 	}
 	h = head{
-		kind:   b[2],
-		length: int(binary.LittleEndian.Uint32(b[4:])),
-		seq:    binary.LittleEndian.Uint64(b[8:]),
-		crc:    binary.LittleEndian.Uint32(b[16:]),
+		kind:   b[1],
+		length: int(b[2]) | int(b[3])<<8 | int(b[4])<<16,
+		base:   int64(b[5]) | int64(b[6])<<8 | int64(b[7])<<16,
+		crc:    binary.LittleEndian.Uint32(b[12:]),
 	}
-	return h, h.length <= maxPayload
+	switch h.kind {
+	case kindItem:
+		h.seq = at.first + uint64(binary.LittleEndian.Uint32(b[8:]))
+		ok = h.base == 0 || h.base >= segmentHeader && h.base < at.offset && h.length <= maxAlike
+	case kindMark:
+		ok = h.base == 0
+	}
+	return h, ok && h.length <= maxPayload
 }
 
 // cursor is what a generation's cursor file says.

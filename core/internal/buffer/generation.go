@@ -45,6 +45,7 @@ type generation struct {
 	opened      time.Time       // monotonic
 	settleTried bool            // in this life
 	hubLost     uint64          // up to here a loss by the hub was stated
+	durable     uint64          // everything up to it was synced by the core that wrote it, as its segments say
 	lostFrom    uint64          // a cap has dropped all from here to the cursor; 0 = nothing that borders on it
 	reading     reading
 }
@@ -115,11 +116,11 @@ func list(d fsys.FS, dir string, epoch uint64, now time.Time) (*generation, erro
 		if !ok {
 			continue
 		}
-		s, boot, err := describe(d, filepath.Join(dir, name), epoch, first, now)
+		s, o, err := describe(d, filepath.Join(dir, name), epoch, first, now)
 		if err != nil {
 			return nil, err
 		}
-		g.boot = or(g.boot, boot)
+		g.boot, g.durable = or(g.boot, o.boot), max(g.durable, o.synced)
 		g.segments = append(g.segments, s)
 	}
 	c, ok, err := readCursor(d, dir)
@@ -133,31 +134,31 @@ func list(d fsys.FS, dir string, epoch uint64, now time.Time) (*generation, erro
 	return g, nil
 }
 
-// describe is a segment's size, age and boot. Its age is what the clock says now, and the time since
+// describe is a segment's size and age, and what its header says. Its age is what the clock says now, and the time since
 // then, so that a clock that is set while a core runs ages nothing. A file that vanished is one of no
 // size.
-func describe(d fsys.FS, name string, epoch, first uint64, now time.Time) (s segment, boot string, err error) {
+func describe(d fsys.FS, name string, epoch, first uint64, now time.Time) (s segment, o opening, err error) {
 	s = segment{first: first, since: time.Now()}
 	f, err := d.Open(name, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, "", nil
+		return s, opening{}, nil
 	}
 	if err != nil {
-		return s, "", fmt.Errorf("open segment %s: %w", name, err)
+		return s, opening{}, fmt.Errorf("open segment %s: %w", name, err)
 	}
 	defer f.Close()
 	if s.size, err = f.Size(); err != nil {
-		return s, "", fmt.Errorf("open segment %s: %w", name, err)
+		return s, opening{}, fmt.Errorf("open segment %s: %w", name, err)
 	}
 	head := make([]byte, segmentHeader)
 	if n, _ := f.ReadAt(head, 0); n == segmentHeader {
-		if begun, boot, ok := parseSegmentHeader(head, epoch, first); ok {
-			s.begun = begun
-			s.since = s.since.Add(-max(0, now.Sub(begun)))
-			return s, boot, nil
+		if o, ok := parseSegmentHeader(head, epoch, first); ok {
+			s.begun = o.begun
+			s.since = s.since.Add(-max(0, now.Sub(o.begun)))
+			return s, o, nil
 		}
 	}
-	return s, "", nil
+	return s, opening{}, nil
 }
 
 func readCursor(d fsys.FS, dir string) (cursor, bool, error) {
@@ -213,9 +214,10 @@ func (g *generation) syncCursor(d fsys.FS, f fsys.File) error {
 	return nil
 }
 
-// settle makes what a killed core wrote durable: files, their names, the folder's name.
+// settle makes what a killed core wrote durable: files, their names, the folder's name. What that core had synced itself is left out: a thousand files
+// are a thousand flushes of the disk.
 func (g *generation) settle(d fsys.FS) error {
-	for _, s := range g.segments {
+	for _, s := range g.segments[max(0, g.holding(g.durable+1)):] {
 		f, err := d.Open(g.segmentPath(s.first), os.O_RDWR, 0)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

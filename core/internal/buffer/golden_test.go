@@ -12,11 +12,11 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// golden is what a core of format 1 left on disk when it was killed: four results over two segments, the first of them
+// golden is what a core of format 2 left on disk when it was killed: four results over two segments, the first of them
 // acknowledged, and a run that was cut off.
-const golden = "testdata/format-1"
+const golden = "testdata/format-2"
 
-// The golden files are format 1 for ever: a core takes over what the one before it wrote, and one that was rolled back
+// The golden files are format 2 for ever: a core takes over what the one before it wrote, and one that was rolled back
 // what the one after it did.
 func TestGolden(t *testing.T) {
 	if *update {

@@ -91,25 +91,19 @@ func (k *keeper) together(list []handed) int {
 		if len(frames)+size > maxTogether || w.offset+int64(len(frames)) >= w.limit || runs >= maxRuns || items >= maxWaiting {
 			break
 		}
-		at := w.offset + int64(len(frames))
 		if h.done == nil {
-			frames = appendRecord(frames, kindMark, w.g.epoch, at, 0, h.mark)
+			frames = w.frame(frames, entry{kind: kindMark, payload: h.mark})
 			runs++
 		} else {
-			frames = appendRecord(frames, kindItem, w.g.epoch, at, seq, numbered(h.item.payload, seq))
+			frames = w.frame(frames, entry{kind: kindItem, seq: seq, check: h.item.check, payload: numbered(h.item.payload, seq)})
 			seq++
 			items++
 		}
 		n++
 	}
-	if n < 2 {
-		return 0
-	}
-	w.scratch = frames
-	if _, err := w.file.WriteAt(frames, w.offset); err != nil {
+	if n == 0 || w.put(frames) != nil {
 		return 0 // one by one, so that each says what is wrong
 	}
-	w.advance(int64(len(frames)))
 	for _, h := range list[:n] {
 		if h.done == nil {
 			h.marked <- k.runs.begin(h.run, h.mark)

@@ -155,17 +155,20 @@ func (k *keeper) write(it item) error {
 	if err := k.rested(); err != nil {
 		return err
 	}
-	if it.large != "" {
-		return k.writeRecord(kindItem, k.live.next, it.payload, unsafe.Slice(unsafe.StringData(it.large), len(it.large)), numbered(nil, k.live.next))
+	e := entry{kind: kindItem, seq: k.live.next, check: it.check, payload: it.payload}
+	if it.large == "" {
+		e.payload = numbered(e.payload, e.seq)
+	} else {
+		e.large, e.end = unsafe.Slice(unsafe.StringData(it.large), len(it.large)), numbered(nil, e.seq)
 	}
-	return k.writeRecord(kindItem, k.live.next, numbered(it.payload, k.live.next))
+	return k.writeRecord(e)
 }
 
-func (k *keeper) writeRecord(kind byte, seq uint64, payload ...[]byte) error {
+func (k *keeper) writeRecord(e entry) error {
 	if err := k.hold(); err != nil {
 		return err
 	}
-	return k.live.write(kind, seq, k.runs.payloads, k.o.Now(), payload...)
+	return k.live.write(e, k.runs.payloads, k.o.Now())
 }
 
 // hold takes the live generation's lock before the first thing is written to it. Where another core
@@ -327,6 +330,9 @@ func (k *keeper) settleClosed() {
 
 // settle says durably that a generation is synced and its lost runs are stated.
 func (k *keeper) settle(g *generation) error {
+	if g.ours {
+		g.durable = g.written
+	}
 	if err := g.settle(k.disk); err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (k *keeper) mark(x run, payload []byte) error {
 	if err := k.rested(); err != nil {
 		return err
 	}
-	if err := k.writeRecord(kindMark, 0, payload); err != nil {
+	if err := k.writeRecord(entry{kind: kindMark, payload: payload}); err != nil {
 		return err
 	}
 	return k.runs.begin(x, payload)

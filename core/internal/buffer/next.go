@@ -165,8 +165,8 @@ func (v *view) read(i int, want uint64, each func(record) bool) bool {
 	if i+1 < len(v.segments) {
 		limit = min(limit, v.segments[i+1].first-1)
 	}
-	s := newScan(f, v.segments[i].size, v.g.epoch, segmentHeader)
-	s.last, s.apart = first-1, v.apart
+	s := newScan(f, v.segments[i].size, v.g.epoch, first)
+	s.apart = v.apart
 	if at, ok := v.g.reading.placeOf(first, want); ok {
 		s.offset, s.last = at, want-1
 	}

@@ -211,8 +211,7 @@ func (g *generation) scanSegment(d fsys.FS, i int, each func(record) bool) {
 		return
 	}
 	defer f.Close()
-	s := newScan(f, g.segments[i].size, g.epoch, segmentHeader)
-	s.last = g.segments[i].first - 1
+	s := newScan(f, g.segments[i].size, g.epoch, g.segments[i].first)
 	for r, ok := s.next(); ok && each(r); r, ok = s.next() {
 	}
 }

@@ -246,7 +246,8 @@ func (b *Buffer) fill(w *writer, v view, before []*wire.Item) error {
 		if err != nil {
 			return err
 		}
-		if err := w.write(kindItem, w.next, nil, b.k.o.Now(), payload); err != nil {
+		x, _ := runOf(i)
+		if err := w.write(entry{kind: kindItem, seq: w.next, check: x.check, payload: payload}, nil, b.k.o.Now()); err != nil {
 			return err
 		}
 		w.next++

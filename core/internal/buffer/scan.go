@@ -14,9 +14,9 @@ const largeRecord = 128 << 10
 // record is one record of a segment. raw is valid until the next one is read.
 type record struct {
 	head
-	offset int64 // where its header stands
-	raw    []byte
-	apart  io.Reader // of a large one where scan.apart is set, instead of raw; nil of others
+	offset int64     // where its header stands
+	raw    []byte    // its payload
+	apart  io.Reader // the same of a large one where scan.apart is set, instead of raw; nil of others
 }
 
 func (r record) end() int64 { return r.offset + recordHeader + int64(r.length) }
@@ -27,18 +27,21 @@ type scan struct {
 	file    io.ReaderAt
 	size    int64
 	epoch   uint64
-	offset  int64 // of the next record
-	last    uint64
-	damaged bool // something did not read since the last record
-	apart   bool // large records are given without their bytes
+	first   uint64 // seq by which the segment is named
+	offset  int64  // of the next record
+	last    uint64 // seq of the one before
+	damaged bool   // something did not read since the last record
+	apart   bool   // large records are given without their bytes
 
 	window []byte
-	at     int64 // offset of window
+	at     int64  // offset of window
+	before []byte // what was read beside it
+	plain  []byte // the payload read last, where a difference stands
 }
 
-// newScan scans from offset, where a record begins (segmentHeader for the first).
-func newScan(file io.ReaderAt, size int64, epoch uint64, offset int64) *scan {
-	return &scan{file: file, size: size, epoch: epoch, offset: max(offset, segmentHeader)}
+// newScan scans the segment of epoch that begins with seq first.
+func newScan(file io.ReaderAt, size int64, epoch, first uint64) *scan {
+	return &scan{file: file, size: size, epoch: epoch, first: first, offset: segmentHeader, last: first - 1}
 }
 
 // next is the next record that reads; ok is false at the end. Bytes between that do not read are
@@ -69,11 +72,11 @@ func (s *scan) next() (r record, ok bool) {
 // read is the record at offset, if one stands there.
 func (s *scan) read(offset int64) (record, bool) {
 	b := s.bytes(offset, recordHeader)
-	h, ok := parseHead(b, s.epoch, offset)
+	h, ok := parseHead(b, spot{s.epoch, s.first, offset})
 	if !ok || offset+recordHeader+int64(h.length) > s.size {
 		return record{}, false
 	}
-	if s.apart && h.length >= largeRecord {
+	if s.apart && h.base == 0 && h.length >= largeRecord {
 		if !s.proves(offset+recordHeader, h) {
 			return record{}, false
 		}
@@ -84,7 +87,10 @@ func (s *scan) read(offset int64) (record, bool) {
 		return record{}, false
 	}
 	raw := b[recordHeader:]
-	if crc32.Checksum(raw, castagnoli) != h.crc {
+	if h.base != 0 {
+		raw = s.restore(h, raw)
+	}
+	if raw == nil || crc32.Checksum(raw, castagnoli) != h.crc {
 		return record{}, false
 	}
 	return record{head: h, offset: offset, raw: raw}, true
@@ -104,15 +110,15 @@ func (s *scan) proves(offset int64, h head) bool {
 	return sum == h.crc
 }
 
-// seek is the next offset from which on a record's marker stands, or the end.
+// seek is the next offset from which on a record's header stands, or the end.
 func (s *scan) seek(offset int64) int64 {
 	for ; offset+recordHeader <= s.size; offset++ {
 		b := s.bytes(offset, recordHeader)
 		if b == nil {
 			return s.size // a sector that cannot be read: so is what lies behind it
 		}
-		if b[0] == markerLow && b[1] == markerHigh {
-			if _, ok := parseHead(b, s.epoch, offset); ok {
+		if b[0] == marker && (b[1] == kindItem || b[1] == kindMark) {
+			if _, ok := parseHead(b, spot{s.epoch, s.first, offset}); ok {
 				return offset
 			}
 		}

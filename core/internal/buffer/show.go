@@ -147,8 +147,8 @@ func (s *shower) segment(dir, name string, epoch, first uint64, g *ShownGenerati
 	g.Bytes += seg.Bytes
 	header := make([]byte, segmentHeader)
 	n, _ := f.ReadAt(header, 0)
-	_, _, seg.Header = parseSegmentHeader(header[:n], epoch, first)
-	scan := newScan(f, seg.Bytes, epoch, segmentHeader)
+	_, seg.Header = parseSegmentHeader(header[:n], epoch, first)
+	scan := newScan(f, seg.Bytes, epoch, first)
 	for r, ok := scan.next(); ok; r, ok = scan.next() {
 		if r.kind == kindItem {
 			seg.Records++

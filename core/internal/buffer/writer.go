@@ -2,6 +2,7 @@ package buffer
 
 import (
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,6 +23,7 @@ type writer struct {
 	offset  int64
 	next    uint64 // seq of the next item
 	scratch []byte
+	bases   bases
 	unsynced
 }
 
@@ -37,36 +39,74 @@ func newWriter(d fsys.FS, g *generation, limit int64) *writer {
 	return &writer{disk: d, g: g, limit: limit, next: g.written + 1}
 }
 
-// write appends one record, its payload in pieces; marks are what a new segment begins with, should one be needed. When it
-// fails nothing was appended.
-func (w *writer) write(kind byte, seq uint64, marks [][]byte, now time.Time, payload ...[]byte) error {
+// entry is what one record is made of.
+type entry struct {
+	kind    byte
+	seq     uint64 // of an item
+	check   string // whose result it is, "" for others
+	payload []byte
+	large   []byte // of a large one what follows payload, written from where it lies
+	end     []byte // and what follows that
+}
+
+// frame adds the record to those that will stand from the writer's offset on. It is for entries that are not large.
+func (w *writer) frame(frames []byte, e entry) []byte {
+	at := w.spot(len(frames))
+	h := head{kind: e.kind, seq: e.seq, crc: crc32.Checksum(e.payload, castagnoli)}
+	stored := e.payload
+	if e.kind == kindItem {
+		stored, h.base = w.bases.stored(e.check, e.payload, at.offset)
+	}
+	h.length = len(stored)
+	return append(appendHead(frames, h, at), stored...)
+}
+
+func (w *writer) spot(behind int) spot {
+	return spot{w.g.epoch, w.g.segments[len(w.g.segments)-1].first, w.offset + int64(behind)}
+}
+
+// write appends one record; marks are what a new segment begins with, should one be needed. When it fails nothing was appended.
+func (w *writer) write(e entry, marks [][]byte, now time.Time) error {
 	if w.file == nil || w.full() {
 		if err := w.begin(marks, now); err != nil {
 			return err
 		}
 	}
-	frame := appendHead(w.scratch[:0], kind, w.g.epoch, w.offset, seq, payload...)
+	if e.large != nil {
+		return w.writeLarge(e)
+	}
+	return w.put(w.frame(w.scratch[:0], e))
+}
+
+// put writes frames. Where it fails the next ones are written over them.
+func (w *writer) put(frames []byte) error {
+	if cap(frames) <= maxScratch {
+		w.scratch = frames
+	}
+	if _, err := w.file.WriteAt(frames, w.offset); err != nil {
+		w.bases.forget()
+		return fmt.Errorf("write segment: %w", err)
+	}
+	w.advance(int64(len(frames)))
+	return nil
+}
+
+// writeLarge writes a record in pieces from where they lie: what a kill cuts off proves no content.
+func (w *writer) writeLarge(e entry) error {
+	h := head{kind: e.kind, seq: e.seq}
+	for _, piece := range [][]byte{e.payload, e.large, e.end} {
+		h.length += len(piece)
+		h.crc = crc32.Update(h.crc, castagnoli, piece)
+	}
 	offset := w.offset
-	for _, piece := range payload {
-		if len(frame)+len(piece) <= maxScratch {
-			frame = append(frame, piece...)
-			continue
+	for _, piece := range [][]byte{append(appendHead(nil, h, w.spot(0)), e.payload...), e.large, e.end} {
+		if _, err := w.file.WriteAt(piece, offset); err != nil {
+			w.bases.forget()
+			return fmt.Errorf("write segment: %w", err)
 		}
-		for _, b := range [][]byte{frame, piece} { // a large one from where it lies; what a kill cuts off proves no content
-			if _, err := w.file.WriteAt(b, offset); err != nil {
-				return fmt.Errorf("write segment: %w", err)
-			}
-			offset += int64(len(b))
-		}
-		frame = frame[:0]
+		offset += int64(len(piece))
 	}
-	if cap(frame) <= maxScratch {
-		w.scratch = frame
-	}
-	if _, err := w.file.WriteAt(frame, offset); err != nil {
-		return fmt.Errorf("write segment: %w", err) // the next one is written over it
-	}
-	w.advance(offset + int64(len(frame)) - w.offset)
+	w.advance(offset - w.offset)
 	return nil
 }
 
@@ -93,9 +133,9 @@ func (w *writer) begin(marks [][]byte, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("begin segment: %w", err)
 	}
-	head := appendSegmentHeader(nil, w.g.epoch, w.next, now, w.g.boot)
+	head := appendSegmentHeader(nil, w.g.epoch, w.next, opening{now, w.g.boot, w.g.written})
 	for _, m := range marks {
-		head = appendRecord(head, kindMark, w.g.epoch, int64(len(head)), 0, m)
+		head = appendMark(head, spot{w.g.epoch, w.next, int64(len(head))}, m)
 	}
 	if _, err := f.WriteAt(head, 0); err != nil {
 		f.Close()
@@ -104,6 +144,7 @@ func (w *writer) begin(marks [][]byte, now time.Time) error {
 	}
 	w.retire()
 	w.file, w.offset, w.names = f, 0, true
+	w.bases.forget()
 	w.g.segments = append(w.g.segments, segment{first: w.next, begun: now, since: time.Now()})
 	w.advance(int64(len(head)))
 	return nil

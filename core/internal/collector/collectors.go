@@ -29,7 +29,16 @@ type Options struct {
 	// Event hears what the hub should know: kind, one line, and the collector's name. Any goroutine may call it; it may take its time.
 	Event   func(kind, text, name string)
 	Changed func() // States has changed; must not block
-	Logger  *slog.Logger
+	// Cgroup makes the cgroup below which each collector has its own, and gives its folder, "" where there is none. nil = there are none. Any goroutine may call it.
+	Cgroup func() string
+	Logger *slog.Logger
+}
+
+func (o Options) cgroups() string {
+	if o.Cgroup == nil {
+		return ""
+	}
+	return o.Cgroup()
 }
 
 // State is how one collector is.
@@ -147,6 +156,9 @@ func (c *Collectors) finish(ctx context.Context, how ending) {
 			m.kill()
 			<-m.gone
 		}
+	}
+	if dir := c.o.cgroups(); how == end && len(c.minders) > 0 && dir != "" {
+		os.Remove(dir) // best effort: it stays while something cannot be killed
 	}
 	c.minders = map[string]*minder{}
 	c.show()

@@ -3,24 +3,13 @@ package collector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
-
-	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
 
-const (
-	proven     = 10 * time.Second // a plan that has run for so long is good
-	stopGrace  = 8 * time.Second  // between the request to end and the end by force
-	lookMemory = 2 * time.Second
-	lookLog    = 10 * time.Second
-	testAgain  = 5 * time.Minute // a configuration that was refused is tested again: what it lacked may be there
-	badStarts  = 3               // ends before proven after which the former plan comes back
-	sickAfter  = 3               // health commands in a row that failed
-)
+const stopGrace = 8 * time.Second // between the request to end and the end by force
 
 // ending is what becomes of the collector when the minding ends.
 type ending int
@@ -70,12 +59,6 @@ type minder struct {
 	early   int // ends before proven in a row
 	note    note
 	words   State // being made
-}
-
-// outcome of a test.
-type outcome struct {
-	key string
-	err error
 }
 
 func newMinder(o Options, name string) *minder {
@@ -160,19 +143,18 @@ func (m *minder) loop() {
 func (m *minder) takeOver() {
 	n, err := readNote(m.dir)
 	if err != nil {
-		endStrays(m.dir, 0)
+		endStrays(m.dir, m.o.cgroups(), nil)
 		return
 	}
+	p, lives := adopt(n, m.dir, m.o.cgroups())
+	endStrays(m.dir, m.o.cgroups(), p)
 	m.note = n
-	p, lives := adopt(n, m.dir)
 	if !lives {
-		endStrays(m.dir, 0)
 		if former, err := readPlan(m.dir, n.key); err == nil {
 			m.plan = former // what ran last, if the wanted one is refused
 		}
 		return
 	}
-	endStrays(m.dir, n.pid)
 	m.process, m.began = p, n.started
 	if m.plan, err = readPlan(m.dir, n.key); err != nil {
 		m.plan = plan{} // what it runs is not known, so it is started anew with what is
@@ -181,246 +163,6 @@ func (m *minder) takeOver() {
 	m.say(Running, "")
 	m.words.Since = n.started
 	m.o.Logger.Info("collector taken over", "collector", m.name, "pid", n.pid)
-}
-
-// want makes p what shall run. What runs already, or ran well before, is not tested again.
-func (m *minder) want(p plan) {
-	if p.Key == m.wanted.Key && p.bad == m.wanted.bad {
-		return
-	}
-	m.wanted, m.words.Refused, m.retest = p, "", false
-	m.words.Kind, m.words.Local = p.Kind, p.Local != ""
-	m.budget.reset()
-	m.early = 0
-	switch {
-	case p.bad != "":
-		m.refuse(p.bad, false)
-	case m.process != nil && m.plan.Key == p.Key:
-		// it runs already
-	case p.Key == m.good.Key:
-		m.use(p)
-	default:
-		m.test()
-	}
-}
-
-// use makes p run: at once, or when what runs has ended.
-func (m *minder) use(p plan) {
-	if err := p.keep(m.dir); err != nil {
-		m.say(Waiting, "its configuration cannot be written: "+err.Error())
-		m.retry.Reset(m.budget.next(time.Now(), time.Time{}))
-		return
-	}
-	m.plan = p
-	m.note.restarts = 0
-	if m.process != nil {
-		m.endProcess()
-		m.say(Starting, "the former configuration's process ends first")
-		return
-	}
-	m.start()
-}
-
-// test has the collector's own test command read the wanted configuration, beside what runs.
-func (m *minder) test() {
-	if m.testing != "" {
-		return // its outcome begins the next
-	}
-	m.testing = m.wanted.Key
-	if m.process == nil {
-		m.say(Checking, "")
-	}
-	go func(p plan) {
-		err := p.keep(m.dir)
-		if err == nil {
-			err = p.try(m.ctx, m.name, m.dir)
-		}
-		m.tested <- outcome{p.Key, err}
-	}(m.wanted)
-}
-
-func (m *minder) testEnded(o outcome) {
-	m.testing = ""
-	switch {
-	case m.wanted.bad != "" || m.process != nil && m.plan.Key == m.wanted.Key && !m.leaving:
-		return
-	case o.key != m.wanted.Key:
-		m.test()
-	case o.err != nil:
-		m.refuse(o.err.Error(), true)
-	default:
-		m.words.Refused = ""
-		m.use(m.wanted)
-	}
-}
-
-// refuse keeps the wanted plan from being used: what runs goes on, else what last ran well does. again: it is tested anew after a while.
-func (m *minder) refuse(why string, again bool) {
-	m.retest = again
-	if m.words.Refused != why {
-		m.words.Refused = why
-		m.o.Logger.Warn("collector's configuration refused", "collector", m.name, "why", why)
-		m.o.Event("collector-refused", fmt.Sprintf("collector %s: its configuration is refused: %s", m.name, why), m.name)
-	}
-	if again {
-		m.retry.Reset(testAgain) // unless a start below comes to wait for less
-	}
-	switch {
-	case m.process != nil:
-	case m.good.Key != "" && m.good.Key != m.wanted.Key:
-		m.use(m.good)
-	case m.plan.Key != "" && m.plan.Key != m.wanted.Key:
-		m.use(m.plan)
-	default:
-		m.say(Failed, "its configuration is refused, and there is no former one")
-	}
-}
-
-// start starts the plan's process.
-func (m *minder) start() {
-	err := m.spawn()
-	if err == nil {
-		m.watch()
-		m.say(Running, "")
-		return
-	}
-	wait := m.budget.next(time.Now(), time.Time{})
-	m.say(Failed, fmt.Sprintf("cannot be started: %s; tried again in %s", clip(err.Error()), wait.Round(time.Second)))
-	m.retry.Reset(wait)
-}
-
-func (m *minder) spawn() error {
-	path, err := find(m.plan.Program, m.plan.Kind)
-	if err != nil {
-		return err
-	}
-	log, err := openLog(m.log)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	p, err := start(path, m.plan.Run, environment(m.name), m.dir, log)
-	if err != nil {
-		return err
-	}
-	m.process, m.began, m.leaving = p, time.Now(), false
-	m.note = note{p.pid, p.born, bootID(), m.plan.Key, m.began, m.note.restarts}
-	if p.born == "" {
-		m.note.born = "-" // it has ended already
-	}
-	if err := m.note.write(m.dir); err != nil { // the next core finds it by its mark and starts it anew
-		m.o.Logger.Warn("collector's process not noted", "collector", m.name, "err", err)
-	}
-	m.o.Logger.Info("collector started", "collector", m.name, "pid", p.pid, "program", path)
-	forget(m.dir, m.plan.Key, m.good.Key, m.wanted.Key)
-	return nil
-}
-
-// watch begins the looks at a process that runs.
-func (m *minder) watch() {
-	m.retry.Stop()
-	if m.retest {
-		m.retry.Reset(testAgain)
-	}
-	m.unwell = 0
-	m.asked, m.rotated = time.Now(), time.Now()
-	m.look.Reset(m.lookEvery())
-	if m.plan.Key != "" && m.plan.Key != m.good.Key {
-		m.prove.Reset(max(time.Millisecond, proven-time.Since(m.began)))
-	}
-}
-
-// lookEvery is no oftener than something asks for it.
-func (m *minder) lookEvery() time.Duration {
-	switch {
-	case m.plan.Memory > 0:
-		return lookMemory
-	case m.plan.HealthEvery > 0:
-		return min(lookLog, m.plan.HealthEvery)
-	}
-	return lookLog
-}
-
-// proved is when a plan has run long enough to be what a broken one goes back to.
-func (m *minder) proved() {
-	if m.process == nil || m.leaving {
-		return
-	}
-	m.good, m.early = m.plan, 0
-	if err := fsys.WriteNew(fsys.Disk{}, filepath.Join(m.dir, goodName), []byte(m.good.Key+"\n"), 0o600); err != nil {
-		m.o.Logger.Warn("collector's good configuration not noted", "collector", m.name, "err", err)
-	}
-	forget(m.dir, m.plan.Key, m.wanted.Key)
-}
-
-// ended is the end of the process, asked for or not.
-func (m *minder) ended() {
-	p, asked, cause, lived := m.process, m.leaving, m.cause, time.Since(m.began)
-	m.process, m.leaving, m.cause = nil, false, ""
-	m.force.Stop()
-	m.prove.Stop()
-	m.look.Reset(time.Hour)
-	p.killAll() // what it left behind
-	os.Remove(filepath.Join(m.dir, processName))
-	m.note.restarts++
-	switch {
-	case cause != "":
-		m.died(cause, lived)
-		return
-	case asked:
-		m.note.restarts--
-		m.start()
-		return
-	}
-	how := p.how
-	if how == "" {
-		how = "ended" // its exit code went to the core that started it
-	}
-	if line := lastLine(m.log); line != "" {
-		how += "; its log ends with: " + line
-	}
-	m.died(how, lived)
-}
-
-// died has the process started again after a while, or another plan come back.
-func (m *minder) died(how string, lived time.Duration) {
-	if lived < proven {
-		m.early++
-	} else {
-		m.early = 0
-	}
-	if m.early >= badStarts && m.plan.Key == m.wanted.Key && m.good.Key != "" && m.good.Key != m.plan.Key {
-		m.early = 0
-		m.refuse(fmt.Sprintf("with it the collector ended %d times within %s: %s", badStarts, proven, how), false)
-		return
-	}
-	wait := m.budget.next(time.Now(), m.began)
-	m.say(Waiting, fmt.Sprintf("%s; started again in %s", how, wait.Round(100*time.Millisecond)))
-	m.o.Logger.Warn("collector ended", "collector", m.name, "how", how, "again", wait)
-	if m.budget.tell() {
-		m.o.Event("collector-ended", fmt.Sprintf("collector %s: %s", m.name, m.words.Text), m.name)
-	}
-	m.retry.Reset(wait)
-}
-
-// again is when a wait is over.
-func (m *minder) again() {
-	switch {
-	case m.process == nil && m.plan.Key != "":
-		m.start()
-	case m.retest || m.process == nil && m.wanted.bad == "":
-		m.test()
-	}
-}
-
-// endProcess asks the process to end, and ends it after a while.
-func (m *minder) endProcess() {
-	if m.leaving {
-		return
-	}
-	m.leaving = true
-	m.process.terminate()
-	m.force.Reset(stopGrace)
 }
 
 // close is the end of the minding.
@@ -445,6 +187,7 @@ func (m *minder) close(how ending) {
 		case <-m.process.done:
 		case <-time.After(time.Second): // it hangs in the kernel, and ends when that lets it
 		}
+		dropCgroups(m.o.cgroups(), m.name)
 	}
 	os.Remove(filepath.Join(m.dir, processName))
 	if how == remove {

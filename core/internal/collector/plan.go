@@ -19,6 +19,7 @@ import (
 // what it takes over, and what ran well before.
 type plan struct {
 	Key         string // names all that is below
+	Dir         string // the collector's folder, which the words below may name; "" in a plan that a core before kept
 	Kind        string
 	Program     string
 	Run         []string // arguments
@@ -39,7 +40,7 @@ const maxLocal = 4 << 20 // bytes of an owner's configuration that are looked at
 
 // makePlan expands a spec for this box. dir is the collector's folder.
 func makePlan(s collector.Spec, facts collector.Facts, dir string) plan {
-	p := plan{Kind: s.Kind, Program: s.Program, HealthEvery: s.HealthEvery, Memory: s.Memory, Local: s.Local}
+	p := plan{Dir: dir, Kind: s.Kind, Program: s.Program, HealthEvery: s.HealthEvery, Memory: s.Memory, Local: s.Local}
 	if p.Program == "" {
 		p.Program = s.KindOf().Program
 	}
@@ -149,6 +150,9 @@ func readPlan(dir, key string) (plan, error) {
 	}
 	if p.Key != key {
 		return plan{}, errors.New("another plan's")
+	}
+	if p.Dir != "" && p.Dir != dir {
+		return plan{}, errors.New("of the folder that this one is a copy of, whose files it names")
 	}
 	return p, nil
 }

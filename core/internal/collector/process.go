@@ -13,8 +13,9 @@ import (
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
 
-// note says which process a collector is: one line, `PID BORN BOOT KEY STARTED RESTARTS`, in state/collector/NAME/process. The stub reads its first two
-// fields (docs/stub-contract.md). BORN is the process's start in ticks since boot, so that a number used again is not taken for it.
+// note says which process a collector is: one line, `PID BORN BOOT KEY STARTED RESTARTS FOLDER`, in state/collector/NAME/process. The stub reads its first
+// two fields (docs/stub-contract.md). BORN is the process's start in ticks since boot, so that a number used again is not taken for it; FOLDER, to the
+// end of the line, is where it was written, so that a copy of it is told from it.
 type note struct {
 	pid      int
 	born     string
@@ -22,10 +23,11 @@ type note struct {
 	key      string // of the plan it runs
 	started  time.Time
 	restarts int
+	dir      string // for which it was started, "" in a note of a core before
 }
 
 func (n note) write(dir string) error {
-	line := fmt.Sprintf("%d %s %s %s %d %d\n", n.pid, n.born, n.boot, n.key, n.started.UnixNano(), n.restarts)
+	line := fmt.Sprintf("%d %s %s %s %d %d %s\n", n.pid, n.born, n.boot, n.key, n.started.UnixNano(), n.restarts, dir)
 	// Not synced: it means something during this boot only.
 	path := filepath.Join(dir, processName)
 	if err := os.WriteFile(path+".new", []byte(line), 0o644); err != nil {
@@ -42,11 +44,15 @@ func readNote(dir string) (note, error) {
 	if err != nil {
 		return note{}, errNoProcess
 	}
-	f := strings.Fields(string(data))
-	if len(f) < 6 {
+	const fields = 6
+	f := strings.SplitN(strings.TrimSuffix(string(data), "\n"), " ", fields+1)
+	if len(f) < fields {
 		return note{}, errNoProcess
 	}
 	n := note{born: f[1], boot: f[2], key: f[3]}
+	if len(f) > fields {
+		n.dir = f[fields]
+	}
 	started, bad := strconv.ParseInt(f[4], 10, 64)
 	n.started = time.Unix(0, started)
 	var err1, err2 error
@@ -73,4 +79,6 @@ type process struct {
 	dir  string        // the collector's folder, which marks all it starts
 	done chan struct{} // closed when it has ended
 	how  string        // it ended; after done. "" for one whose parent was another core
+
+	group *cgroup // nil = it has none
 }

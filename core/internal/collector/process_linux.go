@@ -3,6 +3,7 @@ package collector
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,20 +24,26 @@ const (
 	sweepTimes = 5
 )
 
-// start starts a program in a session of its own.
-func start(path string, args, env []string, dir string, log *os.File) (*process, error) {
+// start starts a program in a session of its own, and in a cgroup where there is one.
+func start(path string, args, env []string, dir string, log *os.File, group *cgroup) (*process, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
 	}
 	defer null.Close()
-	child, err := os.StartProcess(path, append([]string{path}, args...), &os.ProcAttr{
+	attr := &os.ProcAttr{
 		Dir: "/", Env: append(env, mark+"="+dir), Files: []*os.File{null, log, log}, Sys: &syscall.SysProcAttr{Setsid: true},
-	})
+	}
+	child, err := startIn(group, path, append([]string{path}, args...), attr)
+	if err != nil && group != nil { // it may be for the cgroup: a kernel or a filter of calls without clone3
+		os.Remove(group.dir)
+		group, attr.Sys = nil, &syscall.SysProcAttr{Setsid: true}
+		child, err = startIn(nil, path, append([]string{path}, args...), attr)
+	}
 	if err != nil {
 		return nil, err
 	}
-	p := &process{pid: child.Pid, dir: dir, done: make(chan struct{})}
+	p := &process{pid: child.Pid, dir: dir, group: group, done: make(chan struct{})}
 	p.born, _, _ = birth(p.pid)
 	_ = platforms.SetOOMScore(p.pid, platforms.OOMCollector) // best effort
 	go func() {
@@ -51,16 +58,27 @@ func start(path string, args, env []string, dir string, log *os.File) (*process,
 	return p, nil
 }
 
-// adopt takes over a process that another core started. false: it is gone.
-func adopt(n note, dir string) (*process, bool) {
+func startIn(group *cgroup, path string, argv []string, attr *os.ProcAttr) (*os.Process, error) {
+	if group != nil {
+		f, err := group.enter(attr.Sys)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+	}
+	return os.StartProcess(path, argv, attr)
+}
+
+// adopt takes over a process that another core started for this folder. false: it is gone, or not ours.
+func adopt(n note, dir, cgroups string) (*process, bool) {
 	handle, err := unix.PidfdOpen(n.pid, unix.PIDFD_NONBLOCK)
-	if born, zombie, ok := birth(n.pid); !ok || zombie || born != n.born {
+	if born, zombie, ok := birth(n.pid); !ok || zombie || born != n.born || !ours(n, dir) {
 		if err == nil {
 			unix.Close(handle)
 		}
 		return nil, false
 	}
-	p := &process{pid: n.pid, born: n.born, dir: dir, done: make(chan struct{})}
+	p := &process{pid: n.pid, born: n.born, dir: dir, group: cgroupOf(cgroups, filepath.Base(dir), n.pid), done: make(chan struct{})}
 	if err != nil {
 		go p.look() // a kernel before 5.10
 		return p, true
@@ -128,9 +146,10 @@ func (p *process) signal(s unix.Signal) {
 	}
 }
 
-// killAll kills the process and everything it started: its session, and what left that with the mark. It may be called when the process has
-// ended: what it left behind goes too.
+// killAll kills the process and everything it started: its cgroup, its session, and what left that with the mark. It may be called when the process
+// has ended: what it left behind goes too.
 func (p *process) killAll() {
+	p.group.kill()
 	p.signal(unix.SIGKILL)
 	endMarked(p.dir, func(pid, session int) bool { return true })
 }
@@ -150,7 +169,7 @@ func endMarked(dir string, kill func(pid, session int) bool) {
 				continue
 			}
 			env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
-			if err != nil || !marked(env, dir) {
+			if err != nil || markOf(env) != dir || elsewhere(pid, dir) {
 				continue
 			}
 			f, ok := stat(e.Name())
@@ -168,26 +187,34 @@ func endMarked(dir string, kill func(pid, session int) bool) {
 	}
 }
 
-func marked(env []byte, dir string) bool {
-	want := []byte(mark + "=" + dir)
+// markOf is the folder that an environment is marked with, "" for none.
+func markOf(env []byte) string {
 	for entry := range bytes.SplitSeq(env, []byte{0}) {
-		if bytes.Equal(entry, want) {
-			return true
+		if dir, ok := bytes.CutPrefix(entry, []byte(mark+"=")); ok {
+			return string(dir)
 		}
 	}
-	return false
+	return ""
 }
 
-// endStrays ends what bears a collector's mark and belongs to no noted process: a core that was killed between a start and its note leaves
-// such a one. pid is the noted one, 0 for none.
-func endStrays(dir string, pid int) {
+// endStrays ends what bears a collector's mark, or lives in a cgroup of it, and belongs to no noted process: a core that was killed between a
+// start and its note leaves such a one. p is the noted one, nil for none.
+func endStrays(dir, cgroups string, p *process) {
+	pid, group := 0, (*cgroup)(nil)
+	if p != nil {
+		pid, group = p.pid, p.group
+	}
+	endOtherCgroups(cgroups, filepath.Base(dir), group)
 	endMarked(dir, func(_, session int) bool { return pid == 0 || session != pid })
 }
 
-// memory is what a process and all below it have of their own (resident less shared), in bytes.
+// memory is what a process and all that it started have of their own (resident less shared), in bytes: all in its cgroup, else all below it.
 func (p *process) memory() int64 {
 	var sum int64
-	todo := []int{p.pid}
+	todo, below := p.group.inside(), false
+	if len(todo) == 0 {
+		todo, below = []int{p.pid}, true
+	}
 	for n := 0; n < len(todo) && n < maxTree; n++ {
 		pid := strconv.Itoa(todo[n])
 		if data, err := os.ReadFile("/proc/" + pid + "/statm"); err == nil {
@@ -197,7 +224,9 @@ func (p *process) memory() int64 {
 				sum += (resident - shared) * int64(os.Getpagesize())
 			}
 		}
-		todo = append(todo, childrenOf(pid)...)
+		if below {
+			todo = append(todo, childrenOf(pid)...)
+		}
 	}
 	return sum
 }

@@ -11,7 +11,7 @@ import (
 const adopts = false
 
 // start starts a program.
-func start(path string, args, env []string, dir string, log *os.File) (*process, error) {
+func start(path string, args, env []string, dir string, log *os.File, _ *cgroup) (*process, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
@@ -36,9 +36,20 @@ func start(path string, args, env []string, dir string, log *os.File) (*process,
 	return p, nil
 }
 
-func adopt(note, string) (*process, bool) { return nil, false }
+func adopt(note, string, string) (*process, bool) { return nil, false }
 
-func endStrays(string, int) {}
+func endStrays(string, string, *process) {}
+
+// cgroup is for Linux: elsewhere a collector has none.
+type cgroup struct{}
+
+func newCgroup(string, string, int64) *cgroup { return nil }
+
+func dropCgroups(string, string) {}
+
+func (c *cgroup) held() bool { return false }
+
+func (c *cgroup) overrun() string { return "" }
 
 // memory is not measured here.
 func (p *process) memory() int64 { return 0 }

@@ -15,6 +15,7 @@ import (
 const (
 	testTime   = 60 * time.Second // for a test command: telegraf's and fluentd's take seconds
 	healthTime = 10 * time.Second
+	sickAfter  = 3        // health commands in a row that failed
 	maxSaid    = 64 << 10 // bytes kept of what a command says
 )
 
@@ -48,7 +49,7 @@ func (m *minder) inspect() {
 		return
 	}
 	now := time.Now()
-	if m.plan.Memory > 0 {
+	if m.plan.Memory > 0 && !m.process.group.held() {
 		if used := m.process.memory(); used > m.plan.Memory {
 			m.restart("collector-memory", fmt.Sprintf("used %d MiB of its own, the limit is %d MiB", used>>20, m.plan.Memory>>20))
 			return

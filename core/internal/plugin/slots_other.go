@@ -27,3 +27,6 @@ func (x *slot) counted() bool { return false }
 func (x *slot) crowded() bool { return false }
 
 func slotFails(error) bool { return false }
+
+// Beside has nothing to make here.
+func (s *Slots) Beside(string) (string, error) { return "", nil }

@@ -35,6 +35,14 @@ func TestPace(t *testing.T) {
 			{0, failed, 0, time.Second / 2, time.Second},
 			{0, failed, 2 * time.Second, time.Second, 2 * time.Second},
 		}},
+		{"what was waited while nothing answered is forgotten once something does", []event{
+			{0, unreached, 20 * time.Second, time.Second / 2, time.Second},
+			{0, unreached, 21 * time.Second, time.Second, 2 * time.Second},
+			{0, unreached, 23 * time.Second, 2 * time.Second, 4 * time.Second},
+			{0, failed, 27 * time.Second, time.Second / 2, time.Second},
+			{0, failed, 28 * time.Second, time.Second, 2 * time.Second},
+			{0, unreached, 30 * time.Second, 2 * time.Second, 4 * time.Second},
+		}},
 		{"a long line begins anew", []event{
 			{0, failed, 0, time.Second / 2, time.Second},
 			{0, failed, 0, time.Second, 2 * time.Second},

@@ -109,7 +109,7 @@ func (s *Session) meet(ctx context.Context, o dial.Options) (*line, *wire.Welcom
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := connect(ctx, d, s.hub)
+	l, err := connect(ctx, d, s.hub, s.o.Identity.Key())
 	if err != nil {
 		return nil, nil, err
 	}

@@ -57,6 +57,7 @@ type hubConfig struct {
 	protocol   uint32
 	tokenUsed  bool
 	addresses  []string
+	door       func(http.ResponseWriter, *http.Request) bool // what stands before it: false = it has answered
 }
 
 // testSession is one welcomed agent.
@@ -152,6 +153,12 @@ func (h *testHub) set(change func(*hubConfig)) {
 }
 
 func (h *testHub) serve(w http.ResponseWriter, r *http.Request) {
+	h.mu.Lock()
+	door := h.cfg.door
+	h.mu.Unlock()
+	if door != nil && !door(w, r) {
+		return
+	}
 	ws, err := h.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		return

@@ -2,11 +2,13 @@ package session
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -45,28 +47,31 @@ type line struct {
 	done  sync.WaitGroup
 }
 
-// connect dials the hub and upgrades to a websocket.
-func connect(ctx context.Context, d *dial.Dialer, h hub) (*line, error) {
+// connect dials the hub, knocks with the agent's key, and upgrades to a websocket.
+func connect(ctx context.Context, d *dial.Dialer, h hub, key ed25519.PrivateKey) (*line, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	var secure *tls.Conn
-	ws := websocket.Dialer{
-		NetDialTLSContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := d.DialTLSContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			secure = c.(*tls.Conn)
-			return c, nil
-		},
-		Subprotocols:    []string{wire.Subprotocol},
-		ReadBufferSize:  socketBuffer,
-		WriteBufferSize: socketBuffer,
-		WriteBufferPool: &writeBuffers,
-	}
-	c, answer, err := ws.DialContext(ctx, "wss://"+h.addr()+wire.Path, nil)
+	secure, err := d.DialTLSContext(ctx, "tcp", h.addr())
 	if err != nil {
-		return nil, dialError(err, answer, secure != nil)
+		return nil, fmt.Errorf("connect to hub: %w: %w", errUnreached, err)
+	}
+	state := secure.(*tls.Conn).ConnectionState()
+	knock, err := knockOn(state, key)
+	if err != nil {
+		secure.Close()
+		return nil, fmt.Errorf("connect to hub: %w", err)
+	}
+	ws := websocket.Dialer{
+		NetDialTLSContext: func(context.Context, string, string) (net.Conn, error) { return secure, nil },
+		Subprotocols:      []string{wire.Subprotocol},
+		ReadBufferSize:    socketBuffer,
+		WriteBufferSize:   socketBuffer,
+		WriteBufferPool:   &writeBuffers,
+	}
+	c, answer, err := ws.DialContext(ctx, "wss://"+h.addr()+wire.Path, http.Header{wire.KnockHeader: {knock}})
+	if err != nil {
+		secure.Close()
+		return nil, answerError(err, answer)
 	}
 	if c.Subprotocol() != wire.Subprotocol {
 		c.Close()
@@ -75,21 +80,33 @@ func connect(ctx context.Context, d *dial.Dialer, h hub) (*line, error) {
 	c.SetReadLimit(wire.MaxHubFrame)
 	return &line{
 		ws:    c,
-		state: secure.ConnectionState(),
+		state: state,
 		out:   make(chan *wire.Frame, queue),
 		in:    make(chan *wire.Frame),
 		over:  make(chan struct{}),
 	}, nil
 }
 
-func dialError(err error, answer *http.Response, reached bool) error {
-	if answer != nil {
-		return fmt.Errorf("connect to hub: %w (HTTP %s)", err, answer.Status)
+func knockOn(state tls.ConnectionState, key ed25519.PrivateKey) (string, error) {
+	binding, err := wire.Binding(state)
+	if err != nil {
+		return "", err
 	}
-	if reached {
+	return wire.Knock(key, binding)
+}
+
+// answerError is what came instead of a websocket. Who is busy, a hub or what stands before it, may say when to come again.
+func answerError(err error, answer *http.Response) error {
+	if answer == nil {
 		return fmt.Errorf("connect to hub: %w", err)
 	}
-	return fmt.Errorf("connect to hub: %w: %w", errUnreached, err)
+	if code := answer.StatusCode; code == http.StatusServiceUnavailable || code == http.StatusTooManyRequests {
+		if seconds, bad := strconv.ParseUint(answer.Header.Get("Retry-After"), 10, 32); bad == nil && seconds > 0 {
+			return &refusal{code: wire.RefuseBusy, message: "it is busy (HTTP " + answer.Status + ")", hint: "the agent comes again by itself",
+				retry: time.Duration(seconds) * time.Second}
+		}
+	}
+	return fmt.Errorf("connect to hub: %w (HTTP %s)", err, answer.Status)
 }
 
 // start lets reader and writer run; until then the handshake reads and writes by itself. Silence of

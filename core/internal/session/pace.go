@@ -71,6 +71,7 @@ type pace struct {
 	came    time.Time // of the line that is or was last there
 	backoff dial.Backoff
 	standby bool // of a core announced as a successor
+	silent  bool // nothing answered at the last attempt
 }
 
 func newPace(now time.Time) *pace {
@@ -90,6 +91,11 @@ func (p *pace) after(err error, now time.Time) time.Duration {
 		}
 		p.came = time.Time{}
 	}
+	silent := errors.Is(err, errUnreached)
+	if p.silent && !silent { // the hub is there again: what nobody heard was no load on it
+		p.backoff.Reset()
+	}
+	p.silent = silent
 	var r *refusal
 	switch {
 	case errors.As(err, &r) && r.slow():

@@ -8,6 +8,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
 	"testing"
 	"time"
 
@@ -37,6 +41,7 @@ type agent struct {
 	nonce    string // shown in each proof, of a core that was announced
 	core     string // its version
 	machine  string // hash of what identifies its machine
+	knocks   bool
 	gens     map[uint64]*generation
 }
 
@@ -138,7 +143,17 @@ func (a *agent) connect(ctx context.Context, at where) (*link, error) {
 		Subprotocols: []string{wire.Subprotocol}, HandshakeTimeout: within,
 		TLSClientConfig: &tls.Config{RootCAs: at.pool, MinVersion: tls.VersionTLS13},
 	}
-	conn, answer, err := d.DialContext(ctx, at.url, nil)
+	header := http.Header{}
+	if a.knocks {
+		if err := a.knock(ctx, &d, at.url, header); err != nil {
+			return nil, err
+		}
+	}
+	conn, answer, err := d.DialContext(ctx, at.url, header)
+	if answer != nil && err != nil {
+		seconds, _ := strconv.Atoi(answer.Header.Get("Retry-After"))
+		return nil, sentAway{answer.StatusCode, seconds, answer.Close}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +164,34 @@ func (a *agent) connect(ctx context.Context, at where) (*link, error) {
 		return nil, err
 	}
 	return l, nil
+}
+
+// sentAway is what a hub answered instead of a websocket.
+type sentAway struct {
+	status, seconds int
+	closes          bool // the line with it
+}
+
+func (s sentAway) Error() string { return "HTTP " + strconv.Itoa(s.status) }
+
+// knock makes the TLS line before the websocket's request, which names it.
+func (a *agent) knock(ctx context.Context, d *websocket.Dialer, hub string, header http.Header) error {
+	u, err := url.Parse(hub)
+	if err != nil {
+		return err
+	}
+	c, err := (&tls.Dialer{Config: d.TLSClientConfig}).DialContext(ctx, "tcp", u.Host)
+	if err != nil {
+		return err
+	}
+	d.NetDialTLSContext = func(context.Context, string, string) (net.Conn, error) { return c, nil }
+	binding, err := wire.Binding(c.(*tls.Conn).ConnectionState())
+	if err != nil {
+		return err
+	}
+	knock, err := wire.Knock(a.key, binding)
+	header.Set(wire.KnockHeader, knock)
+	return err
 }
 
 func (l *link) greet(at where) error {

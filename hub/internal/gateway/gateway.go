@@ -26,15 +26,8 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
 )
 
-// Limits of what may happen at once.
-const (
-	maxHandshakes = 64  // strangers whose signatures and tokens are being looked at
-	maxRefusals   = 256 // strangers being told that the hub is busy; beyond them, HTTP 503 without a websocket
-
-	busyRetry = 2 * time.Second // what a refused agent is asked to wait at least; it adds its own jitter
-
-	pulseEvery = 5 * time.Second // what the fleet learns of round trips and last signs of life
-)
+// pulseEvery is how often the fleet learns of round trips and last signs of life.
+const pulseEvery = 5 * time.Second
 
 // Options are what a gateway needs and does.
 type Options struct {
@@ -56,14 +49,14 @@ type Options struct {
 
 // Gateway is an http.Handler for /agent/v1.
 type Gateway struct {
-	o          Options
-	log        *slog.Logger
-	notes      *mark.Notes
-	upgrader   websocket.Upgrader
-	handshakes chan struct{}
-	refusals   chan struct{}
-	stop       context.CancelFunc // of everything that runs here
-	ctx        context.Context    // ends with stop: the lifetime of the gateway, not of a call
+	o        Options
+	log      *slog.Logger
+	notes    *mark.Notes
+	upgrader websocket.Upgrader
+	open     *door              // for everybody
+	side     *door              // for those that are known, when the other is full
+	stop     context.CancelFunc // of everything that runs here
+	ctx      context.Context    // ends with stop: the lifetime of the gateway, not of a call
 
 	mu       sync.Mutex // guards what follows
 	sessions map[*session]struct{}
@@ -79,7 +72,7 @@ func New(o Options) (*Gateway, error) {
 	o.Heartbeat = cmp.Or(o.Heartbeat, wire.HeartbeatEvery)
 	g := &Gateway{
 		o: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
-		handshakes: make(chan struct{}, maxHandshakes), refusals: make(chan struct{}, maxRefusals),
+		open: newDoor(maxHandshakes), side: newDoor(maxKnown),
 		sessions: map[*session]struct{}{},
 		upgrader: websocket.Upgrader{
 			Subprotocols: []string{wire.Subprotocol}, HandshakeTimeout: wire.HandshakeStep,
@@ -117,18 +110,22 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuseHTTP(w, http.StatusBadRequest, "agents speak the websocket subprotocol "+wire.Subprotocol)
 		return
 	}
-	select {
-	case g.handshakes <- struct{}{}:
-		g.serve(w, r)
-	default:
-		g.refuseBusy(w, r)
+	d := g.open
+	leave, ok := d.enter()
+	if !ok && g.knows(r) {
+		d = g.side
+		leave, ok = d.enter()
 	}
+	if !ok {
+		sendAway(w, d.turn(time.Now()))
+		return
+	}
+	g.serve(w, r, leave)
 }
 
 // serve has a place among the handshakes, and gives it back as soon as the agent is known.
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
-	done := sync.OnceFunc(func() { <-g.handshakes })
-	defer done()
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, leave func()) {
+	defer leave()
 	conn, err := g.upgrader.Upgrade(w, r, nil)
 	if err != nil {
 		g.log.Debug("agent's websocket refused", "remote", r.RemoteAddr, "err", err)
@@ -141,7 +138,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request) {
 		g.turnAway(ln, r.RemoteAddr, err)
 		return
 	}
-	done()
+	leave()
 	s.run(g.ctx)
 }
 
@@ -153,28 +150,6 @@ func (g *Gateway) turnAway(ln *line, remote string, err error) {
 		ln.close()
 	}
 	g.log.Info("agent refused", "remote", remote, "err", err)
-}
-
-func (g *Gateway) refuseBusy(w http.ResponseWriter, r *http.Request) {
-	select {
-	case g.refusals <- struct{}{}:
-		defer func() { <-g.refusals }()
-	default:
-		w.Header().Set("Retry-After", fmt.Sprint(int(busyRetry.Seconds())))
-		refuseHTTP(w, http.StatusServiceUnavailable, "the hub is busy")
-		return
-	}
-	conn, err := g.upgrader.Upgrade(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer func() { _ = conn.Close() }()
-	ln := &line{conn: conn}
-	_ = ln.write(&wire.Frame{Body: &wire.Frame_Refuse{Refuse: &wire.Refuse{
-		Code: wire.RefuseBusy, Message: "the hub is admitting others", Hint: "the agent tries again by itself",
-		RetryAfterMs: uint32(busyRetry.Milliseconds()),
-	}}})
-	ln.close()
 }
 
 // DesiredChanged makes every session compare what its agent runs with what is meant for it.

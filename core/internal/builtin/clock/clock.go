@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
-	"github.com/limpet-monitoring/limpet/core/internal/builtin/option"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/threshold"
 )
 
@@ -25,22 +24,8 @@ type Offset func() (offset, rtt time.Duration, ok bool)
 
 // Valid says whether the check takes these arguments.
 func Valid(args []string) error {
-	_, err := parse(args)
+	_, err := threshold.Options(args, defaultWarn, defaultCrit)
 	return err
-}
-
-func parse(args []string) (threshold.Pair, error) {
-	var limits threshold.Pair
-	var set option.Set
-	set.Value('w', "warning", threshold.Into(&limits.Warn))
-	set.Value('c', "critical", threshold.Into(&limits.Crit))
-	if err := set.Parse(args); err != nil {
-		return threshold.Pair{}, err
-	}
-	if !limits.Set() {
-		limits = threshold.Pair{Warn: threshold.Above(defaultWarn), Crit: threshold.Above(defaultCrit)}
-	}
-	return limits, nil
 }
 
 // Check runs the check.
@@ -53,7 +38,7 @@ func New(offset Offset) *Check { return &Check{offset: offset} }
 
 // Run runs it once. As long as nothing was measured it is OK: a box is not ill because the hub cannot be reached.
 func (c *Check) Run(_ context.Context, args []string) check.Result {
-	limits, err := parse(args)
+	limits, err := threshold.Options(args, defaultWarn, defaultCrit)
 	if err != nil {
 		return check.Result{State: check.Unknown, Text: "CLOCK UNKNOWN - " + err.Error()}
 	}

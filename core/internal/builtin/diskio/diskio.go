@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -23,11 +22,11 @@ const (
 )
 
 // boring are devices not told unless named: they stand for others, or for memory.
-var boring = []string{"loop*", "ram*", "zram*", "fd*", "sr*", "dm-*", "md*", "nbd*"}
+var boring = option.Patterns{"loop*", "ram*", "zram*", "fd*", "sr*", "dm-*", "md*", "nbd*"}
 
 type options struct {
 	busy, wait      threshold.Pair // percent; milliseconds per request
-	include, remove []string
+	include, remove option.Patterns
 }
 
 // Valid says whether the check takes these arguments.
@@ -38,39 +37,23 @@ func Valid(args []string) error {
 
 func parse(args []string) (options, error) {
 	var o options
-	into := func(list *[]string) func(string) error {
-		return func(v string) error {
-			if _, err := path.Match(v, ""); err != nil || v == "" {
-				return fmt.Errorf("%q is no pattern of names", v)
-			}
-			*list = append(*list, strings.TrimPrefix(v, "/dev/"))
-			return nil
-		}
-	}
 	var set option.Set
 	set.Value('w', "warning", threshold.Into(&o.busy.Warn))
 	set.Value('c', "critical", threshold.Into(&o.busy.Crit))
 	set.Value(0, "await", threshold.IntoPair(&o.wait))
-	set.Value('d', "device", into(&o.include))
-	set.Value('x', "exclude", into(&o.remove))
+	set.Value('d', "device", o.include.Into("/dev/"))
+	set.Value('x', "exclude", o.remove.Into("/dev/"))
 	return o, set.Parse(args)
 }
 
 func (o options) wants(d counters) bool {
-	if matches(o.remove, d.name) {
+	if o.remove.Match(d.name) {
 		return false
 	}
 	if len(o.include) > 0 {
-		return matches(o.include, d.name)
+		return o.include.Match(d.name)
 	}
-	return !d.part && !matches(boring, d.name)
-}
-
-func matches(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool {
-		ok, _ := path.Match(p, name)
-		return ok
-	})
+	return !d.part && !boring.Match(d.name)
 }
 
 // counters is what a device did since it was there.

@@ -9,7 +9,6 @@ import (
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/cgroup"
-	"github.com/limpet-monitoring/limpet/core/internal/builtin/option"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/threshold"
 )
 
@@ -26,23 +25,8 @@ type usage struct {
 
 // Valid says whether the check takes these arguments.
 func Valid(args []string) error {
-	_, err := parse(args)
+	_, err := threshold.Options(args, defaultWarn, defaultCrit)
 	return err
-}
-
-// parse gives the limits in percent used.
-func parse(args []string) (threshold.Pair, error) {
-	var limits threshold.Pair
-	var set option.Set
-	set.Value('w', "warning", threshold.Into(&limits.Warn))
-	set.Value('c', "critical", threshold.Into(&limits.Crit))
-	if err := set.Parse(args); err != nil {
-		return threshold.Pair{}, err
-	}
-	if !limits.Set() {
-		limits = threshold.Pair{Warn: threshold.Above(defaultWarn), Crit: threshold.Above(defaultCrit)}
-	}
-	return limits, nil
 }
 
 // Check runs the check.
@@ -58,7 +42,7 @@ func New(proc, sys string) *Check {
 
 // Run runs it once.
 func (c *Check) Run(_ context.Context, args []string) check.Result {
-	limits, err := parse(args)
+	limits, err := threshold.Options(args, defaultWarn, defaultCrit)
 	if err != nil {
 		return unknown(err)
 	}

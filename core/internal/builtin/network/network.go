@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +31,7 @@ const (
 
 // boring are interfaces not told unless named with -i: they are made by containers, virtual machines and the kernel itself,
 // and what they carry goes through the others.
-var boring = []string{
+var boring = option.Patterns{
 	"lo", "lo0", "veth*", "docker*", "br-*", "virbr*", "vnet*", "tap*", "cni*", "flannel*", "cali*", "cilium*", "lxc*", "lxd*",
 	"fw*", "dummy*", "ifb*", "sit0", "gre0", "gretap0", "erspan0", "tunl0", "ip6tnl0", "ip_vti0", "ip6_vti0", "nlmon*",
 	"gif0", "stf0", "awdl*", "llw*", "utun*", "anpi*", "ap1", "p2p*", "pflog*", "Loopback*",
@@ -40,7 +39,7 @@ var boring = []string{
 
 type options struct {
 	errors, drops   threshold.Pair // per second
-	include, remove []string       // patterns
+	include, remove option.Patterns
 }
 
 // Valid says whether the check takes these arguments.
@@ -51,21 +50,12 @@ func Valid(args []string) error {
 
 func parse(args []string) (options, error) {
 	var o options
-	into := func(list *[]string) func(string) error {
-		return func(v string) error {
-			if _, err := path.Match(v, ""); err != nil || v == "" {
-				return fmt.Errorf("%q is no pattern of names", v)
-			}
-			*list = append(*list, v)
-			return nil
-		}
-	}
 	var set option.Set
 	set.Value('w', "warning", threshold.Into(&o.errors.Warn))
 	set.Value('c', "critical", threshold.Into(&o.errors.Crit))
 	set.Value(0, "drops", threshold.IntoPair(&o.drops))
-	set.Value('i', "interface", into(&o.include))
-	set.Value('x', "exclude", into(&o.remove))
+	set.Value('i', "interface", o.include.Into(""))
+	set.Value('x', "exclude", o.remove.Into(""))
 	if err := set.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -77,20 +67,13 @@ func parse(args []string) (options, error) {
 
 // wants says whether an interface is told.
 func (o options) wants(name string) bool {
-	if matches(o.remove, name) {
+	if o.remove.Match(name) {
 		return false
 	}
 	if len(o.include) > 0 {
-		return matches(o.include, name)
+		return o.include.Match(name)
 	}
-	return !matches(boring, name)
-}
-
-func matches(patterns []string, name string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool {
-		ok, _ := path.Match(p, name)
-		return ok
-	})
+	return !boring.Match(name)
 }
 
 // counters is what an interface did since it was made.
