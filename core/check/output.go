@@ -13,6 +13,7 @@ type Output struct {
 	Text     string // the first line up to its first '|', without the blanks around it
 	Long     string // the lines after it up to the first '|' in them, without blank lines at the end
 	Perfdata []Perfdata
+	All      string   // all of it as it was printed, escaped
 	Problems []string // what could not be read, and what was read although it is not printed as it should be
 }
 
@@ -26,7 +27,7 @@ func ParseOutput(out []byte, cut bool) Output {
 	text, perf1, piped := strings.Cut(first, "|")
 	long, perf2, _ := strings.Cut(rest, "|")
 
-	o := Output{Text: strings.TrimSpace(text), Long: trimLong(long)}
+	o := Output{Text: strings.TrimSpace(text), Long: trimLong(long), All: all}
 	var n notes
 	if o.Text == "" && o.Long != "" {
 		n.add("the first line is empty: plugins say the result in it")
@@ -41,9 +42,12 @@ func ParseOutput(out []byte, cut bool) Output {
 	return o
 }
 
+// largeLong is a long output, in bytes, that keeps the line ends of Windows: without them it would be there twice.
+const largeLong = 256 << 10
+
 // trimLong takes the line ends of Windows out, and what is blank at the end.
 func trimLong(s string) string {
-	if strings.Contains(s, "\r\n") {
+	if len(s) < largeLong && strings.Contains(s, "\r\n") {
 		s = strings.ReplaceAll(s, "\r\n", "\n")
 	}
 	return strings.TrimRight(s, " \t\r\n")

@@ -92,7 +92,7 @@ func (p *Packer) AddLarge(seq uint64, crc uint32, length int, body io.Reader) bo
 	defer encoders.Put(enc)
 	piece := protowire.AppendVarint(append(make([]byte, 0, largePiece), itemsTag), uint64(length))
 	unpacked := len(piece) + length
-	packed := make([]byte, 0, unpacked+unpacked>>8+64) // what is not written to takes no memory
+	packed := make([]byte, 0, unpacked/8*7) // what is not written to takes no memory; this fits where the record was before it was on the disk
 	sum := uint32(0)
 	for left := length; left > 0; {
 		from := len(piece)

@@ -88,6 +88,13 @@ func (k Kind) Wrong(s Seen, slack time.Duration) string {
 	return ""
 }
 
+// Most is the most anonymous memory that a process has during that time, in bytes.
+func Most(ctx context.Context, pid int, during time.Duration) (int64, error) {
+	some, stop := context.WithTimeout(ctx, during)
+	defer stop()
+	return highest(some, pid), ctx.Err()
+}
+
 func highest(ctx context.Context, pid int) int64 {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

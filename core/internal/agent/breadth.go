@@ -17,8 +17,8 @@ import (
 type breadth struct {
 	running atomic.Int32 // plugin runs under way
 	peak    atomic.Int32 // the most of them since the last look
-	wide    atomic.Bool // all processors, the heap has room
-	brisk   atomic.Bool // the monitor is punctual
+	wide    atomic.Bool  // all processors, the heap has room
+	brisk   atomic.Bool  // the monitor is punctual
 }
 
 const (
