@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,24 +76,31 @@ func (p *process) collect() (ending, bool) {
 // kill ends the plugin, its group and what left it.
 func (p *process) kill() {
 	if p.slot != nil {
-		p.killed = append(p.killed, p.slot.inside()...)
+		pids := p.slot.inside()
+		p.killed = append(p.killed, pids...)
 		p.slot.kill()
-		return
+		if slices.Contains(pids, p.pid) {
+			return
+		}
+		// It has left its slot, which takes the rights of this process: what it took along is known by group and mark.
 	}
 	syscall.Kill(-p.pid, syscall.SIGKILL)
 	p.sweep()
 }
 
 // killRest ends what the plugin left behind, and names it: what ended, and what did not. After a run that started nothing that outlives it,
-// this costs one system call with a slot, and two or three without.
+// this costs two system calls with a slot, and two or three without.
 func (p *process) killRest() (left, survivors []string) {
 	if p.slot == nil {
 		return p.killMarkedRest()
 	}
-	pids := p.slot.inside()
-	if len(pids) == 0 {
+	if p.slot.empty() {
+		if orphanSince(p.began) { // of a run that left its slot, perhaps
+			return p.killMarkedRest()
+		}
 		return nil, nil
 	}
+	pids := p.slot.inside()
 	all := named(pids, p.pid)
 	p.killed = append(p.killed, pids...)
 	remain := named(p.slot.kill(), p.pid)
