@@ -16,7 +16,7 @@ import (
 )
 
 // warm is how long the neighbours run first, until the core has the memory that they need.
-const warm = 20 * time.Second
+const warm = time.Minute
 
 // shownGrowth is growth of the core that is named with its kind, in bytes.
 const shownGrowth = 1 << 20
