@@ -138,6 +138,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Standby == "" {
 		a.endOrphans(ctx)
 	}
+	platforms.ReserveThreads(reservedThreads)
 	a.runs.breadth.narrow()
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
 	if err != nil {

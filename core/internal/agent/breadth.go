@@ -30,6 +30,8 @@ const (
 	// 0.6 ms.
 	narrowGC = 40
 	wideGC   = 100
+	// reservedThreads is more than a core with hostile plugins was ever seen to have.
+	reservedThreads = 16
 )
 
 // narrow begins at rest.
