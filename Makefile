@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut test-attacks test-upgrades test-systemd test-limits test-otelcol test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut powercut-hub test-attacks test-upgrades test-systemd test-limits test-otelcol test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -41,6 +41,9 @@ explore: ## the proofs of the stub at their full length: three power cuts, every
 
 powercut: ## power cuts on loop-mounted ext4, xfs and btrfs: CUTS=6 on each, FS=ext4,xfs,btrfs SEED= (root; about 10 minutes)
 	@$(GO) build -o .cache/powercut ./e2e/powercut && exec unshare -m .cache/powercut $(if $(CUTS),-cuts $(CUTS)) $(if $(FS),-fs $(FS)) $(if $(SEED),-seed $(SEED))
+
+powercut-hub: ## power cuts of the disk below a hub's data folder, with agents under load: CUTS=6 FS=ext4,xfs,btrfs SEED= (root; two minutes a cut)
+	@$(GO) build -o .cache/powercut ./e2e/powercut && exec unshare -m .cache/powercut -hub $(if $(CUTS),-cuts $(CUTS)) $(if $(FS),-fs $(FS)) $(if $(SEED),-seed $(SEED))
 
 test-systemd: build ## a box's life in a Debian container with systemd: install, reboot, update, kill -9, uninstall (root)
 	$(MAKE) --no-print-directory build VERSION=0.2.0 BIN=.cache/systemd/next

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -49,6 +50,19 @@ const usage = `limpet-core is run by limpet; these are the commands it lends to 
   limpet version               versions of stub and core
 `
 
+// usageOf is what usage says of a command, "" for one that says more by itself: all of it may be a script's arguments.
+func usageOf(word string) string {
+	if word == "try" || word == "import" {
+		return ""
+	}
+	for text := range strings.Lines(usage) {
+		if strings.HasPrefix(text, "  limpet "+word+" ") {
+			return text
+		}
+	}
+	return ""
+}
+
 // run is main without the process: it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
@@ -58,6 +72,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	word, args := args[0], args[1:]
 	if word == "patch" || word == "unpack" {
 		return patch(ctx, word, args, os.Stdin, stderr)
+	}
+	if help := usageOf(word); help != "" && (slices.Contains(args, "--help") || slices.Contains(args, "-h")) {
+		fmt.Fprint(stdout, help)
+		return 0
 	}
 	layout, args, err := locate(word, args)
 	if err != nil {
@@ -229,6 +247,9 @@ func tryOut(ctx context.Context, layout platforms.Layout, args []string, stdout,
 
 // importChecks takes over the checks of another agent on this box.
 func importChecks(ctx context.Context, layout platforms.Layout, args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && (args[0] == "--help" || args[0] == "-h") {
+		args = []string{"nrpe", "--help"}
+	}
 	if len(args) == 0 || args[0] != "nrpe" {
 		fmt.Fprintln(stderr, "error: import takes over from one kind of agent\nhint: limpet import nrpe [FILE]")
 		return exitUsage

@@ -52,6 +52,7 @@ type scriptedHub struct {
 	more     map[string]string // of the newest facts
 
 	collectors []*wire.CollectorState // of them, too
+	ephemeral  bool                   // what it welcomes agents as
 }
 
 type hubSession struct {
@@ -152,7 +153,7 @@ func (s *hubSession) meet(r *http.Request) bool {
 		return false
 	}
 	s.say(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{
-		SessionId: "s", Name: "box", HeartbeatMs: 1000, Watermarks: h.watermarks(proof.GetGenerations()),
+		SessionId: "s", Name: "box", HeartbeatMs: 1000, Watermarks: h.watermarks(proof.GetGenerations()), Ephemeral: h.ephemeral,
 	}}})
 	return true
 }

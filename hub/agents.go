@@ -25,10 +25,14 @@ func (c *call) fetch(ctx context.Context, hub *client.Client, path string, v any
 		_, err := c.out.Write(data)
 		return true, err
 	}
+	return false, decode(data, v)
+}
+
+func decode(data []byte, v any) error {
 	if err := json.Unmarshal(data, v); err != nil {
-		return false, fmt.Errorf("read the hub's answer: %w", err)
+		return fmt.Errorf("read the hub's answer: %w", err)
 	}
-	return false, nil
+	return nil
 }
 
 // table prints rows in columns; what agents wrote is cleaned.
@@ -75,10 +79,14 @@ func word(state string) string {
 }
 
 func presenceOf(a fleet.Agent) string {
+	text := string(a.Presence)
 	if a.Cause != "" {
-		return fmt.Sprintf("%s (%s)", a.Presence, a.Cause)
+		text = fmt.Sprintf("%s (%s)", a.Presence, a.Cause)
 	}
-	return string(a.Presence)
+	if a.EphemeralMS > 0 {
+		text += ", ephemeral"
+	}
+	return text
 }
 
 func counts(c fleet.Counts) string {
@@ -119,6 +127,9 @@ func agentShow(ctx context.Context, c *call) error {
 	}
 	head := newTable(c.out, d.Name, d.Fingerprint)
 	head.row("presence", presenceOf(d.Agent)+", "+age(d.Since.Time))
+	if d.EphemeralMS > 0 {
+		head.row("boxes of its token", staying(d.EphemeralMS)+" after it vanished it is taken out of the fleet")
+	}
 	head.row("state", word(d.State)+" ("+counts(d.Counts)+")")
 	head.row("platform", strings.TrimSpace(d.Platform+" "+d.Arch+" "+d.Kernel))
 	head.row("addresses", strings.Join(d.Addresses, ", "))

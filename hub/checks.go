@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,9 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/client"
 	"github.com/limpet-monitoring/limpet/hub/internal/desired"
@@ -30,6 +34,9 @@ func apply(ctx context.Context, c *call) error {
 	text, err := c.document(file)
 	if err != nil {
 		return err
+	}
+	if len(bytes.TrimSpace(text)) == 0 { // most often what should have written it failed
+		return &client.Fault{Kind: client.Invalid, Text: file + " is empty; nothing was applied", Hint: "`defaults: true` alone ends all checks but the default ones"}
 	}
 	path := "/desired"
 	if dry {
@@ -59,7 +66,51 @@ func apply(ctx context.Context, c *call) error {
 	for _, n := range o.Notes {
 		fmt.Fprintln(c.out, "note: "+oneLine(n))
 	}
-	return nil
+	if dry || o.Changed == 0 || o.Agents > maxAsked {
+		return nil
+	}
+	return c.rejections(ctx, hub)
+}
+
+const (
+	verdictWithin = 3 * time.Second // an agent that is there has said in a few milliseconds what it makes of a revision
+	verdictAgain  = 100 * time.Millisecond
+	maxAsked      = 1000 // agents: the list of more is too long to be read again and again
+)
+
+// rejections says which agents do not take what was applied just now; limpet-hub problems shows the later ones.
+func (c *call) rejections(ctx context.Context, hub *client.Client) error {
+	var applied struct{ Applied fleet.Time }
+	if err := get(ctx, hub, "/desired", &applied); err != nil {
+		return err
+	}
+	for end := time.Now().Add(verdictWithin); ; {
+		var list []fleet.Agent
+		if err := get(ctx, hub, "/agents", &list); err != nil {
+			return err
+		}
+		waiting := slices.ContainsFunc(list, func(a fleet.Agent) bool {
+			return a.Presence != fleet.Offline && a.Revision != a.WantedRevision && a.RejectedAt.Before(applied.Applied.Time)
+		})
+		if waiting && time.Now().Before(end) {
+			time.Sleep(verdictAgain)
+			continue
+		}
+		for _, a := range list {
+			if a.Presence != fleet.Offline && !a.RejectedAt.IsZero() && a.Revision != a.WantedRevision {
+				fmt.Fprintf(c.out, "warning: %s rejects it and runs on with what it had: %s\n", oneLine(a.Name), oneLine(strings.Join(a.RevisionProblems, "; ")))
+			}
+		}
+		return nil
+	}
+}
+
+func get(ctx context.Context, hub *client.Client, path string, v any) error {
+	data, err := hub.Do(ctx, "GET", path, nil)
+	if err != nil {
+		return err
+	}
+	return decode(data, v)
 }
 
 // document reads the file, at most what the hub takes and one byte more, so that the hub can say that it is too long.

@@ -47,7 +47,7 @@ func commands() []command {
 	return []command{
 		{"serve", "--data DIR [--release DIR] [--listen ADDR] [--name NAME]… [--cert F --key F]", "run the hub", serve},
 		{"signin", "", "print a link that signs a browser in, once", signIn},
-		{"token create", "[--uses N] [--ttl 24h] [--note TEXT]", "make an enrolment token", tokenCreate},
+		{"token create", "[--uses N] [--ttl 24h] [--note TEXT] [--ephemeral[=1h]]", "make an enrolment token", tokenCreate},
 		{"token list", "", "list the tokens", tokenList},
 		{"token revoke", "ID", "end a token", tokenRevoke},
 		{"agents", "", "list the agents", agents},

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -42,11 +43,15 @@ func tokenCreate(ctx context.Context, c *call) error {
 		Uses int    `json:"uses"`
 		TTL  int64  `json:"ttl_ms"`
 		Note string `json:"note"`
+
+		EphemeralMS int64 `json:"ephemeral_ms,omitempty"`
 	}
 	var ttl time.Duration
+	var gone goingAfter
 	c.flags.IntVar(&q.Uses, "uses", 1, "how many boxes may enrol with it")
 	c.flags.DurationVar(&ttl, "ttl", 24*time.Hour, "how long it is good")
 	c.flags.StringVar(&q.Note, "note", "", "what it is for")
+	c.flags.Var(&gone, "ephemeral", "its boxes come and go: each is taken out of the fleet when its host goes down, or an hour after it vanished; --ephemeral=10m is another time")
 	hub, err := c.dial(0)
 	if err != nil {
 		return err
@@ -54,7 +59,7 @@ func tokenCreate(ctx context.Context, c *call) error {
 	if q.Uses < 1 || ttl < time.Second {
 		return &misuse{"a token needs a use and a second of life at least", c.usage()}
 	}
-	q.TTL = ttl.Milliseconds()
+	q.TTL, q.EphemeralMS = ttl.Milliseconds(), time.Duration(gone).Milliseconds()
 	body, err := json.Marshal(q)
 	if err != nil {
 		return err
@@ -76,7 +81,37 @@ func tokenCreate(ctx context.Context, c *call) error {
 		return fmt.Errorf("read the hub's answer: %w", err)
 	}
 	fmt.Fprintf(c.out, "%s\n\ngood for %s, until %s; to end it: limpet-hub token revoke %s\n", t.Token, boxes(t.UsesLeft), t.Expires.Local().Format("2006-01-02 15:04"), t.ID)
+	if gone > 0 {
+		fmt.Fprintf(c.out, "its boxes are ephemeral: taken out of the fleet when their host goes down, or %s after they vanished\n", time.Duration(gone))
+	}
 	fmt.Fprintf(c.out, "\non the box, as root:\n\n%s\n", t.Install)
+	return nil
+}
+
+// goneAfter is when an ephemeral box that vanished is taken out of the fleet where nobody says otherwise: long enough for a reboot and an outage.
+const goneAfter = time.Hour
+
+// goingAfter is a flag that may stand alone or have a duration.
+type goingAfter time.Duration
+
+func (e *goingAfter) IsBoolFlag() bool { return true }
+
+func (e *goingAfter) String() string { return time.Duration(*e).String() }
+
+func (e *goingAfter) Set(s string) error {
+	switch s {
+	case "true":
+		*e = goingAfter(goneAfter)
+		return nil
+	case "false":
+		*e = 0
+		return nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < time.Minute {
+		return errors.New("a duration of a minute at least, as 10m")
+	}
+	*e = goingAfter(d)
 	return nil
 }
 
@@ -100,11 +135,19 @@ func tokenList(ctx context.Context, c *call) error {
 		fmt.Fprintln(c.out, "no token")
 		return nil
 	}
-	t := newTable(c.out, "ID", "USES LEFT", "EXPIRES", "CREATED", "NOTE")
+	t := newTable(c.out, "ID", "USES LEFT", "EXPIRES", "CREATED", "BOXES", "NOTE")
 	for _, k := range list {
-		t.row(k.ID, fmt.Sprintf("%d of %d", k.UsesLeft, k.Uses), until(k.Expires.Time), age(k.Created.Time)+" ago", k.Note)
+		t.row(k.ID, fmt.Sprintf("%d of %d", k.UsesLeft, k.Uses), until(k.Expires.Time), age(k.Created.Time)+" ago", staying(k.EphemeralMS), k.Note)
 	}
 	return t.w.Flush()
+}
+
+// staying says what becomes of boxes that go.
+func staying(ephemeralMS int64) string {
+	if ephemeralMS == 0 {
+		return "stay"
+	}
+	return "ephemeral, " + (time.Duration(ephemeralMS) * time.Millisecond).String()
 }
 
 func until(t time.Time) string {

@@ -21,6 +21,8 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/console"
 	"github.com/limpet-monitoring/limpet/hub/internal/desired"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
+	"github.com/limpet-monitoring/limpet/hub/internal/ephemeral"
+
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
 	"github.com/limpet-monitoring/limpet/hub/internal/gateway"
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
@@ -204,6 +206,7 @@ func (h *hub) wire(ctx, life context.Context, b *bus.Bus, who *authority.Authori
 			}
 		}
 	}()
+	go ephemeral.Run(life, ephemeral.Options{Bus: b, Register: register, Presence: board, Fleet: view, Log: h.log})
 	go h.releases.run(life, view, rpc.New(b).Look)
 	return h.mount(ctx, life, b, who, parts{wanted, register, view})
 }

@@ -35,7 +35,7 @@ mount -t tmpfs tmp /tmp
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 cat /proc/version
 export PATH=/bin LIMPET_MUST_LIMIT=1
-/plugin.test -test.v -test.run 'Slot|Kernel|ForkBomb|LeftTheGroup|AfterOne|Adopted' && /collector.test -test.v
+/collector.test -test.v && /plugin.test -test.v -test.run 'Slot|Kernel|ForkBomb|LeftTheGroup|AfterOne|Adopted'
 echo "limits-ended-with $?"
 poweroff -f
 INIT

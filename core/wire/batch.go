@@ -121,6 +121,13 @@ func (p *Packer) Len() int { return p.count }
 // Batch is what was added, compressed where that pays, and empties the packer. It is nil when nothing
 // was added.
 func (p *Packer) Batch(epoch uint64) *Batch {
+	b := p.Loose(epoch)
+	Compress(b)
+	return b
+}
+
+// Loose is Batch without compression, but that of a large record: for a Teller, or for more to be done with it.
+func (p *Packer) Loose(epoch uint64) *Batch {
 	if p.count == 0 {
 		return nil
 	}
@@ -134,8 +141,6 @@ func (p *Packer) Batch(epoch uint64) *Batch {
 	}
 	if p.unpacked > 0 {
 		b.Unpacked, b.Zstd = uint32(p.unpacked), true
-	} else {
-		compress(b)
 	}
 	*p = Packer{}
 	return b
@@ -258,16 +263,28 @@ func encoder() *zstd.Encoder {
 // packedRoom is what a packed batch begins with: nearly all need no more.
 const packedRoom = 64 << 10
 
-func compress(b *Batch) {
-	if len(b.Items) < compressFrom {
+// Compress makes a batch shorter where that pays. One that is compressed stays as it is; nil is none.
+func Compress(b *Batch) {
+	if b.GetZstd() {
 		return
+	}
+	if packed := compressed(b.GetItems()); packed != nil {
+		b.Items, b.Zstd = packed, true
+	}
+}
+
+// compressed is data compressed, nil where that does not pay.
+func compressed(data []byte) []byte {
+	if len(data) < compressFrom {
+		return nil
 	}
 	enc := encoder()
 	defer encoders.Put(enc)
-	packed := enc.EncodeAll(b.Items, make([]byte, 0, min(len(b.Items)/2, packedRoom)))
-	if len(packed) < len(b.Items) {
-		b.Items, b.Zstd = packed, true
+	packed := enc.EncodeAll(data, make([]byte, 0, min(len(data)/2, packedRoom)))
+	if len(packed) >= len(data) {
+		return nil
 	}
+	return packed
 }
 
 var decoder = sync.OnceValue(func() *zstd.Decoder {
@@ -284,21 +301,25 @@ func decompress(b *Batch) ([]byte, error) {
 	if b.GetFirst() == b.GetLast() {
 		limit = MaxRecord + 8 // tag and length
 	}
+	return opened(b, b.GetItems(), limit)
+}
+
+// opened is what data of a batch stands for, which has the length that the batch says.
+func opened(b *Batch, data []byte, limit int) ([]byte, error) {
 	if int64(b.GetUnpacked()) > int64(limit) {
 		return nil, fmt.Errorf("unpack batch: %w: %d bytes, at most %d", ErrBatch, b.GetUnpacked(), limit)
 	}
-	items := b.GetItems()
 	if b.GetZstd() {
 		var err error
-		items, err = decoder().DecodeAll(items, make([]byte, 0, b.GetUnpacked()))
+		data, err = decoder().DecodeAll(data, make([]byte, 0, b.GetUnpacked()))
 		if err != nil {
 			return nil, fmt.Errorf("unpack batch: %w: %w", ErrBatch, err)
 		}
 	}
-	if len(items) != int(b.GetUnpacked()) {
-		return nil, fmt.Errorf("unpack batch: %w: %d bytes, not the %d it says", ErrBatch, len(items), b.GetUnpacked())
+	if len(data) != int(b.GetUnpacked()) {
+		return nil, fmt.Errorf("unpack batch: %w: %d bytes, not the %d it says", ErrBatch, len(data), b.GetUnpacked())
 	}
-	return items, nil
+	return data, nil
 }
 
 // batchField is the number of Frame's batch, itemsField that of Batch's items.

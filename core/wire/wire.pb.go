@@ -1604,6 +1604,8 @@ type Welcome struct {
 	Revision      uint64                 `protobuf:"varint,6,opt,name=revision,proto3" json:"revision,omitempty"`                            // the newest meant for this agent
 	EnrolledNow   bool                   `protobuf:"varint,7,opt,name=enrolled_now,json=enrolledNow,proto3" json:"enrolled_now,omitempty"`
 	ConsoleUrl    string                 `protobuf:"bytes,8,opt,name=console_url,json=consoleUrl,proto3" json:"console_url,omitempty"`
+	Bases         uint32                 `protobuf:"varint,9,opt,name=bases,proto3" json:"bases,omitempty"`          // bytes of records that the hub keeps for others to be told by difference to them; 0 = none
+	Ephemeral     bool                   `protobuf:"varint,10,opt,name=ephemeral,proto3" json:"ephemeral,omitempty"` // enrolled to come and go: where its host goes down for good, it says Bye{deregister}
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1692,6 +1694,20 @@ func (x *Welcome) GetConsoleUrl() string {
 		return x.ConsoleUrl
 	}
 	return ""
+}
+
+func (x *Welcome) GetBases() uint32 {
+	if x != nil {
+		return x.Bases
+	}
+	return 0
+}
+
+func (x *Welcome) GetEphemeral() bool {
+	if x != nil {
+		return x.Ephemeral
+	}
+	return false
 }
 
 // Refuse ends the handshake. code is for programs, message and hint for people.
@@ -2683,6 +2699,7 @@ type Batch struct {
 	Zstd          bool                   `protobuf:"varint,6,opt,name=zstd,proto3" json:"zstd,omitempty"`         // items is compressed
 	Items         []byte                 `protobuf:"bytes,7,opt,name=items,proto3" json:"items,omitempty"`        // an Items message
 	BootId        string                 `protobuf:"bytes,8,opt,name=boot_id,json=bootId,proto3" json:"boot_id,omitempty"`
+	Alike         []byte                 `protobuf:"bytes,9,opt,name=alike,proto3" json:"alike,omitempty"` // instead of items, in a session whose hub keeps bases (docs/wire.md): then fields may be left out
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2771,6 +2788,13 @@ func (x *Batch) GetBootId() string {
 		return x.BootId
 	}
 	return ""
+}
+
+func (x *Batch) GetAlike() []byte {
+	if x != nil {
+		return x.Alike
+	}
+	return nil
 }
 
 type Ack struct {
@@ -4119,7 +4143,7 @@ func (x *Heartbeat) GetHeldNs() int64 {
 // Bye announces a planned silence.
 type Bye struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Cause         string                 `protobuf:"bytes,1,opt,name=cause,proto3" json:"cause,omitempty"` // "stop", "reload", "upgrade", "shutdown", "deregister"; from a hub: "stop", "replaced"
+	Cause         string                 `protobuf:"bytes,1,opt,name=cause,proto3" json:"cause,omitempty"` // "stop", "reload", "upgrade", "shutdown", "deregister"; from a hub: "stop", "replaced", "difference"
 	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4299,7 +4323,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"Watermarks\x124\n" +
 	"\n" +
 	"watermarks\x18\x01 \x03(\v2\x14.limpet.v1.WatermarkR\n" +
-	"watermarks\"\x9a\x02\n" +
+	"watermarks\"\xce\x02\n" +
 	"\aWelcome\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x12\n" +
@@ -4312,7 +4336,10 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\brevision\x18\x06 \x01(\x04R\brevision\x12!\n" +
 	"\fenrolled_now\x18\a \x01(\bR\venrolledNow\x12\x1f\n" +
 	"\vconsole_url\x18\b \x01(\tR\n" +
-	"consoleUrl\"\xca\x01\n" +
+	"consoleUrl\x12\x14\n" +
+	"\x05bases\x18\t \x01(\rR\x05bases\x12\x1c\n" +
+	"\tephemeral\x18\n" +
+	" \x01(\bR\tephemeral\"\xca\x01\n" +
 	"\x06Refuse\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
@@ -4401,7 +4428,7 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\x05at_ns\x18\x03 \x01(\x03R\x04atNs\x12\x12\n" +
 	"\x04kind\x18\x04 \x01(\tR\x04kind\".\n" +
 	"\x05Items\x12%\n" +
-	"\x05items\x18\x01 \x03(\v2\x0f.limpet.v1.ItemR\x05items\"\xb8\x01\n" +
+	"\x05items\x18\x01 \x03(\v2\x0f.limpet.v1.ItemR\x05items\"\xce\x01\n" +
 	"\x05Batch\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x14\n" +
 	"\x05first\x18\x02 \x01(\x04R\x05first\x12\x12\n" +
@@ -4410,7 +4437,8 @@ const file_core_wire_wire_proto_rawDesc = "" +
 	"\bunpacked\x18\x05 \x01(\rR\bunpacked\x12\x12\n" +
 	"\x04zstd\x18\x06 \x01(\bR\x04zstd\x12\x14\n" +
 	"\x05items\x18\a \x01(\fR\x05items\x12\x17\n" +
-	"\aboot_id\x18\b \x01(\tR\x06bootId\"-\n" +
+	"\aboot_id\x18\b \x01(\tR\x06bootId\x12\x14\n" +
+	"\x05alike\x18\t \x01(\fR\x05alike\"-\n" +
 	"\x03Ack\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x10\n" +
 	"\x03seq\x18\x02 \x01(\x04R\x03seq\"B\n" +

@@ -21,11 +21,7 @@ func buffered(ctx context.Context, t *table) error {
 	if err != nil {
 		return err
 	}
-	plugins := os.Getenv("LIMPET_TEST_PLUGINS")
-	if plugins == "" {
-		plugins = "/usr/lib/nagios/plugins"
-	}
-	cmd := exec.CommandContext(ctx, "go", "test", "./core/internal/buffer", "-run", "^TestMeasure$", "-count", "1", "-timeout", "0", "-v", "-args", "-measure", plugins)
+	cmd := exec.CommandContext(ctx, "go", "test", "./core/internal/buffer", "-run", "^TestMeasure$", "-count", "1", "-timeout", "0", "-v", "-args", "-measure", debianPlugins())
 	cmd.Dir, cmd.Stderr = module, os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -48,4 +44,12 @@ func buffered(ctx context.Context, t *table) error {
 		return errors.New("measure the buffer: figures are missing")
 	}
 	return nil
+}
+
+// debianPlugins is the folder of the plugins that Debian has.
+func debianPlugins() string {
+	if plugins := os.Getenv("LIMPET_TEST_PLUGINS"); plugins != "" {
+		return plugins
+	}
+	return "/usr/lib/nagios/plugins"
 }

@@ -13,7 +13,9 @@ import (
 // cutter is a line between an agent and its hub that can be cut: what is open breaks, and while it is down nothing gets through. It is a proxy (CONNECT), so that an
 // agent knows no address behind it by which it could go round.
 type cutter struct {
-	addr string
+	addr   string
+	toHub  counter
+	toHere counter
 
 	mu   sync.Mutex // guards what follows
 	l    net.Listener
@@ -60,8 +62,8 @@ func (c *cutter) pass(down net.Conn) {
 	}
 	c.open[down], c.open[up] = true, true
 	c.mu.Unlock()
-	go func() { _, _ = io.Copy(up, down); _ = up.Close() }()
-	_, _ = io.Copy(down, up)
+	go func() { _, _ = io.Copy(up, io.TeeReader(down, c.toHub.line())); _ = up.Close() }()
+	_, _ = io.Copy(down, io.TeeReader(up, c.toHere.line()))
 	_ = down.Close()
 	c.mu.Lock()
 	delete(c.open, down)

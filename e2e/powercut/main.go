@@ -36,6 +36,7 @@ type options struct {
 	keep string
 	// unsynced is a stub that must not pass.
 	unsynced bool
+	hub      bool // the hub's disk is cut instead of the box's
 }
 
 func main() {
@@ -54,6 +55,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 0, "of the schedule, to repeat one; 0 = by chance")
 	flag.StringVar(&o.keep, "keep", "", "leave everything in this folder")
 	flag.BoolVar(&o.unsynced, "unsynced", false, "the stub's syncs do nothing until the power fails: a test of the test, which must find violations")
+	flag.BoolVar(&o.hub, "hub", false, "the hub's data lies on the disk that is cut, while agents send it results")
 	flag.Parse()
 	if o.seed == 0 {
 		o.seed = rand.Uint64()
@@ -82,6 +84,9 @@ func run(ctx context.Context, o options) error {
 		}
 		defer os.RemoveAll(temp)
 		dir = temp
+	}
+	if o.hub {
+		return hubs(ctx, o, dir)
 	}
 	p, err := newPublisher(ctx, dir)
 	if err != nil {
@@ -116,18 +121,20 @@ func safely(f func() error) (err error) {
 	return f()
 }
 
-// onOne records a box on one kind of file system, and has the power fail.
-func onOne(ctx context.Context, name string, o options, p *publisher, dir string) error {
-	var fs filesystem
+// named is a file system that can be made here.
+func named(name string) (filesystem, error) {
 	for _, f := range filesystems {
 		if f.name == name {
-			fs = f
+			return f, f.usable()
 		}
 	}
-	if fs.name == "" {
-		return errors.New("not a file system that is known here")
-	}
-	if err := fs.usable(); err != nil {
+	return filesystem{}, errors.New("not a file system that is known here")
+}
+
+// onOne records a box on one kind of file system, and has the power fail.
+func onOne(ctx context.Context, name string, o options, p *publisher, dir string) error {
+	fs, err := named(name)
+	if err != nil {
 		return err
 	}
 	if err := mkdirs(dir); err != nil {

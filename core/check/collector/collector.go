@@ -38,29 +38,34 @@ type Kind struct {
 	// Stumble is put behind the configuration for the test, where the program can only be had to read it by starting: its parser stops there, and
 	// says Passes of that line (%d), if nothing before stopped it (docs/decisions/087).
 	Stumble, Passes string
+	// Leads says that the program ends by itself what it has started: asked to end is its own process alone. fluentd's manual wants signals for its
+	// supervisor only; diamond waits for ever for a queue whose process got the signal, too.
+	Leads bool
 }
 
 // kinds by name. The arguments are those of the programs' own manuals.
 var kinds = map[string]Kind{
 	"collectd": {
-		Program: "collectd", File: "collectd.conf", Run: []string{"-f", "-C", "{{.Config}}"}, Test: []string{"-f", "-C", "{{.Config}}"},
+		Leads: true, Program: "collectd", File: "collectd.conf", Run: []string{"-f", "-C", "{{.Config}}"}, Test: []string{"-f", "-C", "{{.Config}}"},
 		Stumble: "</limpet>", Passes: "line %d near `/'",
 	},
 	"telegraf": {
-		Program: "telegraf", File: "telegraf.conf", Run: []string{"--config", "{{.Config}}"},
+		Leads: true, Program: "telegraf", File: "telegraf.conf", Run: []string{"--config", "{{.Config}}"},
 		Test: []string{"config", "check", "--config", "{{.Config}}"},
 	},
 	"fluentd": {
-		Program: "fluentd", File: "fluent.conf", Run: []string{"-c", "{{.Config}}"}, Test: []string{"--dry-run", "-c", "{{.Config}}"},
+		Leads: true, Program: "fluentd", File: "fluent.conf", Run: []string{"-c", "{{.Config}}"}, Test: []string{"--dry-run", "-c", "{{.Config}}"},
 	},
 	"fluent-bit": {
-		Program: "fluent-bit", File: "fluent-bit.conf", Run: []string{"-c", "{{.Config}}"}, Test: []string{"--dry-run", "-c", "{{.Config}}"},
+		Leads: true, Program: "fluent-bit", File: "fluent-bit.conf", Run: []string{"-c", "{{.Config}}"}, Test: []string{"--dry-run", "-c", "{{.Config}}"},
 	},
 	"otelcol": {
-		Program: "otelcol", File: "otelcol.yaml", Run: []string{"--config=file:{{.Config}}"}, Test: []string{"validate", "--config=file:{{.Config}}"},
+		Leads: true, Program: "otelcol", File: "otelcol.yaml", Run: []string{"--config=file:{{.Config}}"}, Test: []string{"validate", "--config=file:{{.Config}}"},
 	},
 	"diamond": {
-		Program: "diamond", File: "diamond.conf", Run: []string{"--foreground", "--skip-pidfile", "--log-stdout", "--configfile", "{{.Config}}"},
+		// Without --skip-change-user it wants a user and a group named in its configuration, and ends where there are none.
+		Leads: true, Program: "diamond", File: "diamond.conf",
+		Run: []string{"--foreground", "--skip-pidfile", "--skip-change-user", "--log-stdout", "--configfile", "{{.Config}}"},
 	},
 	Command: {File: "config"},
 }

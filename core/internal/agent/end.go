@@ -20,7 +20,15 @@ func (a *agent) stop(g *group, cause string, within time.Duration) {
 	ended()
 	a.inputs.Close()
 	a.flush(ctx)
-	a.session.Bye(ctx, byeCause(cause), "")
+	a.session.Bye(ctx, a.goodbye(cause), "")
+}
+
+// goodbye is what the hub is told of a stop. An ephemeral box whose host goes down for good is taken out of the fleet with it.
+func (a *agent) goodbye(cause string) string {
+	if cause == "shutdown" && a.session.Status().Ephemeral {
+		return "deregister"
+	}
+	return byeCause(cause)
 }
 
 // orphaned ends a core whose stub is gone, within the five seconds that the contract gives: the next stub may have started another.
@@ -81,7 +89,7 @@ func (a *agent) flush(ctx context.Context) {
 // byeCause translates the stub's word into the wire's.
 func byeCause(cause string) string {
 	switch cause {
-	case "shutdown":
+	case "shutdown", reboot:
 		return "shutdown"
 	case "restart":
 		return "reload"

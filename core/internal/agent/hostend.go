@@ -25,18 +25,34 @@ func (a *agent) stopCause(ctx context.Context, cause string) string {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askHost)
 	defer cancel()
-	ending, err := systemd.Ending(ctx)
+	how, err := systemd.HostEnd(ctx)
 	if err != nil {
-		ending = levelEnds(readLevel(utmp))
+		how = levelEnd(readLevel(utmp))
 	}
-	if ending {
+	switch how {
+	case systemd.Stays:
+		return cause
+	case systemd.Reboots:
+		return reboot
+	default:
 		return "shutdown"
 	}
-	return cause
 }
 
-// levelEnds says whether a runlevel is one in which a host ends: halt or reboot.
-func levelEnds(level byte) bool { return level == '0' || level == '6' }
+// reboot is the cause of a stop with a host that comes back. To the hub it is a shutdown, but never the end of the box.
+const reboot = "reboot"
+
+// levelEnd is what a runlevel means for the host: 0 halts it, 6 has it begin anew.
+func levelEnd(level byte) systemd.End {
+	switch level {
+	case '0':
+		return systemd.Ends
+	case '6':
+		return systemd.Reboots
+	default:
+		return systemd.Stays
+	}
+}
 
 // readLevel is the runlevel that utmp names last; 0 = none.
 func readLevel(name string) (level byte) {

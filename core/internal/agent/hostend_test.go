@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/limpet-monitoring/limpet/core/internal/builtin/systemd"
 )
 
 // TestRunlevels: records as init writes them, by utmp(5).
@@ -18,25 +20,25 @@ func TestRunlevels(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		data []byte
-		ends bool
+		ends systemd.End
 	}{
-		"running":            {record(1, '2', 'N'), false},
-		"reboot":             {append(record(1, '2', 'N'), record(1, '6', '2')...), true},
-		"halt":               {append(record(7, '9', 0), record(1, '0', '2')...), true},
-		"a user called 0":    {append(record(1, '2', 'N'), record(7, '0', 0)...), false},
-		"came back":          {append(record(1, '6', '2'), record(1, '3', 'N')...), false},
-		"nothing":            {nil, false},
-		"a record cut short": {record(1, '6', '2')[:100], false},
+		"running":            {record(1, '2', 'N'), systemd.Stays},
+		"reboot":             {append(record(1, '2', 'N'), record(1, '6', '2')...), systemd.Reboots},
+		"halt":               {append(record(7, '9', 0), record(1, '0', '2')...), systemd.Ends},
+		"a user called 0":    {append(record(1, '2', 'N'), record(7, '0', 0)...), systemd.Stays},
+		"came back":          {append(record(1, '6', '2'), record(1, '3', 'N')...), systemd.Stays},
+		"nothing":            {nil, systemd.Stays},
+		"a record cut short": {record(1, '6', '2')[:100], systemd.Stays},
 	} {
 		file := filepath.Join(t.TempDir(), "utmp")
 		if err := os.WriteFile(file, c.data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if got := levelEnds(readLevel(file)); got != c.ends {
+		if got := levelEnd(readLevel(file)); got != c.ends {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	if levelEnds(readLevel("/nonexistent")) {
+	if levelEnd(readLevel("/nonexistent")) != systemd.Stays {
 		t.Error("no file says that the host ends")
 	}
 }

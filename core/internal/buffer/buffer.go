@@ -62,6 +62,7 @@ type Stats struct {
 	Appended       uint64    // items since Open
 	Syncs          uint64    // since Open
 	Refused        uint64    // appends that failed since Open
+	Held           int       // results in memory: the folder takes no files
 	LastError      string    // of the latest failed append, "" after one that worked
 	Dropped        uint64    // records lost to a cap, to corruption or refused by the hub, since Open
 }
@@ -83,7 +84,7 @@ func (b *Buffer) Append(item *wire.Item) error {
 		err error
 	}
 	done := make(chan outcome, 1)
-	b.appendThen(item, func(seq uint64, err error) { done <- outcome{seq, err} })
+	b.appendThen(item, false, func(seq uint64, err error) { done <- outcome{seq, err} })
 	o := <-done
 	if o.err == nil {
 		item.Seq = o.seq
@@ -92,23 +93,24 @@ func (b *Buffer) Append(item *wire.Item) error {
 }
 
 // AppendThen is Append for who does not wait: then is called once, with what Append would return, in a goroutine of the buffer's. It must not
-// wait for anybody. The item is not touched after AppendThen has returned.
+// wait for anybody. The item is not touched after AppendThen has returned. Where the folder takes no files the cause is ErrHeld: the item waits in memory, behind
+// the bounds of held.go, and is written when the folder takes files again.
 func (b *Buffer) AppendThen(item *wire.Item, then func(error)) {
-	b.appendThen(item, func(_ uint64, err error) { then(err) })
+	b.appendThen(item, true, func(_ uint64, err error) { then(err) })
 }
 
 // AppendResult is AppendThen for a result whose Perfdata is given beside it.
 func (b *Buffer) AppendResult(r *wire.Result, values []check.Perfdata, then func(error)) {
 	it, err := encodeResult(r, values)
-	b.hand(it, err, func(_ uint64, err error) { then(err) })
+	b.hand(it, err, true, func(_ uint64, err error) { then(err) })
 }
 
-func (b *Buffer) appendThen(item *wire.Item, then func(uint64, error)) {
+func (b *Buffer) appendThen(item *wire.Item, waits bool, then func(uint64, error)) {
 	it, err := encode(item)
-	b.hand(it, err, then)
+	b.hand(it, err, waits, then)
 }
 
-func (b *Buffer) hand(it item, err error, then func(uint64, error)) {
+func (b *Buffer) hand(it item, err error, waits bool, then func(uint64, error)) {
 	if err != nil {
 		then(0, err)
 		return
@@ -119,7 +121,7 @@ func (b *Buffer) hand(it item, err error, then func(uint64, error)) {
 		}
 		then(seq, err)
 	}
-	if !b.k.intake.put(handed{item: it, done: done}) {
+	if !b.k.intake.put(handed{item: it, done: done, waits: waits}) {
 		done(0, ErrClosed)
 	}
 }
@@ -145,7 +147,7 @@ const largeText = 128 << 10
 
 // encodeResult is encode for a result, and for values that are not among its own. A large text stands at the end of the message.
 func encodeResult(r *wire.Result, values []check.Perfdata) (item, error) {
-	large, field := &r.Text, textField
+	large, field := &r.Text, protowire.Number(textField)
 	if len(r.Long) > len(r.Text) {
 		large, field = &r.Long, longField
 	}
@@ -180,9 +182,13 @@ func encodeResult(r *wire.Result, values []check.Perfdata) (item, error) {
 
 // Numbers of fields, as wire.proto has them.
 const (
-	resultField protowire.Number = 2 // of Item
-	textField   protowire.Number = 3 // of Result
-	longField   protowire.Number = 4
+	resultField      = 2 // of Item
+	lostRunField     = 4
+	checkField       = 1 // of Result and of LostRun
+	textField        = 3 // of Result
+	longField        = 4
+	resultStartField = 7
+	lostStartField   = 2 // of LostRun
 )
 
 // Generations lists every generation kept for the hub, oldest first; the one that is not closed is live.
@@ -290,6 +296,7 @@ func (b *Buffer) Stats() Stats {
 		s = b.k.stats
 		s.Generations = len(b.k.generations)
 		s.Bytes = b.k.bytes()
+		s.Held = len(b.k.held.items)
 		for _, g := range b.k.generations {
 			s.UnackedRecords += g.unacked()
 			s.UnackedBytes += g.backlog()

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -62,8 +63,7 @@ func (k *keeper) mark(x run, payload []byte) error {
 
 // trail is what the end of a generation says of runs.
 type trail struct {
-	open  []run // marked, without a result behind it
-	ended []run // results and lost runs, by check and start
+	open []run // marked, without a result behind it
 }
 
 // follow takes one record in.
@@ -77,12 +77,10 @@ func (t *trail) follow(r record) {
 			}
 		}
 	case kindItem:
-		i := new(wire.Item)
-		if proto.Unmarshal(r.raw, i) != nil {
+		if len(t.open) == 0 {
 			return
 		}
-		if x, ok := runOf(i); ok {
-			t.ended = append(t.ended, x)
+		if x, ok := runIn(r.raw); ok {
 			if n := ended(t.open, x.check, x.start); n >= 0 {
 				t.open = slices.Delete(t.open, n, n+1)
 			}
@@ -101,24 +99,94 @@ func runOf(i *wire.Item) (run, bool) {
 	return run{}, false
 }
 
-// lostRuns are the runs that several trails leave open, each once.
-func lostRuns(trails []trail) []run {
-	over := map[run]bool{}
-	for _, t := range trails {
-		for _, x := range t.ended {
-			over[x] = true
+// runIn is runOf of an item's bytes: an opening buffer looks at many of them.
+func runIn(raw []byte) (x run, ok bool) {
+	for len(raw) > 0 {
+		field, kind, n := protowire.ConsumeTag(raw)
+		if n < 0 {
+			return run{}, false
+		}
+		raw = raw[n:]
+		if kind != protowire.BytesType || field != resultField && field != lostRunField {
+			if n = protowire.ConsumeFieldValue(field, kind, raw); n < 0 {
+				return run{}, false
+			}
+			raw = raw[n:]
+			continue
+		}
+		inner, n := protowire.ConsumeBytes(raw)
+		if n < 0 {
+			return run{}, false
+		}
+		raw = raw[n:]
+		start := protowire.Number(resultStartField)
+		if field == lostRunField {
+			start = lostStartField
+		}
+		if x, ok = namedRun(inner, start); !ok {
+			return run{}, false
 		}
 	}
+	return x, ok
+}
+
+// namedRun reads the check and the start out of a result or a lost run.
+func namedRun(raw []byte, startField protowire.Number) (x run, ok bool) {
+	for len(raw) > 0 {
+		field, kind, n := protowire.ConsumeTag(raw)
+		if n < 0 {
+			return run{}, false
+		}
+		raw = raw[n:]
+		switch {
+		case field == checkField && kind == protowire.BytesType:
+			var check []byte
+			check, n = protowire.ConsumeBytes(raw)
+			x.check = string(check)
+		case field == startField && kind == protowire.VarintType:
+			var start uint64
+			start, n = protowire.ConsumeVarint(raw)
+			x.start = int64(start)
+		default:
+			n = protowire.ConsumeFieldValue(field, kind, raw)
+		}
+		if n < 0 {
+			return run{}, false
+		}
+		raw = raw[n:]
+	}
+	return x, true
+}
+
+// lostRuns are the runs that several generations leave open, each once. A run that one of them names may have its result in another.
+func lostRuns(o Options, generations []*generation, trails []trail) []run {
+	open := map[run]bool{}
 	var lost []run
 	for _, t := range trails {
 		for _, x := range t.open {
-			if !over[x] {
-				over[x] = true
+			if !open[x] {
+				open[x] = true
 				lost = append(lost, x)
 			}
 		}
 	}
-	return lost
+	if len(lost) == 0 {
+		return nil
+	}
+	for _, g := range generations {
+		if g.cursor.owner != o.Owner {
+			continue // another agent's: adopt has been here
+		}
+		g.scanEnd(o.FS, func(r record) {
+			if r.kind != kindItem {
+				return
+			}
+			if x, ok := runIn(r.raw); ok {
+				delete(open, x)
+			}
+		})
+	}
+	return slices.DeleteFunc(lost, func(x run) bool { return !open[x] })
 }
 
 func (x run) item() *wire.Item {

@@ -6,7 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
+	"google.golang.org/protobuf/proto"
 )
 
 // TestLostRunsAreStatedWhenTheDiskTakesThem: the disk is full when a core finds what a kill cut off.
@@ -38,4 +40,29 @@ func TestLostRunsAreStatedWhenTheDiskTakesThem(t *testing.T) {
 		time.Sleep(2 * takeoverEvery)
 		expect(t, drain(t, b), "after", "event buffer-refused", "lost cut off")
 	})
+}
+
+// What is read out of a record's bytes is what decoding it says, whatever else is in it.
+func TestRunInReadsWhatDecodingDoes(t *testing.T) {
+	for _, item := range []*wire.Item{
+		result("c", "text"),
+		measuring("disk", 3),
+		{Seq: 7, Kind: &wire.Item_LostRun{LostRun: &wire.LostRun{Check: "x", StartNs: 1 << 60}}},
+		{Seq: 8, Kind: &wire.Item_Result{Result: &wire.Result{Check: "negative", StartNs: -5, Long: "long"}}},
+		{Seq: 9, Kind: &wire.Item_Event{Event: &wire.Event{Kind: "x", Text: "y"}}},
+		{Seq: 9, Kind: &wire.Item_Gap{Gap: &wire.Gap{Epoch: 1, First: 2}}},
+		{Seq: 3},
+	} {
+		raw, err := proto.Marshal(item)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, wantOK := runOf(item)
+		if got, ok := runIn(raw); got != want || ok != wantOK {
+			t.Errorf("%v: %v, %v", item, got, ok)
+		}
+		for n := range raw { // cut short: whatever it says, it ends
+			runIn(raw[:n])
+		}
+	}
 }

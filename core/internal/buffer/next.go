@@ -22,7 +22,7 @@ const (
 	causeCopy     = "copy"
 )
 
-// Next is the batch behind the cursor of a generation, at most max bytes unpacked or one record; nil
+// Next is the batch behind the cursor of a generation, not compressed, at most max bytes or one record; nil
 // when everything is acknowledged, or the generation is no longer kept. It gives the same batch (or a longer one) until Ack, Reject or
 // Resume moved the cursor. What cannot be read is passed over with a gap record.
 func (b *Buffer) Next(epoch uint64, max int) (*wire.Batch, error) {
@@ -124,7 +124,7 @@ func (v *view) pack(limit int) (b *wire.Batch, readable uint64) {
 		return nil, v.firstBehind(v.from)
 	}
 	v.g.reading = at
-	b = p.Batch(v.g.epoch)
+	b = p.Loose(v.g.epoch)
 	b.BootId = v.g.boot
 	return b, 0
 }

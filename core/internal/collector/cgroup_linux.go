@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // cgroup holds a collector's process and all that it starts, whatever session, parent or environment that gives itself. Each start has a
@@ -68,6 +69,17 @@ func cgroupsOf(below, name string) []string {
 func dropCgroups(below, name string) {
 	for _, dir := range cgroupsOf(below, name) {
 		os.Remove(dir) // fails for one that holds something
+	}
+}
+
+// clearCgroups takes them away when what was killed in them has ended, which takes a moment.
+func clearCgroups(below, name string) {
+	for wait := time.Millisecond; wait < 500*time.Millisecond; wait *= 2 {
+		dropCgroups(below, name)
+		if len(cgroupsOf(below, name)) == 0 {
+			return
+		}
+		time.Sleep(wait)
 	}
 }
 

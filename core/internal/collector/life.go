@@ -163,6 +163,6 @@ func (m *minder) endProcess() {
 		return
 	}
 	m.leaving = true
-	m.process.terminate()
+	m.process.terminate(m.plan.leads())
 	m.force.Reset(stopGrace)
 }

@@ -174,7 +174,7 @@ func (m *minder) close(how ending) {
 		return
 	}
 	if m.process != nil {
-		m.process.terminate()
+		m.process.terminate(m.plan.leads())
 		grace := time.NewTimer(stopGrace)
 		defer grace.Stop()
 		select {
@@ -187,8 +187,8 @@ func (m *minder) close(how ending) {
 		case <-m.process.done:
 		case <-time.After(time.Second): // it hangs in the kernel, and ends when that lets it
 		}
-		dropCgroups(m.o.cgroups(), m.name)
 	}
+	clearCgroups(m.o.cgroups(), m.name)
 	os.Remove(filepath.Join(m.dir, processName))
 	if how == remove {
 		if err := os.RemoveAll(m.dir); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -36,6 +36,9 @@ type plan struct {
 	bad string // why there is none, "" for a plan that can be tried
 }
 
+// leads says whether its process alone is asked to end. Of one whose plan is not known that is not known either.
+func (p plan) leads() bool { return collector.Spec{Kind: p.Kind}.KindOf().Leads }
+
 const maxLocal = 4 << 20 // bytes of an owner's configuration that are looked at, to see that it changed
 
 // makePlan expands a spec for this box. dir is the collector's folder.

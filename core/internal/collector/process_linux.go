@@ -137,8 +137,14 @@ func stat(pid string) ([][]byte, bool) {
 	return f, len(f) >= 20
 }
 
-// terminate asks the process's group to end.
-func (p *process) terminate() { p.signal(unix.SIGTERM) }
+// terminate asks the process to end, with its group unless it leads that itself.
+func (p *process) terminate(leads bool) {
+	if !leads {
+		p.signal(unix.SIGTERM)
+	} else if born, _, ok := birth(p.pid); ok && born == p.born {
+		_ = unix.Kill(p.pid, unix.SIGTERM)
+	}
+}
 
 func (p *process) signal(s unix.Signal) {
 	if born, _, ok := birth(p.pid); ok && born == p.born {

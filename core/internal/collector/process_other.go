@@ -45,7 +45,7 @@ type cgroup struct{}
 
 func newCgroup(string, string, int64) *cgroup { return nil }
 
-func dropCgroups(string, string) {}
+func clearCgroups(string, string) {}
 
 func (c *cgroup) held() bool { return false }
 

@@ -10,7 +10,7 @@ func ownSession() *syscall.SysProcAttr {
 }
 
 // terminate ends the process: there is no way to ask a program without a console.
-func (p *process) terminate() { p.killAll() }
+func (p *process) terminate(bool) { p.killAll() }
 
 func (p *process) killAll() {
 	if !p.running() {

@@ -50,15 +50,15 @@ func emptyDead(dir string) []found {
 		if !e.IsDir() {
 			continue
 		}
-		x := &slot{path: filepath.Join(dir, e.Name()), memory: -1, pids: -1}
+		x := &slot{path: filepath.Join(dir, e.Name()), dir: -1, memory: -1, pids: -1}
 		if err := x.open(); err != nil {
 			x.close()
 			continue
 		}
-		for _, pid := range x.inside() {
+		for _, pid := range x.all() {
 			ended = append(ended, found{pid, commandName(pid)})
 		}
-		if !x.empty() {
+		if populated, _ := x.state(); populated || !x.empty() {
 			x.kill()
 		}
 		x.remove()

@@ -76,7 +76,7 @@ func (p *process) collect() (ending, bool) {
 // kill ends the plugin, its group and what left it.
 func (p *process) kill() {
 	if p.slot != nil {
-		pids := p.slot.inside()
+		pids := p.slot.all()
 		p.killed = append(p.killed, pids...)
 		p.slot.kill()
 		if slices.Contains(pids, p.pid) {
@@ -94,13 +94,15 @@ func (p *process) killRest() (left, survivors []string) {
 	if p.slot == nil {
 		return p.killMarkedRest()
 	}
-	if p.slot.empty() {
+	pids := p.slot.inside()
+	if populated, _ := p.slot.state(); populated {
+		pids = p.slot.all()
+	} else if len(pids) == 0 {
 		if orphanSince(p.began) { // of a run that left its slot, perhaps
 			return p.killMarkedRest()
 		}
 		return nil, nil
 	}
-	pids := p.slot.inside()
 	all := named(pids, p.pid)
 	p.killed = append(p.killed, pids...)
 	remain := named(p.slot.kill(), p.pid)

@@ -3,6 +3,7 @@ package plugin
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -61,78 +62,78 @@ func (x *slot) close() {
 // maxProcsRead bounds what is looked at of a slot's processes at a time: enough for two thousand numbers.
 const maxProcsRead = 16 << 10
 
-// inside lists the processes in the slot, zombies left out; also those for which something made a cgroup of its own below it.
+// inside lists the processes in the slot, zombies left out.
 func (x *slot) inside() []int {
-	pids := x.direct()
-	entries, err := os.ReadDir(x.path)
-	if err != nil {
-		return pids
-	}
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		_ = filepath.WalkDir(filepath.Join(x.path, e.Name()), func(path string, d os.DirEntry, err error) error {
-			if err == nil && d.Name() == "cgroup.procs" {
-				text, _ := os.ReadFile(path)
-				pids = append(pids, numbers(text)...)
-			}
-			return nil
-		})
-	}
-	return pids
-}
-
-// direct lists those in the slot itself.
-func (x *slot) direct() []int {
-	text := make([]byte, maxProcsRead)
-	n, err := unix.Pread(x.procs, text, 0)
-	if err != nil {
+	var first [512]byte
+	n, err := unix.Pread(x.procs, first[:], 0)
+	if err != nil || n <= 0 {
 		return nil
 	}
-	return numbers(text[:max(n, 0)])
-}
-
-// numbers reads a list of processes, whole lines of it.
-func numbers(text []byte) (pids []int) {
-	for {
+	text := first[:n]
+	if n == len(first) {
+		more := make([]byte, maxProcsRead)
+		n, _ = unix.Pread(x.procs, more, 0)
+		text = more[:max(n, 0)]
+	}
+	var pids []int
+	for len(text) > 0 {
 		line, rest, whole := bytes.Cut(text, []byte("\n"))
 		if !whole {
-			return pids
+			break
 		}
 		if pid, err := strconv.Atoi(string(line)); err == nil && pid > 0 {
 			pids = append(pids, pid)
 		}
 		text = rest
 	}
+	return pids
 }
 
-// look says whether there is a process in the slot, or below it. A slot that was frozen from inside, by a run that had left it, is of no further use.
-func (x *slot) look() (populated bool) {
-	var text [64]byte
-	n, err := unix.Pread(x.events, text[:], 0)
+func (x *slot) empty() bool {
+	var one [1]byte
+	n, err := unix.Pread(x.procs, one[:], 0)
+	return err == nil && n == 0
+}
+
+// state says whether something is in the slot, or in a cgroup that a run of root's made below it, and whether the slot is frozen.
+func (x *slot) state() (populated, frozen bool) {
+	var buf [128]byte
+	n, err := unix.Pread(x.events, buf[:], 0)
 	if err != nil || n <= 0 {
-		return true
+		return false, false
 	}
-	if bytes.Contains(text[:n], []byte("frozen 1")) {
-		x.killed = true
-	}
-	return !bytes.Contains(text[:n], []byte("populated 0"))
+	return bytes.Contains(buf[:n], []byte("populated 1\n")), bytes.Contains(buf[:n], []byte("frozen 1\n"))
 }
 
-func (x *slot) empty() bool { return !x.look() }
+// all lists the processes in the slot and in what a run of root's made below it.
+func (x *slot) all() []int {
+	pids := x.inside()
+	_ = filepath.WalkDir(x.path, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.IsDir() || path == x.path {
+			return nil // what cannot be read is killed unnamed
+		}
+		text, _ := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+		for word := range strings.FieldsSeq(string(text)) {
+			if pid, err := strconv.Atoi(word); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
+	return pids
+}
 
 // kill ends all that is in the slot, in one step, and waits a moment until it is gone. It returns what is still there then.
 func (x *slot) kill() []int {
 	x.killed = true
 	_ = os.WriteFile(filepath.Join(x.path, "cgroup.kill"), []byte("1"), 0)
 	for wait := time.Millisecond / 2; wait < killWait/2; wait *= 2 {
-		if x.empty() {
+		if populated, _ := x.state(); !populated && x.empty() {
 			return nil
 		}
 		time.Sleep(wait)
 	}
-	return x.inside()
+	return x.all()
 }
 
 // counted says whether the agent has to count the slot's processes, because the kernel does not.
@@ -174,22 +175,22 @@ func (x *slot) event(fd int, name string) uint64 {
 // charged says whether Used counts what is in the slot.
 func (x *slot) charged() bool { return x != nil }
 
-// remove takes a slot away, with the cgroups that something made below it.
+// remove takes a slot away.
 func (x *slot) remove() {
 	x.close()
-	removeGroups(x.path)
+	removeCgroup(x.path)
 }
 
-// removeGroups removes an empty cgroup and those below it.
-func removeGroups(dir string) {
-	if os.Remove(dir) == nil {
+// removeCgroup removes a cgroup with those that a run of root's made in it, as far as nothing is in them.
+func removeCgroup(path string) {
+	if os.Remove(path) == nil {
 		return
 	}
-	entries, _ := os.ReadDir(dir)
+	entries, _ := os.ReadDir(path)
 	for _, e := range entries {
 		if e.IsDir() {
-			removeGroups(filepath.Join(dir, e.Name()))
+			removeCgroup(filepath.Join(path, e.Name()))
 		}
 	}
-	os.Remove(dir)
+	os.Remove(path)
 }

@@ -143,10 +143,10 @@ func (s *Slots) give(x *slot) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case !x.empty():
+	switch populated, frozen := x.state(); {
+	case !x.empty() || x.killed && populated:
 		s.lost = append(s.lost, x)
-	case x.killed || s.dead:
+	case x.killed || s.dead || frozen: // what is started into a frozen one stops before it is the plugin, and whoever started it waits for that
 		x.remove()
 	default:
 		s.idle = append(s.idle, x)
@@ -156,7 +156,7 @@ func (s *Slots) give(x *slot) {
 // lookAgain takes away what has become empty. mu is held.
 func (s *Slots) lookAgain() {
 	s.lost = slices.DeleteFunc(s.lost, func(x *slot) bool {
-		if !x.empty() {
+		if populated, _ := x.state(); populated || !x.empty() {
 			return false
 		}
 		x.remove()

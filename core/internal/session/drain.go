@@ -26,6 +26,7 @@ type outlet interface {
 type drain struct {
 	buffer *buffer.Buffer
 	line   outlet
+	teller *wire.Teller // of what line carries
 	log    *slog.Logger
 	order  []*flow // as the buffer lists them: the live one last
 	flows  map[uint64]*flow
@@ -44,8 +45,8 @@ type flow struct {
 	sent        time.Time
 }
 
-func newDrain(b *buffer.Buffer, l outlet, log *slog.Logger) *drain {
-	return &drain{buffer: b, line: l, log: log, flows: map[uint64]*flow{}}
+func newDrain(b *buffer.Buffer, l outlet, teller *wire.Teller, log *slog.Logger) *drain {
+	return &drain{buffer: b, line: l, teller: teller, log: log, flows: map[uint64]*flow{}}
 }
 
 // resume takes the hub's watermarks: from now on these generations are sent.
@@ -140,7 +141,7 @@ func (d *drain) next(f *flow) int {
 		return 0
 	}
 	f.busy, f.first, f.last, f.sent = true, b.GetFirst(), b.GetLast(), time.Now()
-	d.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: b}})
+	d.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: d.teller.Tell(b)}})
 	return 1
 }
 

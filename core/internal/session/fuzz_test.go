@@ -69,7 +69,7 @@ func FuzzFramesOfAHub(f *testing.F) {
 		}}}
 		s.status.Store(&Status{})
 		l := &line{out: make(chan *wire.Frame, queue), in: make(chan *wire.Frame), over: make(chan struct{})}
-		v := &serving{Session: s, line: l, drain: newDrain(kept, l, s.o.Log), calls: newCalls(s.o.Hooks.Run, l)}
+		v := &serving{Session: s, line: l, drain: newDrain(kept, l, wire.NewTeller(0), s.o.Log), calls: newCalls(s.o.Hooks.Run, l)}
 		err := v.take(t.Context(), frame)
 		if frame.GetRefuse() != nil && err == nil {
 			t.Error("a refusal is not heard")

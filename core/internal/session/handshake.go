@@ -130,6 +130,7 @@ func (s *Session) connected(route dial.Route, w *wire.Welcome, bound bool) {
 			State: Connected, Since: st.Since, Hub: s.hub.addr(), Enrolled: true,
 			Rung: route.Rung, Address: route.Address, Proxy: route.Proxy, Skew: route.Skew,
 			TLS: "terminated", SessionID: w.GetSessionId(), Name: w.GetName(), Console: w.GetConsoleUrl(), Wanted: w.GetRevision(),
+			Ephemeral: w.GetEphemeral(),
 		}
 		if bound {
 			st.TLS = "bound"

@@ -41,6 +41,7 @@ type testHub struct {
 	known  map[string]bool // agents by public key
 	bus    map[uint64][]wire.Record
 	proofs []*wire.Proof
+	forms  []string // of the batches that came: "items" or "alike"
 }
 
 // hubConfig is how the hub behaves from the next session on.
@@ -57,6 +58,8 @@ type hubConfig struct {
 	protocol   uint32
 	tokenUsed  bool
 	addresses  []string
+	bases      uint32                                        // what it keeps for results told by difference
+	loses      bool                                          // it does not follow them
 	door       func(http.ResponseWriter, *http.Request) bool // what stands before it: false = it has answered
 }
 
@@ -65,6 +68,7 @@ type testSession struct {
 	hub    *testHub
 	ws     *websocket.Conn
 	proof  *wire.Proof
+	hearer wire.Hearer
 	mu     sync.Mutex
 	frames chan *wire.Frame // what is not answered by itself
 	gone   chan struct{}
@@ -227,7 +231,7 @@ func (s *testSession) handshake(r *http.Request, cfg hubConfig) bool {
 	}
 	s.say(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{
 		SessionId: "s", Name: "box", HeartbeatMs: uint32(cfg.heartbeat.Milliseconds()), EnrolledNow: enrolled,
-		Watermarks: h.watermarks(s.proof.GetGenerations()), HubAddresses: cfg.addresses, Revision: 7,
+		Watermarks: h.watermarks(s.proof.GetGenerations()), HubAddresses: cfg.addresses, Revision: 7, Bases: cfg.bases,
 	}}})
 	return true
 }
@@ -273,12 +277,18 @@ func (s *testSession) loop(cfg hubConfig) {
 	for f := s.read(); f != nil; f = s.read() {
 		switch b := f.GetBody().(type) {
 		case *wire.Frame_Batch:
-			if !s.hub.publish(b.Batch) {
-				s.hub.t.Errorf("bad batch %d to %d of %x", b.Batch.GetFirst(), b.Batch.GetLast(), b.Batch.GetEpoch())
+			batch, err := s.hearer.Hear(b.Batch)
+			s.hub.came(b.Batch)
+			if cfg.loses && len(b.Batch.GetAlike()) > 0 {
+				s.say(&wire.Frame{Body: &wire.Frame_Bye{Bye: &wire.Bye{Cause: "difference", Text: "lost"}}})
+				return
+			}
+			if err != nil || !s.hub.publish(batch) {
+				s.hub.t.Errorf("bad batch %d to %d of %x: %v", batch.GetFirst(), batch.GetLast(), batch.GetEpoch(), err)
 				return
 			}
 			if !cfg.dropAcks {
-				s.say(&wire.Frame{Body: &wire.Frame_Ack{Ack: &wire.Ack{Epoch: b.Batch.GetEpoch(), Seq: b.Batch.GetLast()}}})
+				s.say(&wire.Frame{Body: &wire.Frame_Ack{Ack: &wire.Ack{Epoch: batch.GetEpoch(), Seq: batch.GetLast()}}})
 			}
 		case *wire.Frame_Generations:
 			marks := s.hub.watermarks(b.Generations.GetGenerations())
@@ -301,6 +311,17 @@ func (s *testSession) beats(every time.Duration, stop chan struct{}) {
 			return
 		}
 	}
+}
+
+// came notes in which form a batch came.
+func (h *testHub) came(b *wire.Batch) {
+	form := "items"
+	if len(b.GetAlike()) > 0 {
+		form = "alike"
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.forms = append(h.forms, form)
 }
 
 // publish keeps a batch as the bus does: behind what is there, nothing twice.

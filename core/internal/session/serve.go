@@ -30,7 +30,7 @@ type serving struct {
 // serve is the life of a welcomed session; it returns why it ended, nil when leaving.
 func (s *Session) serve(ctx context.Context, l *line, w *wire.Welcome) error {
 	every := heartbeat(w)
-	v := &serving{Session: s, line: l, drain: newDrain(s.o.Buffer, l, s.o.Log), calls: newCalls(s.o.Hooks.Run, l),
+	v := &serving{Session: s, line: l, drain: newDrain(s.o.Buffer, l, s.teller(w), s.o.Log), calls: newCalls(s.o.Hooks.Run, l),
 		questions: questions{open: map[uint64]chan *wire.SitePiece{}}}
 	l.start(wire.DeadAfter * every)
 	v.drain.resume(w.GetWatermarks())
@@ -39,6 +39,15 @@ func (s *Session) serve(ctx context.Context, l *line, w *wire.Welcome) error {
 	v.calls.hangUp()
 	v.questions.hangUp()
 	return err
+}
+
+// teller is how this session's results are told: whole where the hub could not follow in the one before.
+func (s *Session) teller(w *wire.Welcome) *wire.Teller {
+	if s.whole {
+		s.whole = false
+		return wire.NewTeller(0)
+	}
+	return wire.NewTeller(w.GetBases())
 }
 
 func heartbeat(w *wire.Welcome) time.Duration {
@@ -181,8 +190,12 @@ func (v *serving) take(ctx context.Context, f *wire.Frame) error {
 	case *wire.Frame_Refuse:
 		return refusalOf(b.Refuse)
 	case *wire.Frame_Bye:
-		if b.Bye.GetCause() == "replaced" {
+		switch b.Bye.GetCause() {
+		case "replaced":
 			return errReplaced
+		case "difference":
+			v.whole = true
+			return fmt.Errorf("the hub could not follow what results were told by: %s", b.Bye.GetText())
 		}
 		return fmt.Errorf("the hub said goodbye: %s", b.Bye.GetCause())
 	}

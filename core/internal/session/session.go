@@ -98,6 +98,7 @@ type Status struct {
 	Console   string // URL
 	Wanted    uint64 // newest revision meant for this agent, as the hub last said
 	Enrolled  bool   // a hub has welcomed this agent since the start
+	Ephemeral bool   // enrolled to come and go, as the hub last said
 }
 
 // Session is one agent's. Its methods may be called by several goroutines; Run once.
@@ -105,6 +106,7 @@ type Session struct {
 	o       Options
 	hub     hub                    // of the attempt under way; Run's goroutine owns it
 	turn    int                    // which of the hubs is next; as hub
+	whole   bool                   // the next session's results are told whole; as hub
 	status  atomic.Pointer[Status] // written by Run's goroutine alone
 	again   chan struct{}          // holds one: do not wait for the next attempt
 	facts   chan struct{}          // holds one: send the facts

@@ -60,11 +60,13 @@ func (a *API) agent(w http.ResponseWriter, r *http.Request, _ identity) error {
 }
 
 func (a *API) forget(w http.ResponseWriter, r *http.Request, _ identity) error {
-	found, err := a.o.Fleet.Find(r.PathValue("agent"))
-	if err != nil {
+	fingerprint := r.PathValue("agent")
+	if found, err := a.o.Fleet.Find(fingerprint); err == nil {
+		fingerprint = found.Fingerprint
+	} else if known, e := a.o.Register.Agent(r.Context(), fingerprint); e != nil || known.Removed.IsZero() { // one that was removed is in no list
 		return err
 	}
-	if err := a.o.Register.Forget(r.Context(), found.Fingerprint); err != nil {
+	if err := a.o.Register.Forget(r.Context(), fingerprint); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

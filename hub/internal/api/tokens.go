@@ -24,6 +24,8 @@ func (a *API) createToken(w http.ResponseWriter, r *http.Request, _ identity) er
 		Uses  int    `json:"uses"`
 		TTLMS int64  `json:"ttl_ms"`
 		Note  string `json:"note"`
+
+		EphemeralMS int64 `json:"ephemeral_ms"`
 	}
 	if err := readJSON(w, r, maxTokenBody, &q); err != nil {
 		return err
@@ -32,12 +34,15 @@ func (a *API) createToken(w http.ResponseWriter, r *http.Request, _ identity) er
 	if q.TTLMS < 0 || q.TTLMS > most.Milliseconds() {
 		return badRequest("ttl_ms is out of range")
 	}
+	if q.EphemeralMS < 0 || q.EphemeralMS > most.Milliseconds() {
+		return badRequest("ephemeral_ms is out of range")
+	}
 	document, err := a.o.Document()
 	if err != nil {
 		return &refusal{http.StatusConflict, "no token can be made: " + err.Error(), "a token names whom a box may trust, and that is not complete yet", nil}
 	}
 	t, token, err := a.o.Register.CreateToken(r.Context(), document, enrol.Request{
-		Uses: q.Uses, TTL: time.Duration(q.TTLMS) * time.Millisecond, Note: q.Note,
+		Uses: q.Uses, TTL: time.Duration(q.TTLMS) * time.Millisecond, Note: q.Note, Ephemeral: time.Duration(q.EphemeralMS) * time.Millisecond,
 	})
 	if err != nil {
 		return err
@@ -48,7 +53,9 @@ func (a *API) createToken(w http.ResponseWriter, r *http.Request, _ identity) er
 		Expires  journal.Time `json:"expires"`
 		UsesLeft int          `json:"uses_left"`
 		Install  string       `json:"install"`
-	}{t.ID, token, t.Expires, t.UsesLeft, strings.Join(a.o.Install(token), "\n")})
+
+		EphemeralMS int64 `json:"ephemeral_ms,omitempty"`
+	}{t.ID, token, t.Expires, t.UsesLeft, strings.Join(a.o.Install(token), "\n"), t.EphemeralMS})
 }
 
 func (a *API) revokeToken(w http.ResponseWriter, r *http.Request, _ identity) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
@@ -38,6 +39,7 @@ func facts(d fleet.Detail) []fact {
 		{Name: "Results", Value: fmt.Sprint(d.Results), Key: "results"},
 		{Name: "Last seen", Value: "-", Time: &d.LastSeen, Key: "last_seen"},
 		{Name: "Enrolled", Value: "-", Time: &d.Enrolled},
+		{Name: "Ephemeral", Value: ephemeralFact(d.Agent)},
 		{Name: "Cloned from", Value: d.ClonedFrom, Mono: true},
 	}
 	for _, c := range d.Facts.Collectors {
@@ -50,6 +52,14 @@ func facts(d fleet.Detail) []fact {
 		}
 	}
 	return known
+}
+
+// ephemeralFact says what becomes of an agent that was enrolled to come and go, "" for one that stays.
+func ephemeralFact(a fleet.Agent) string {
+	if a.EphemeralMS == 0 {
+		return ""
+	}
+	return "leaves this list when its host goes down, or " + span(time.Duration(a.EphemeralMS)*time.Millisecond) + " after it vanished"
 }
 
 // collectorWord is a collector in one line.

@@ -22,7 +22,7 @@ func functions(now func() time.Time) template.FuncMap {
 		"stamp": func(t fleet.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") },
 
 		"stateClass": stateClass, "stateWord": stateWord,
-		"agentClass": agentClass, "agentWord": agentWord, "presenceWord": presenceWord,
+		"agentClass": agentClass, "agentWord": agentWord, "presenceWord": presenceWord, "staying": staying,
 		"eventClass": eventClass, "eventWord": eventWord, "eventGroup": eventGroup,
 		"platform": platform, "every": every, "took": took, "number": number, "remarks": remarks,
 		"coreWord": coreWord,
@@ -89,6 +89,14 @@ func presenceWord(a fleet.Agent) string {
 	return cmp.Or(causes[a.Cause], a.Cause, "away")
 }
 
+// staying says what becomes of a box that goes.
+func staying(ephemeralMS int64) string {
+	if ephemeralMS == 0 {
+		return "stay"
+	}
+	return "leave after " + span(time.Duration(ephemeralMS)*time.Millisecond)
+}
+
 // event groups, as the log page's filter has them.
 const (
 	groupPresence = "presence"
@@ -99,7 +107,7 @@ const (
 
 func eventGroup(kind string) string {
 	switch kind {
-	case "enrolled", "forgotten", "came", "left":
+	case "enrolled", "forgotten", "removed", "came", "left":
 		return groupPresence
 	case "state":
 		return groupState

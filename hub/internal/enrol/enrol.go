@@ -35,7 +35,9 @@ type Agent struct {
 	Enrolled    journal.Time      `json:"enrolled"`
 	Token       string            `json:"token"` // ID of the token it came with
 	ClonedFrom  string            `json:"cloned_from,omitempty"`
-	Forgotten   journal.Time      `json:"forgotten"` // zero while it is admitted
+	Forgotten   journal.Time      `json:"forgotten"`              // zero while it is admitted
+	EphemeralMS int64             `json:"ephemeral_ms,omitempty"` // as its token's
+	Removed     journal.Time      `json:"removed"`                // when an ephemeral one was taken out of the fleet, zero while it is in it
 }
 
 // Fingerprint names a public key: its SHA-256, hex.
@@ -89,11 +91,11 @@ func (r *Register) Enrol(ctx context.Context, id string, secret []byte, key ed25
 	if err != nil && !errors.Is(err, ErrUnknownAgent) {
 		return Agent{}, err
 	}
-	cloneOf, err := r.spend(ctx, id, secret, fingerprint)
+	t, err := r.spend(ctx, id, secret, fingerprint)
 	if err != nil {
 		return Agent{}, fmt.Errorf("enrol %.12s: %w", fingerprint, err)
 	}
-	a := Agent{Fingerprint: fingerprint, PublicKey: key, Enrolled: now(), Token: id, ClonedFrom: cloneOf}
+	a := Agent{Fingerprint: fingerprint, PublicKey: key, Enrolled: now(), Token: id, ClonedFrom: t.CloneOf, EphemeralMS: t.EphemeralMS}
 	if err := r.writeAgent(ctx, a, revision); err != nil && !errors.Is(err, bus.ErrConflict) {
 		return Agent{}, fmt.Errorf("enrol %.12s: %w", fingerprint, err)
 	}
@@ -127,7 +129,7 @@ func (r *Register) Forget(ctx context.Context, fingerprint string) error {
 	return fmt.Errorf("forget agent %.12s: %w", fingerprint, bus.ErrConflict)
 }
 
-// Watch gives every agent to fn, then every change until ctx ends; gone = forgotten. fn must be quick.
+// Watch gives every agent to fn, then every change until ctx ends; gone = forgotten (one that was removed is not). fn must be quick.
 func (r *Register) Watch(ctx context.Context, fn func(a Agent, gone bool)) error {
 	return r.agents.Watch(ctx, func(e bus.Entry) {
 		var a Agent

@@ -65,6 +65,9 @@ func TestTokenRequestsAreBounded(t *testing.T) {
 		"over too soon":   {TTL: time.Millisecond},
 		"for ever":        {TTL: 400 * 24 * time.Hour},
 		"a negative life": {TTL: -time.Hour},
+		"gone too soon":   {Ephemeral: time.Second},
+		"gone too late":   {Ephemeral: 31 * 24 * time.Hour},
+		"gone before":     {Ephemeral: -time.Hour},
 		"a long note":     {Note: strings.Repeat("n", 201)},
 	} {
 		if _, _, err := r.CreateToken(t.Context(), [32]byte{}, q); !errors.Is(err, enrol.ErrRequest) {

@@ -23,9 +23,12 @@ const (
 	minTTL  = time.Second
 	maxNote = 200 // bytes
 
-	defaultTTL = 24 * time.Hour
-	listed     = 100                // admitted agents that a token remembers
-	shownFor   = 7 * 24 * time.Hour // after its expiry, so that a late user is told why
+	defaultTTL   = 24 * time.Hour
+	minEphemeral = time.Minute
+	maxEphemeral = 30 * 24 * time.Hour
+
+	listed   = 100                // admitted agents that a token remembers
+	shownFor = 7 * 24 * time.Hour // after its expiry, so that a late user is told why
 )
 
 // Token is what the hub shows of a token. The secret is not among it.
@@ -37,6 +40,8 @@ type Token struct {
 	Uses     int          `json:"uses"`
 	UsesLeft int          `json:"uses_left"`
 	Agents   []string     `json:"agents"` // fingerprints admitted with it, newest last, at most 100
+	// EphemeralMS is not 0 where its boxes come and go: each is taken out of the fleet when its host goes down, or so long after it vanished.
+	EphemeralMS int64 `json:"ephemeral_ms,omitempty"`
 }
 
 // stored is a token as the bucket holds it.
@@ -46,11 +51,13 @@ type stored struct {
 	CloneOf    string `json:"clone_of,omitempty"` // made for a copy of this agent, see Vouch
 }
 
-// Request is what a new token may do. Uses 1 to 100,000 (0 = 1), TTL one second to a year (0 = 24 h), Note at most 200 bytes.
+// Request is what a new token may do. Uses 1 to 100,000 (0 = 1), TTL one second to a year (0 = 24 h), Note at most 200 bytes,
+// Ephemeral (Token.EphemeralMS) a minute to 30 days, 0 = its boxes stay.
 type Request struct {
-	Uses int
-	TTL  time.Duration
-	Note string
+	Uses      int
+	TTL       time.Duration
+	Note      string
+	Ephemeral time.Duration
 }
 
 // ErrRequest is the cause when a Request is out of its limits; the error says which.
@@ -62,6 +69,8 @@ func (q Request) check() error {
 		return fmt.Errorf("%w: uses must be 1 to %d, not %d", ErrRequest, maxUses, q.Uses)
 	case q.TTL < minTTL || q.TTL > maxTTL:
 		return fmt.Errorf("%w: a token must live between %s and a year, not %s", ErrRequest, minTTL, q.TTL)
+	case q.Ephemeral != 0 && (q.Ephemeral < minEphemeral || q.Ephemeral > maxEphemeral):
+		return fmt.Errorf("%w: a box that comes and goes is taken out a minute to 30 days after it vanished, not %s", ErrRequest, q.Ephemeral)
 	case len(q.Note) > maxNote:
 		return fmt.Errorf("%w: the note has %d bytes, at most %d", ErrRequest, len(q.Note), maxNote)
 	}
@@ -83,6 +92,7 @@ func (r *Register) CreateToken(ctx context.Context, document [32]byte, q Request
 	hash := drawn.SecretHash()
 	t := stored{SecretHash: hash[:], Token: Token{
 		ID: drawn.ID(), Note: q.Note, Created: created, Expires: journal.At(created.Add(q.TTL)), Uses: q.Uses, UsesLeft: q.Uses, Agents: []string{},
+		EphemeralMS: q.Ephemeral.Milliseconds(),
 	}}
 	data, err := json.Marshal(t)
 	if err != nil {
@@ -131,26 +141,26 @@ func (r *Register) RevokeToken(ctx context.Context, id string) error {
 	return nil
 }
 
-// spend counts one use of a token for an agent.
-func (r *Register) spend(ctx context.Context, id string, secret []byte, fingerprint string) (cloneOf string, err error) {
+// spend counts one use of a token for an agent, and gives what the token says of it.
+func (r *Register) spend(ctx context.Context, id string, secret []byte, fingerprint string) (stored, error) {
 	r.redeem.Lock()
 	defer r.redeem.Unlock()
 	for range retries {
 		t, revision, err := r.token(ctx, id)
 		if err != nil {
-			return "", err
+			return stored{}, err
 		}
 		if again, err := t.admits(secret, fingerprint, time.Now()); err != nil || again {
-			return t.CloneOf, err
+			return t, err
 		}
 		t.UsesLeft--
 		t.Agents = append(t.Agents, fingerprint)
 		t.Agents = t.Agents[max(0, len(t.Agents)-listed):]
 		if err := r.writeToken(ctx, t, revision); !errors.Is(err, bus.ErrConflict) {
-			return t.CloneOf, err
+			return t, err
 		}
 	}
-	return "", bus.ErrConflict
+	return stored{}, bus.ErrConflict
 }
 
 // admits decides whether the token lets this agent in; again = it has counted that already.

@@ -33,9 +33,13 @@ func (r *Register) Vouch(ctx context.Context, fingerprint string) (id string, se
 		return "", nil, fmt.Errorf("vouch for a copy of %.12s: %w", fingerprint, err)
 	}
 	created, hash := now(), drawn.SecretHash()
+	of, err := r.Agent(ctx, fingerprint)
+	if err != nil {
+		return "", nil, fmt.Errorf("vouch for a copy of %.12s: %w", fingerprint, err)
+	}
 	data, err := json.Marshal(stored{SecretHash: hash[:], CloneOf: fingerprint, Token: Token{
 		ID: drawn.ID(), Note: fmt.Sprintf("for a copy of %.12s", fingerprint), Created: created, Expires: journal.At(created.Add(vouchFor)),
-		Uses: 1, UsesLeft: 1, Agents: []string{},
+		Uses: 1, UsesLeft: 1, Agents: []string{}, EphemeralMS: of.EphemeralMS,
 	}})
 	if err == nil {
 		_, err = r.tokens.Create(ctx, drawn.ID(), data)

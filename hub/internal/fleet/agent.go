@@ -62,11 +62,13 @@ type Agent struct {
 	Revision         uint64   `json:"revision"`          // what it runs
 	WantedRevision   uint64   `json:"wanted_revision"`   // what is meant for it
 	RevisionProblems []string `json:"revision_problems"` // why it rejected what was meant for it
+	RejectedAt       Time     `json:"rejected_at"`       // when
 	TLS              string   `json:"tls"`               // "bound", or "terminated" behind a balancer
 	RTTMS            float64  `json:"rtt_ms"`            // 0 = not measured yet
 	ClockOffsetMS    float64  `json:"clock_offset_ms"`   // agent's clock minus the hub's
 	Enrolled         Time     `json:"enrolled"`
 	ClonedFrom       string   `json:"cloned_from"`
+	EphemeralMS      int64    `json:"ephemeral_ms"` // 0 = it stays; else it is taken out of the fleet when its host goes down, or so long after it vanished
 	Development      bool     `json:"development"`
 	State            string   `json:"state"` // the worst of its checks, "" without any
 	Counts           Counts   `json:"counts"`

@@ -134,7 +134,7 @@ func (b *box) describe(now time.Time) Agent {
 
 // AgentOf is what is known of an agent from its admission and its last session (zero = none yet).
 func AgentOf(known enrol.Agent, e presence.Entry) Agent {
-	return WithSession(Agent{Fingerprint: known.Fingerprint, Enrolled: known.Enrolled, ClonedFrom: known.ClonedFrom}, e)
+	return WithSession(Agent{Fingerprint: known.Fingerprint, Enrolled: known.Enrolled, ClonedFrom: known.ClonedFrom, EphemeralMS: known.EphemeralMS}, e)
 }
 
 // WithSession is the agent as its last session has it.
@@ -146,7 +146,7 @@ func WithSession(a Agent, e presence.Entry) Agent {
 	a.CoreVersion, a.CoreHash, a.StubVersion = e.Facts.CoreVersion, e.Facts.CoreHash, e.Facts.StubVersion
 	a.Development, a.Update = e.Facts.Development, updateOf(e.Facts.More)
 	a.Presence, a.Cause, a.Since, a.LastSeen = Presence(cmp.Or(e.State, presence.Offline)), e.Cause, e.Since, e.Since
-	a.Revision, a.RevisionProblems, a.TLS = e.Revision, list(e.Problems), e.TLS
+	a.Revision, a.RevisionProblems, a.RejectedAt, a.TLS = e.Revision, list(e.Problems), e.RejectedAt, e.TLS
 	return a
 }
 

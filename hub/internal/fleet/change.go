@@ -5,7 +5,7 @@ import "sync"
 // What a Change is about.
 const (
 	AgentChanged = "agent"      // came, left or changed: Agent is set
-	AgentGone    = "agent-gone" // forgotten: Fingerprint is set
+	AgentGone    = "agent-gone" // forgotten or removed: Fingerprint is set
 	CheckChanged = "check"      // a result came, or it went stale: Fingerprint and Check are set
 	Logged       = "log"        // Event is set
 )

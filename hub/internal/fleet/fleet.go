@@ -55,6 +55,7 @@ type Fleet struct {
 	bus      *bus.Bus
 	log      *slog.Logger
 	register *enrol.Register
+	board    *presence.Board
 	notes    *mark.Notes
 	saved    *bus.Bucket
 	wanted   func(Agent) uint64
@@ -70,7 +71,7 @@ type Fleet struct {
 
 	// Owner:
 	boxes       map[string]*box
-	gone        map[string]bool // forgotten agents, so that what is left of them costs no lookup
+	gone        map[string]bool // forgotten and removed agents, so that what is left of them costs no lookup
 	subscribers map[*Subscription]struct{}
 	position    uint64 // stream sequence up to which everything was taken
 	dirtyNotes  map[noteKey]mark.Note
@@ -81,7 +82,7 @@ type Fleet struct {
 // Open rebuilds the view from what the bus holds and returns when everything that was on the bus at the call is in it.
 func Open(ctx context.Context, b *bus.Bus, o Options) (*Fleet, error) {
 	f := &Fleet{
-		bus: b, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), register: o.Register, wanted: o.Wanted, offer: o.Offer,
+		bus: b, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler)), register: o.Register, board: o.Presence, wanted: o.Wanted, offer: o.Offer,
 		commands: make(chan func(), commandsMax), ended: make(chan struct{}),
 		boxes: map[string]*box{}, gone: map[string]bool{}, subscribers: map[*Subscription]struct{}{}, dirtyNotes: map[noteKey]mark.Note{},
 	}
@@ -176,7 +177,7 @@ func (f *Fleet) Recount() {
 
 // admit takes news of the register. Owner.
 func (f *Fleet) admit(a enrol.Agent, gone bool) {
-	b := f.boxes[a.Fingerprint]
+	b, back := f.boxes[a.Fingerprint], f.gone[a.Fingerprint] && !gone
 	if gone {
 		f.gone[a.Fingerprint] = true
 	} else {
@@ -190,6 +191,9 @@ func (f *Fleet) admit(a enrol.Agent, gone bool) {
 	case !gone && b == nil:
 		b = &box{enrolled: a, checks: map[string]*tally{}}
 		f.boxes[a.Fingerprint] = b
+		if back {
+			b.session = f.lastSession(a.Fingerprint)
+		}
 		b.view.Store(f.render(b)) // before anybody can find it
 		f.publishRoster()
 		f.emit(Change{Kind: AgentChanged, Fingerprint: a.Fingerprint, Agent: &b.view.Load().agent})
@@ -199,13 +203,24 @@ func (f *Fleet) admit(a enrol.Agent, gone bool) {
 	}
 }
 
+// lastSession is what the board says of an agent that is in the fleet again: its session may have begun while nobody was to hear of it. Owner.
+func (f *Fleet) lastSession(fingerprint string) presence.Entry {
+	ctx, cancel := context.WithTimeout(context.Background(), askWithin)
+	defer cancel()
+	e, err := f.board.Last(ctx, fingerprint)
+	if err != nil {
+		f.log.Error("session not looked up", "agent", fingerprint, "err", err)
+	}
+	return e
+}
+
 // publishRoster lets readers see who is there. Owner.
 func (f *Fleet) publishRoster() {
 	roster := maps.Clone(f.boxes)
 	f.roster.Store(&roster)
 }
 
-// known is the box of an agent, nil when it was forgotten. The board and the stream may speak of an agent before the register's
+// known is the box of an agent, nil when it was forgotten or removed. The board and the stream may speak of an agent before the register's
 // news of it has come: then the register is asked. Owner.
 func (f *Fleet) known(fingerprint string) *box {
 	if b := f.boxes[fingerprint]; b != nil || f.gone[fingerprint] {
@@ -216,7 +231,7 @@ func (f *Fleet) known(fingerprint string) *box {
 	a, err := f.register.Agent(ctx, fingerprint)
 	switch {
 	case err == nil:
-		f.admit(a, false)
+		f.admit(a, !a.Removed.IsZero())
 	case errors.Is(err, enrol.ErrUnknownAgent), errors.Is(err, enrol.ErrRevoked):
 		f.gone[fingerprint] = true
 	default:

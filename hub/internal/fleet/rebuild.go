@@ -27,7 +27,9 @@ func (f *Fleet) rebuild(ctx, life context.Context, o Options) error {
 	if f.saved, err = f.bus.Bucket(ctx, "boxes", 0); err != nil {
 		return err
 	}
-	err = o.Register.Watch(life, func(a enrol.Agent, gone bool) { f.do(func() { f.admit(a, gone) }) })
+	err = o.Register.Watch(life, func(a enrol.Agent, gone bool) {
+		f.do(func() { f.admit(a, gone || !a.Removed.IsZero()) })
+	})
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ type agent struct {
 	nonce    string // shown in each proof, of a core that was announced
 	core     string // its version
 	machine  string // hash of what identifies its machine
+	tells    bool   // results by difference, where the hub keeps bases
 	knocks   bool
 	gens     map[uint64]*generation
 }
@@ -97,7 +98,7 @@ func (g *generation) batch(epoch uint64, most int) *wire.Batch {
 			break
 		}
 	}
-	return p.Batch(epoch)
+	return p.Loose(epoch)
 }
 
 func (a *agent) generations() []*wire.Generation {
@@ -113,6 +114,7 @@ type link struct {
 	agent   *agent
 	conn    *websocket.Conn
 	welcome *wire.Welcome
+	teller  *wire.Teller
 }
 
 // refusedError is what a hub's Refuse becomes.
@@ -253,6 +255,10 @@ func (l *link) prove(signature []byte) error {
 	if l.welcome = f.GetWelcome(); l.welcome == nil {
 		return fmt.Errorf("no welcome: %v", f)
 	}
+	l.teller = wire.NewTeller(0)
+	if a.tells {
+		l.teller = wire.NewTeller(l.welcome.GetBases())
+	}
 	for _, m := range l.welcome.GetWatermarks() {
 		if err := a.mark(m); err != nil {
 			return err
@@ -283,6 +289,11 @@ func (l *link) send(f *wire.Frame) error {
 		return err
 	}
 	return l.conn.WriteMessage(websocket.BinaryMessage, data)
+}
+
+// sendBatch sends a batch in the form that the agent has.
+func (l *link) sendBatch(b *wire.Batch) error {
+	return l.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: l.teller.Tell(b)}})
 }
 
 // next is the next frame. A Refuse is an error.
@@ -332,7 +343,7 @@ func (l *link) drain(epoch uint64, most int) error {
 		if b == nil {
 			return nil
 		}
-		if err := l.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: b}}); err != nil {
+		if err := l.sendBatch(b); err != nil {
 			return err
 		}
 		if err := l.acked(epoch); err != nil {

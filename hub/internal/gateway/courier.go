@@ -40,11 +40,16 @@ type courier struct {
 	notes       *mark.Notes
 	fingerprint string
 	marks       map[uint64]*held
+	hearer      wire.Hearer
 	log         *slog.Logger
 }
 
 // deliver brings a batch to the bus and returns the answer for the agent, an Ack or a Reject. An error ends the session.
-func (c *courier) deliver(ctx context.Context, b *wire.Batch) (*wire.Frame, error) {
+func (c *courier) deliver(ctx context.Context, told *wire.Batch) (*wire.Frame, error) {
+	b, err := c.hearer.Hear(told) // before anything else: what it changes counts whatever becomes of the batch
+	if err != nil {
+		return nil, err
+	}
 	m, known := c.marks[b.GetEpoch()]
 	if !known {
 		return nil, fmt.Errorf("take batch of epoch %d: %w: no watermark was asked for it", b.GetEpoch(), errFrame)
@@ -87,6 +92,7 @@ func (c *courier) deliver(ctx context.Context, b *wire.Batch) (*wire.Frame, erro
 
 // publish appends what the bus does not hold yet.
 func (c *courier) publish(ctx context.Context, rest *wire.Batch, m *held) error {
+	wire.Compress(rest)
 	data, err := proto.Marshal(rest)
 	if err != nil {
 		return err

@@ -168,19 +168,21 @@ func (s *session) report(r *wire.RevisionReport) error {
 		problems = append(problems, presence.Clip(p, maxProblem))
 	}
 	event := journal.Event{Kind: journal.Desired, Text: fmt.Sprintf("took revision %d", r.GetRevision())}
-	revision, rejected := r.GetRevision(), uint64(0)
+	revision, rejected, at := r.GetRevision(), uint64(0), journal.Time{}
 	if !r.GetAccepted() {
-		revision, rejected = s.entry.Revision, r.GetRevision()
+		revision, rejected, at = s.entry.Revision, r.GetRevision(), journal.At(time.Now())
 		event.Text = fmt.Sprintf("rejected revision %d: %s", r.GetRevision(), strings.Join(problems, "; "))
 	}
 	if revision == s.entry.Revision && rejected == s.entry.Rejected && slices.Equal(problems, s.entry.Problems) {
 		return nil
 	}
-	s.entry.Revision, s.entry.Rejected, s.entry.Problems = revision, rejected, problems
+	s.entry.Revision, s.entry.Rejected, s.entry.Problems, s.entry.RejectedAt = revision, rejected, problems, at
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeWithin)
 	defer cancel()
 	s.note(ctx, event)
-	return s.change(func(e *presence.Entry) { e.Revision, e.Rejected, e.Problems = revision, rejected, problems })
+	return s.change(func(e *presence.Entry) {
+		e.Revision, e.Rejected, e.Problems, e.RejectedAt = revision, rejected, problems, at
+	})
 }
 
 // takeNote handles one note: a frame for the agent, or the news that another session has taken over.

@@ -185,6 +185,7 @@ func (s *session) enter(ctx context.Context, proof *wire.Proof) (before presence
 	default:
 		return presence.Entry{}, "", refuse(wire.RefuseNotReady, "the hub cannot write the session down", "the agent tries again by itself", err)
 	}
+	s.comeBack(ctx)
 	s.settle(after.Session, after.Turn)
 	s.tellSwitch(after.Session, after.Turn)
 	return before, replaced, nil
@@ -200,7 +201,22 @@ func (s *session) welcome(ctx context.Context, enrolled bool, generations []*wir
 	return &wire.Welcome{
 		SessionId: s.entry.Session, Name: s.agent.Name, HeartbeatMs: uint32(s.gateway.o.Heartbeat.Milliseconds()), Watermarks: marks,
 		HubAddresses: s.gateway.o.Addresses, Revision: s.wanted().GetRevision(), EnrolledNow: enrolled, ConsoleUrl: s.gateway.o.ConsoleURL,
+		Bases:     wire.BasesRoom,
+		Ephemeral: s.agent.EphemeralMS > 0,
 	}, nil
+}
+
+// comeBack takes an ephemeral agent that was removed into the fleet again. Its session is on the board by now: whoever removes an agent looks there
+// afterwards, so that one of the two sees the other.
+func (s *session) comeBack(ctx context.Context) {
+	if s.agent.EphemeralMS == 0 {
+		return
+	}
+	if back, err := s.gateway.o.Register.Return(ctx, s.fingerprint); err != nil {
+		s.log.Error("agent not taken back into the fleet", "err", err)
+	} else if back {
+		s.log.Info("agent is in the fleet again")
+	}
 }
 
 func newSessionID() string { return rand.Text() }

@@ -47,7 +47,7 @@ func parseFrame(data []byte) (*wire.Frame, error) {
 	if err := proto.Unmarshal(data, f); err != nil {
 		return nil, fmt.Errorf("read frame: %w: %w", errFrame, err)
 	}
-	if b := f.GetBatch(); len(data) > wire.MaxFrame && (b == nil || b.GetFirst() != b.GetLast()) {
+	if b := f.GetBatch(); len(data) > wire.MaxFrame && (b == nil || b.GetFirst() != b.GetLast() || len(b.GetAlike()) > 0) {
 		return nil, fmt.Errorf("read frame: %w: %d bytes", errFrame, len(data))
 	}
 	return f, nil

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -38,12 +39,18 @@ func TestResultsReachTheBusAndTheView(t *testing.T) {
 // The line is cut at any moment, acks are lost, batches are sent again, the hub's parts are stopped and started: every record is
 // on the bus once.
 func TestExactlyOnceOverCutLines(t *testing.T) {
+	t.Run("whole", func(t *testing.T) { overCutLines(t, false) })
+	t.Run("by difference", func(t *testing.T) { overCutLines(t, true) })
+}
+
+func overCutLines(t *testing.T, tells bool) {
 	dir := t.TempDir()
 	h := startHub(t, settings{dir: dir})
 	a := newAgent(t, h.token(enrol.Request{}))
+	a.tells = tells
 	for epoch := range uint64(3) {
-		for range 300 {
-			a.result(100+epoch, "disk", wire.State_STATE_OK, "fine")
+		for i := range 300 {
+			a.result(100+epoch, fmt.Sprint("disk", i%7), wire.State_STATE_OK, fmt.Sprint("fine for ", i))
 		}
 	}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -62,12 +69,12 @@ func TestExactlyOnceOverCutLines(t *testing.T) {
 			if b == nil {
 				continue
 			}
-			if err := l.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: b}}); err != nil {
+			if err := l.sendBatch(b); err != nil {
 				t.Fatal(err)
 			}
 			switch random.IntN(4) {
 			case 0: // the same again before an ack
-				if err := l.send(&wire.Frame{Body: &wire.Frame_Batch{Batch: b}}); err != nil {
+				if err := l.sendBatch(b); err != nil {
 					t.Fatal(err)
 				}
 				if err := l.acked(epoch); err != nil {

@@ -179,6 +179,9 @@ func (s *session) stopped(ctx context.Context) string {
 		_ = s.line.write(&wire.Frame{Body: &wire.Frame_Bye{Bye: &wire.Bye{Cause: "stop", Text: "the hub stops"}}})
 		return presence.HubStopped
 	}
+	if err := context.Cause(ctx); errors.Is(err, wire.ErrDifference) {
+		_ = s.line.write(&wire.Frame{Body: &wire.Frame_Bye{Bye: &wire.Bye{Cause: "difference", Text: err.Error()}}})
+	}
 	for {
 		select {
 		case f := <-s.frames:

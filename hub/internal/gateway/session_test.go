@@ -201,7 +201,7 @@ func TestDesiredStateIsPushedUntilItIsAnswered(t *testing.T) {
 	report(&wire.RevisionReport{Revision: 4, Problems: []string{"check web: no such plugin"}})
 	h.until("a problem", func() bool {
 		d, _ := h.fleet.Agent(a.fingerprint())
-		return d.Revision == 3 && slices.Equal(d.RevisionProblems, []string{"check web: no such plugin"})
+		return d.Revision == 3 && slices.Equal(d.RevisionProblems, []string{"check web: no such plugin"}) && !d.RejectedAt.IsZero()
 	})
 	revision.Store(5) // no signal: the comparison at a heartbeat finds it, and what was refused is not sent again
 	if err := l.send(&wire.Frame{Body: &wire.Frame_Heartbeat{Heartbeat: &wire.Heartbeat{SentNs: 1}}}); err != nil {

@@ -12,6 +12,7 @@ import (
 const (
 	Enrolled  = "enrolled"
 	Forgotten = "forgotten"
+	Removed   = "removed" // an ephemeral agent was taken out of the fleet
 	Came      = "came"
 	Left      = "left"
 	State     = "state"    // a check changed its state

@@ -130,13 +130,18 @@ func (s *Shelf) Run(ctx context.Context, changed, published func()) {
 	}
 }
 
-// listed tells one list of releases from another: a timestamp or a snapshot that is signed anew lists the same.
+// listed tells one list of releases from another: a timestamp or a snapshot that is signed anew lists the same, and another
+// repository in the folder's place may count its versions, and expire, just as this one.
 func (s *Shelf) listed() string {
 	set := s.Set()
 	if set == nil {
 		return ""
 	}
 	var b strings.Builder
+	targets, _ := set.Under("") // a part that does not read is not offered either
+	for _, t := range targets {
+		fmt.Fprintf(&b, "%s %x\n", t.Path, t.SHA256)
+	}
 	for _, e := range set.Expiries() {
 		if e.Role != "timestamp" && e.Role != "snapshot" {
 			fmt.Fprintln(&b, e.Role, e.Version, e.Expires.Unix())

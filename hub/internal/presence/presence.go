@@ -39,24 +39,25 @@ const retries = 64
 
 // Entry is the last session of an agent; during an upgrade there is another one beside it.
 type Entry struct {
-	Session  string       `json:"session"` // its ID
-	Hub      string       `json:"hub"`     // the hub process it lives or lived on
-	Count    uint64       `json:"count"`   // as the agent numbered it
-	State    string       `json:"state"`
-	Cause    string       `json:"cause"` // why it ended
-	Since    journal.Time `json:"since"` // of State
-	TLS      string       `json:"tls"`   // "bound" or "terminated"
-	Facts    Facts        `json:"facts"`
-	Revision uint64       `json:"revision"`         // of desired state that the agent runs
-	Rejected uint64       `json:"rejected"`         // a newer one that it refused, 0 = none
-	Problems []string     `json:"problems"`         // why
-	Role     string       `json:"role,omitempty"`   // what its core is, "" for the one that schedules
-	Shown    string       `json:"shown,omitempty"`  // the nonce under which its core was announced
-	Nonce    string       `json:"nonce,omitempty"`  // of the successor that this session announced
-	Former   string       `json:"former,omitempty"` // SHA-256 of the core that was relieved last
-	Relieved journal.Time `json:"relieved"`         // when
-	Turn     uint64       `json:"turn,omitempty"`   // counts how often Session has become another: tells a late word of whose turn it is
-	Beside   *Entry       `json:"beside,omitempty"` // a second live session of the same agent; it has none beside it
+	Session    string       `json:"session"` // its ID
+	Hub        string       `json:"hub"`     // the hub process it lives or lived on
+	Count      uint64       `json:"count"`   // as the agent numbered it
+	State      string       `json:"state"`
+	Cause      string       `json:"cause"` // why it ended
+	Since      journal.Time `json:"since"` // of State
+	TLS        string       `json:"tls"`   // "bound" or "terminated"
+	Facts      Facts        `json:"facts"`
+	Revision   uint64       `json:"revision"`         // of desired state that the agent runs
+	Rejected   uint64       `json:"rejected"`         // a newer one that it refused, 0 = none
+	Problems   []string     `json:"problems"`         // why
+	RejectedAt journal.Time `json:"rejected_at"`      // when
+	Role       string       `json:"role,omitempty"`   // what its core is, "" for the one that schedules
+	Shown      string       `json:"shown,omitempty"`  // the nonce under which its core was announced
+	Nonce      string       `json:"nonce,omitempty"`  // of the successor that this session announced
+	Former     string       `json:"former,omitempty"` // SHA-256 of the core that was relieved last
+	Relieved   journal.Time `json:"relieved"`         // when
+	Turn       uint64       `json:"turn,omitempty"`   // counts how often Session has become another: tells a late word of whose turn it is
+	Beside     *Entry       `json:"beside,omitempty"` // a second live session of the same agent; it has none beside it
 }
 
 // Live says whether the agent has a session.

@@ -5,6 +5,7 @@ package trouble
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
 )
@@ -30,7 +31,7 @@ type Fleet interface {
 
 // List is everything that is wrong: lost agents, then checks, worst first; of the same kind the newest first. An agent that
 // is away as planned has no problems, and of a lost one only that is said. A check that has gone silent counts as UNKNOWN
-// whatever it said last.
+// whatever it said last. An agent that rejected what is meant for it is a warning: it runs on with what it had.
 func List(f Fleet) []Problem {
 	problems := []Problem{}
 	for _, a := range f.Agents() {
@@ -42,6 +43,12 @@ func List(f Fleet) []Problem {
 			})
 		case a.Presence == fleet.Offline:
 		default:
+			if !a.RejectedAt.IsZero() {
+				problems = append(problems, Problem{
+					Fingerprint: a.Fingerprint, Name: a.Name, State: "WARNING", Since: a.RejectedAt,
+					Text: "It rejected what is meant for it and runs on with what it had: " + strings.Join(a.RevisionProblems, "; "),
+				})
+			}
 			if d, err := f.Agent(a.Fingerprint); err == nil { // else it was forgotten just now
 				problems = append(problems, ofChecks(d)...)
 			}

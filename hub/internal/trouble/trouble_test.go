@@ -42,15 +42,19 @@ func TestListIsWorstFirstAndSilentAboutPlannedSilence(t *testing.T) {
 			check("old", "CRITICAL", 1), check("new", "CRITICAL", 9), check("warn", "WARNING", 3), check("fine", "OK", 1), stale}},
 		{Agent: fleet.Agent{Fingerprint: "b", Name: "planned", Presence: fleet.Offline, Cause: "shutdown"}, Checks: []fleet.CheckStatus{check("x", "CRITICAL", 1)}},
 		{Agent: fleet.Agent{Fingerprint: "c", Name: "gone", Presence: fleet.Offline, Cause: "lost", Since: at(5)}, Checks: []fleet.CheckStatus{check("x", "CRITICAL", 1)}},
+		{Agent: fleet.Agent{Fingerprint: "e", Name: "unwilling", Presence: fleet.Online, RevisionProblems: []string{"no such plugin"}, RejectedAt: at(2)}},
 		{Agent: fleet.Agent{Fingerprint: "d", Name: "moving", Presence: fleet.Upgrading}, Checks: []fleet.CheckStatus{check("disk", "UNKNOWN", 2)}},
 	}
 	var got string
 	for _, p := range List(f) {
 		got += fmt.Sprintf("%s %s/%s\n", p.State, p.Name, p.Check)
 	}
-	want := "LOST gone/\nCRITICAL here/new\nCRITICAL here/old\nWARNING here/warn\nUNKNOWN moving/disk\nUNKNOWN here/stale\n"
+	want := "LOST gone/\nCRITICAL here/new\nCRITICAL here/old\nWARNING here/warn\nWARNING unwilling/\nUNKNOWN moving/disk\nUNKNOWN here/stale\n"
 	if got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	if text := List(f)[4].Text; text != "It rejected what is meant for it and runs on with what it had: no such plugin" {
+		t.Error(text)
 	}
 	if list := List(fixed{}); list == nil || len(list) > 0 {
 		t.Errorf("nothing wrong is %v", list)

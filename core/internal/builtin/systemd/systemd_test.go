@@ -26,6 +26,7 @@ type peer struct {
 	asked chan string
 	fault string
 	state string // of the manager: it is asked for that instead of units
+	job   uint32 // that reboot.target has
 }
 
 func (p *peer) listen(path string) {
@@ -65,7 +66,8 @@ func (p *peer) serve(c net.Conn) {
 		return
 	}
 	if p.state != "" {
-		p.answer(in, c, "Get")
+		for p.answer(in, c, "Get") { // the state, then jobs of targets
+		}
 		return
 	}
 	p.answer(in, c, "List")
@@ -90,6 +92,16 @@ func (p *peer) answer(in *bufio.Reader, c net.Conn, want string) bool {
 		return true
 	}
 	p.asked <- printable(rest)
+	if want == "Get" && strings.Contains(string(rest), "_2etarget") {
+		body := []byte{4, '(', 'u', 'o', ')', 0, 0, 0}
+		job := p.job
+		if !strings.Contains(string(rest), "/reboot_2etarget") {
+			job = 0
+		}
+		body = binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(body, job), 1)
+		c.Write(p.message(2, serial, append(body, '/', 0), "v"))
+		return true
+	}
 	if want == "Get" { // a variant
 		body := []byte{1, 's', 0, 0}
 		body = append(binary.BigEndian.AppendUint32(body, uint32(len(p.state))), p.state...)
@@ -227,20 +239,24 @@ func TestUnits(t *testing.T) {
 	}
 }
 
-func TestEndingIsTheHostsEnd(t *testing.T) {
-	for state, want := range map[string]bool{"running": false, "degraded": false, "starting": false, "stopping": true} {
+func TestTheHostsEnd(t *testing.T) {
+	for _, c := range []struct {
+		state string
+		job   uint32
+		want  End
+	}{{"running", 0, Stays}, {"degraded", 0, Stays}, {"starting", 7, Stays}, {"stopping", 0, Ends}, {"stopping", 7, Reboots}} {
 		for _, bus := range []bool{false, true} {
 			dir := t.TempDir()
-			c := &Check{private: filepath.Join(dir, "private"), bus: filepath.Join(dir, "bus")}
-			p := &peer{t: t, bus: bus, state: state, asked: make(chan string, 1)}
-			path := c.private
+			one := &Check{private: filepath.Join(dir, "private"), bus: filepath.Join(dir, "bus")}
+			p := &peer{t: t, bus: bus, state: c.state, job: c.job, asked: make(chan string, 4)}
+			path := one.private
 			if bus {
-				path = c.bus
+				path = one.bus
 			}
 			p.listen(path)
-			got, err := c.ending(t.Context())
-			if err != nil || got != want {
-				t.Errorf("%s, by the bus %v: %v, %v", state, bus, got, err)
+			got, err := one.hostEnd(t.Context())
+			if err != nil || got != c.want {
+				t.Errorf("%+v, by the bus %v: %v, %v", c, bus, got, err)
 			}
 			if asked := <-p.asked; !strings.Contains(asked, "SystemState") {
 				t.Errorf("asked for %q", asked)

@@ -10,6 +10,7 @@ function row(t) {
   set(field(el, 'note'), t.note);
   set(field(el, 'uses'), t.uses_left);
   setTime(field(el, 'expires'), t.expires);
+  set(field(el, 'ephemeral'), t.ephemeral_ms ? `leave after ${Math.round(t.ephemeral_ms / 60000)} min` : 'stay');
   return el;
 }
 
@@ -25,7 +26,7 @@ form.addEventListener('submit', async (e) => {
   button.disabled = true;
   $('make-problem').hidden = true;
   try {
-    const made = await ask('POST', '/tokens', JSON.stringify({ uses: Number(form.uses.value), ttl_ms: Number(form.ttl.value), note: form.note.value.trim() }));
+    const made = await ask('POST', '/tokens', JSON.stringify({ uses: Number(form.uses.value), ttl_ms: Number(form.ttl.value), note: form.note.value.trim(), ephemeral_ms: Number(form.ephemeral.value) }));
     set($('made-token'), made.token);
     set($('made-install'), made.install);
     $('made-install-all').hidden = !made.install;
