@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Timeout is the deadline of every one of them.
+// Timeout is the deadline of those that it ends; the others have as long as a busy machine lets them take.
 const Timeout = 2 * time.Second
 
 // Told says when a result is to be told.
@@ -70,7 +70,11 @@ func Document(neighbours int) string {
 	var b strings.Builder
 	b.WriteString("defaults: false\nchecks:\n")
 	for _, k := range Kinds {
-		fmt.Fprintf(&b, "  - {name: %s, plugin: %s, cron: '0 0 1 1 *', timeout: %s}\n", k.Name, k.Plugin(), Timeout)
+		timeout := Timeout
+		if k.Told == AtExit {
+			timeout *= 10
+		}
+		fmt.Fprintf(&b, "  - {name: %s, plugin: %s, cron: '0 0 1 1 *', timeout: %s}\n", k.Name, k.Plugin(), timeout)
 	}
 	for i := range neighbours {
 		fmt.Fprintf(&b, "  - {name: %s%d, plugin: %s, every: 1s, timeout: 10s}\n", Neighbour, i, neighbourFile)
