@@ -16,9 +16,13 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/store"
 )
 
+// reservedThreads is more than a stub was ever seen to have.
+const reservedThreads = 8
+
 // supervise is `limpet run`: it returns when it was asked to stop and nothing runs any more.
 func supervise(l platforms.Layout, stderr io.Writer) error {
 	staySmall()
+	platforms.ReserveThreads(reservedThreads)
 	setUmask()
 	if err := l.MakeFolders(); err != nil {
 		return err

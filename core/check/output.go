@@ -13,6 +13,7 @@ type Output struct {
 	Text     string // the first line up to its first '|', without the blanks around it
 	Long     string // the lines after it up to the first '|' in them, without blank lines at the end
 	Perfdata []Perfdata
+	All      string   // all of it as it was printed, escaped
 	Problems []string // what could not be read, and what was read although it is not printed as it should be
 }
 
@@ -26,7 +27,7 @@ func ParseOutput(out []byte, cut bool) Output {
 	text, perf1, piped := strings.Cut(first, "|")
 	long, perf2, _ := strings.Cut(rest, "|")
 
-	o := Output{Text: strings.TrimSpace(text), Long: trimLong(long)}
+	o := Output{Text: strings.TrimSpace(text), Long: trimLong(long), All: all}
 	var n notes
 	if o.Text == "" && o.Long != "" {
 		n.add("the first line is empty: plugins say the result in it")
@@ -41,9 +42,12 @@ func ParseOutput(out []byte, cut bool) Output {
 	return o
 }
 
+// largeLong is a long output, in bytes, that keeps the line ends of Windows: without them it would be there twice.
+const largeLong = 256 << 10
+
 // trimLong takes the line ends of Windows out, and what is blank at the end.
 func trimLong(s string) string {
-	if strings.Contains(s, "\r\n") {
+	if len(s) < largeLong && strings.Contains(s, "\r\n") {
 		s = strings.ReplaceAll(s, "\r\n", "\n")
 	}
 	return strings.TrimRight(s, " \t\r\n")
@@ -56,7 +60,15 @@ func Escape(b []byte) string {
 	if bad == 0 {
 		return string(b)
 	}
-	out := make([]byte, 0, len(b)+3*bad)
+	out := AppendEscaped(make([]byte, 0, len(b)+3*bad), b)
+	return unsafe.String(&out[0], len(out))
+}
+
+// AppendEscaped appends what Escape makes of b.
+func AppendEscaped(out, b []byte) []byte {
+	if clean(b) {
+		return append(out, b...)
+	}
 	for i := 0; i < len(b); {
 		size := fit(b[i:])
 		if size == 0 {
@@ -67,7 +79,7 @@ func Escape(b []byte) string {
 		out = append(out, b[i:i+size]...)
 		i += size
 	}
-	return unsafe.String(&out[0], len(out))
+	return out
 }
 
 // escapeInPlace is Escape of bytes that nobody changes any more.
@@ -107,23 +119,36 @@ func countBad(b []byte) (n int) {
 	return n
 }
 
-// Within is how many of the first bytes of b take at most so many escaped (see Escape).
-func Within(b []byte, most int) int {
+// Within is how many of the first bytes of b take at most so many escaped (see Escape), and how many they take.
+func Within(b []byte, most int) (n, takes int) {
 	if len(b) <= most && clean(b) {
-		return len(b)
+		return len(b), len(b)
 	}
-	for i := 0; i < len(b); {
-		size := fit(b[i:])
-		takes := size
+	for n < len(b) {
+		size := fit(b[n:])
+		escaped := size
 		if size == 0 {
-			size, takes = 1, len(`\x00`)
+			size, escaped = 1, len(`\x00`)
 		}
-		if most -= takes; most < 0 {
-			return i
+		if takes+escaped > most {
+			break
 		}
-		i += size
+		n, takes = n+size, takes+escaped
 	}
-	return len(b)
+	return n, takes
+}
+
+// Unfinished is how many bytes at the end of b begin a character that needs more of them: to be kept for what follows, where something may.
+func Unfinished(b []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		if last := b[len(b)-n:]; utf8.RuneStart(last[0]) {
+			if utf8.FullRune(last) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 // fit is the length of the character that b begins with, 0 when its first byte cannot stand as it is.

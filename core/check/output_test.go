@@ -240,9 +240,20 @@ func TestWithin(t *testing.T) {
 		{"", 0, 0}, {"abc", 3, 3}, {"abc", 2, 2}, {"a\x00b", 6, 3}, {"a\x00b", 5, 2}, {"a\x00b", 4, 1},
 		{"\xff\xff", 8, 2}, {"\xff\xff", 7, 1}, {"éé", 3, 2}, {"é\xff", 6, 3}, {"é\xff", 5, 2},
 	} {
-		got := Within([]byte(c.in), c.most)
-		if got != c.want || len(Escape([]byte(c.in[:got]))) > c.most {
-			t.Errorf("Within(%q, %d) = %d, want %d", c.in, c.most, got, c.want)
+		got, takes := Within([]byte(c.in), c.most)
+		if all := Escape([]byte(c.in[:got])); got != c.want || len(all) != takes || takes > c.most {
+			t.Errorf("Within(%q, %d) = %d, %d, want %d for %q", c.in, c.most, got, takes, c.want, all)
+		}
+	}
+}
+
+func TestUnfinished(t *testing.T) {
+	for in, want := range map[string]int{
+		"": 0, "a": 0, "é": 0, "a\xc3": 1, "\xe2\x82": 2, "\xe2\x82\xac": 0, "\xf0\x9d\x84": 3, "\xf0\x9d\x84\x9e": 0,
+		"\xff": 0, "\x82\x82\x82\x82": 0, "\xc3a": 0, "\xe2\xe2": 1, "\xed\xa0": 0, "\x00": 0,
+	} {
+		if got := Unfinished([]byte(in)); got != want {
+			t.Errorf("Unfinished(%q) = %d, want %d", in, got, want)
 		}
 	}
 }

@@ -6,8 +6,12 @@ import (
 	"strings"
 )
 
-// MaxPerfdata is how many values of one run are read: more than any plugin prints, and a bound for what a broken one costs.
-const MaxPerfdata = 100_000
+// MaxPerfdata is how many values of one run are read: ten times what Nagios or NRPE let through, and a bound for what a broken one costs, some
+// hundred bytes of memory for each.
+const MaxPerfdata = 4096
+
+// MaxPerfdataText bounds, in bytes, what those values take as they were printed.
+const MaxPerfdataText = 256 << 10
 
 // shortest is the length of the shortest value with the blank before the next: "a=1 ".
 const shortest = 4
@@ -15,7 +19,8 @@ const shortest = 4
 // perfReader reads values out of one or more stretches of perfdata. All strings it keeps are parts of what it was given.
 type perfReader struct {
 	values []Perfdata
-	over   int // values beyond MaxPerfdata
+	size   int // of values as they were printed
+	over   int // values beyond MaxPerfdata or MaxPerfdataText
 	notes  *notes
 }
 
@@ -49,7 +54,7 @@ func (p *perfReader) dropHalf(s string) string {
 
 func (p *perfReader) finish() []string {
 	if p.over > 0 {
-		p.notes.add("perfdata: " + strconv.Itoa(p.over) + " values beyond the first " + strconv.Itoa(MaxPerfdata) + " not read")
+		p.notes.add("perfdata: " + strconv.Itoa(p.over) + " values beyond the first " + strconv.Itoa(len(p.values)) + " not kept")
 	}
 	return p.notes.all()
 }
@@ -70,10 +75,13 @@ func (p *perfReader) one(s string) string {
 	if !p.fields(&v, word) {
 		return rest
 	}
-	if len(p.values) >= MaxPerfdata {
+	size := len(s) - len(rest)
+	if len(p.values) >= MaxPerfdata || p.size+size > MaxPerfdataText {
 		p.over++
+		p.size = MaxPerfdataText // a smaller one that follows would look like the next
 		return rest
 	}
+	p.size += size
 	p.values = append(p.values, v)
 	return rest
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -59,6 +60,7 @@ func (r Record) Item() (*Item, error) {
 // Packer builds a batch out of records in order. The zero value is ready; it is reused after Batch.
 type Packer struct {
 	items       []byte
+	unpacked    int // length of what is compressed in items; 0 = it is not
 	first, last uint64
 	crc         uint32
 	count       int
@@ -68,7 +70,7 @@ type Packer struct {
 // (at most MaxBatch; the first record always goes in), or when seq does not follow the last one.
 func (p *Packer) Add(seq uint64, raw []byte, max int) bool {
 	max = min(max, MaxBatch)
-	if p.count > 0 && (seq != p.last+1 || len(p.items)+recordSize(raw) > max) {
+	if p.unpacked > 0 || p.count > 0 && (seq != p.last+1 || len(p.items)+recordSize(raw) > max) {
 		return false
 	}
 	if p.count == 0 {
@@ -80,18 +82,38 @@ func (p *Packer) Add(seq uint64, raw []byte, max int) bool {
 	return true
 }
 
-// AddWhole is Add for a record that makes a batch of its own, without a copy: it stands in whole from at on, at least 8, and whole becomes the packer's, what is
-// before the record included. It does nothing where records are in already.
-func (p *Packer) AddWhole(seq uint64, whole []byte, at int) bool {
+// AddLarge is Add for a record that makes a batch of its own and is never in memory as a whole: length bytes from body, whose checksum is crc. It says whether
+// it did: it does not where records are in already, or body gives something else.
+func (p *Packer) AddLarge(seq uint64, crc uint32, length int, body io.Reader) bool {
 	if p.count > 0 {
 		return false
 	}
-	raw := whole[at:]
-	from := at - recordSize(raw) + len(raw)
-	protowire.AppendVarint(append(whole[from:from], itemsTag), uint64(len(raw)))
-	p.items, p.first, p.last, p.crc, p.count = whole[from:], seq, seq, Crc(raw), 1
+	enc := encoder()
+	defer encoders.Put(enc)
+	piece := protowire.AppendVarint(append(make([]byte, 0, largePiece), itemsTag), uint64(length))
+	unpacked := len(piece) + length
+	packed := make([]byte, 0, unpacked/8*7) // what is not written to takes no memory; this fits where the record was before it was on the disk
+	sum := uint32(0)
+	for left := length; left > 0; {
+		from := len(piece)
+		n, err := io.ReadFull(body, piece[from:min(cap(piece), from+left)])
+		if err != nil {
+			return false
+		}
+		piece = piece[:from+n]
+		sum = crc32.Update(sum, castagnoli, piece[from:])
+		packed = enc.EncodeAll(piece, packed)
+		piece, left = piece[:0], left-n
+	}
+	if sum != crc {
+		return false
+	}
+	*p = Packer{items: packed, unpacked: unpacked, first: seq, last: seq, crc: crc, count: 1}
 	return true
 }
+
+// largePiece is how much of a large record is compressed at a time: each piece is a zstd frame of its own.
+const largePiece = encoderWindow
 
 // Len is how many records are in.
 func (p *Packer) Len() int { return p.count }
@@ -104,7 +126,7 @@ func (p *Packer) Batch(epoch uint64) *Batch {
 	return b
 }
 
-// Loose is Batch without compression: for a Teller, or for more to be done with it.
+// Loose is Batch without compression, but that of a large record: for a Teller, or for more to be done with it.
 func (p *Packer) Loose(epoch uint64) *Batch {
 	if p.count == 0 {
 		return nil
@@ -116,6 +138,9 @@ func (p *Packer) Loose(epoch uint64) *Batch {
 		Crc:      p.crc,
 		Unpacked: uint32(len(p.items)),
 		Items:    p.items,
+	}
+	if p.unpacked > 0 {
+		b.Unpacked, b.Zstd = uint32(p.unpacked), true
 	}
 	*p = Packer{}
 	return b
@@ -223,6 +248,18 @@ func recordSeq(raw []byte) (seq uint64, ok bool) {
 // are most of what an agent at rest would hold.
 var encoders sync.Pool
 
+func encoder() *zstd.Encoder {
+	if enc, ok := encoders.Get().(*zstd.Encoder); ok {
+		return enc
+	}
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithWindowSize(encoderWindow), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
+	if err != nil {
+		panic("make zstd encoder: " + err.Error()) // the options are constants
+	}
+	return enc
+}
+
 // packedRoom is what a packed batch begins with: nearly all need no more.
 const packedRoom = 64 << 10
 
@@ -241,21 +278,9 @@ func compressed(data []byte) []byte {
 	if len(data) < compressFrom {
 		return nil
 	}
-	enc, ok := encoders.Get().(*zstd.Encoder)
-	if !ok {
-		var err error
-		enc, err = zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
-			zstd.WithWindowSize(encoderWindow), zstd.WithLowerEncoderMem(true), zstd.WithEncoderCRC(false))
-		if err != nil {
-			panic("make zstd encoder: " + err.Error()) // the options are constants
-		}
-	}
+	enc := encoder()
 	defer encoders.Put(enc)
-	room := min(len(data)/2, packedRoom)
-	if len(data) > MaxBatch {
-		room = len(data) / 2 // one large record may be anything
-	}
-	packed := enc.EncodeAll(data, make([]byte, 0, room))
+	packed := enc.EncodeAll(data, make([]byte, 0, min(len(data)/2, packedRoom)))
 	if len(packed) >= len(data) {
 		return nil
 	}
@@ -295,4 +320,24 @@ func opened(b *Batch, data []byte, limit int) ([]byte, error) {
 		return nil, fmt.Errorf("unpack batch: %w: %d bytes, not the %d it says", ErrBatch, len(data), b.GetUnpacked())
 	}
 	return data, nil
+}
+
+// batchField is the number of Frame's batch, itemsField that of Batch's items.
+const (
+	batchField protowire.Number = 10
+	itemsField protowire.Number = 7
+)
+
+// BatchFrame is a Frame with a batch, as it is marshalled, in two pieces: the second is the batch's items where they lie.
+func BatchFrame(b *Batch) (head, items []byte, err error) {
+	bare := &Batch{Epoch: b.Epoch, First: b.First, Last: b.Last, Crc: b.Crc, Unpacked: b.Unpacked, Zstd: b.Zstd, BootId: b.BootId}
+	fields, err := proto.Marshal(bare)
+	if err != nil {
+		return nil, nil, fmt.Errorf("marshal batch: %w", err)
+	}
+	fields = protowire.AppendTag(fields, itemsField, protowire.BytesType)
+	fields = protowire.AppendVarint(fields, uint64(len(b.Items)))
+	head = protowire.AppendTag(nil, batchField, protowire.BytesType)
+	head = protowire.AppendVarint(head, uint64(len(fields)+len(b.Items)))
+	return append(head, fields...), b.Items, nil
 }

@@ -2,8 +2,10 @@ package wire
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -200,4 +202,40 @@ func FuzzUnpack(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A record that is packed piece by piece comes out as one that is packed as a whole, and nothing else is taken for it.
+func TestALargeRecordIsPackedInPieces(t *testing.T) {
+	noise := make([]byte, 700_000)
+	rnd := rand.NewChaCha8([32]byte{1})
+	_, _ = rnd.Read(noise)
+	for name, text := range map[string]string{
+		"all the same":       strings.Repeat("x", 1<<20),
+		"no pattern":         base64.StdEncoding.EncodeToString(noise),
+		"exactly a piece":    strings.Repeat("y", largePiece-20),
+		"a little":           "z",
+		"a batch and a byte": strings.Repeat("0123456789", MaxBatch/10+1),
+	} {
+		raw := stored(t, 9, text)
+		var p Packer
+		if p.AddLarge(9, Crc(raw)+1, len(raw), bytes.NewReader(raw)) || p.AddLarge(9, Crc(raw), len(raw)+1, bytes.NewReader(raw)) || p.Len() != 0 {
+			t.Errorf("%s: taken for another record", name)
+		}
+		if !p.AddLarge(9, Crc(raw), len(raw), bytes.NewReader(raw)) || p.AddLarge(10, Crc(raw), len(raw), bytes.NewReader(raw)) || p.Add(10, raw, MaxBatch) {
+			t.Fatalf("%s: not taken, or not alone", name)
+		}
+		b := p.Batch(5)
+		if b.GetFirst() != 9 || b.GetLast() != 9 || b.GetCrc() != Crc(raw) || !b.GetZstd() || len(b.GetItems()) > len(raw)+1<<10 {
+			t.Errorf("%s: batch %d to %d, %d bytes", name, b.GetFirst(), b.GetLast(), len(b.GetItems()))
+		}
+		if got := unpack(t, b); len(got) != 1 || got[0] != text {
+			t.Errorf("%s comes out as something else", name)
+		}
+		frame := &Frame{Body: &Frame_Batch{Batch: b}}
+		head, items, err := BatchFrame(b)
+		var told Frame
+		if err != nil || proto.Unmarshal(append(head, items...), &told) != nil || !proto.Equal(&told, frame) {
+			t.Errorf("%s: another frame in two pieces (%v)", name, err)
+		}
+	}
 }

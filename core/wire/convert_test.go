@@ -135,3 +135,35 @@ func TestMillis(t *testing.T) {
 		}
 	}
 }
+
+// Values are told as marshalling tells them, whatever is in them.
+func TestAppendPerfdata(t *testing.T) {
+	nan := math.NaN()
+	values := []check.Perfdata{
+		{Label: "a", Value: 1.5, Unit: "ms", Warn: "10:20", Crit: "@1:2", Min: 0, Max: 100},
+		{Label: "zero", Min: nan, Max: nan}, {Label: "less than zero", Value: math.Copysign(0, -1), Min: -1, Max: nan}, {Value: nan, Min: nan, Max: math.Inf(1)},
+		{Label: "no \xff text\x00", Unit: "\xc3", Warn: strings.Repeat("é", 200), Min: nan, Max: 0},
+	}
+	want := FromResult(check.Result{Check: "c", Text: "t", Perfdata: values})
+	bare := FromResult(check.Result{Check: "c", Text: "t"})
+	b, err := proto.Marshal(bare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from := len(b)
+	b = AppendPerfdata(b, values)
+	if size := SizePerfdata(values); size != len(b)-from {
+		t.Errorf("%d bytes, said to be %d", len(b)-from, size)
+	}
+	all, err := proto.MarshalOptions{Deterministic: true}.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != len(b) {
+		t.Errorf("%d bytes, marshalled %d", len(b), len(all))
+	}
+	var got Result
+	if err := proto.Unmarshal(b, &got); err != nil || fmt.Sprint(&got) != fmt.Sprint(want) {
+		t.Errorf("%v:\n%v, want\n%v", err, &got, want)
+	}
+}

@@ -107,7 +107,7 @@ func run(ctx context.Context, t *table, o options) error {
 			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return plugins(ctx, t, r, hub, o.row("plugins"), o.quick) })
 		}},
 		{"hostile", func(dir string) error {
-			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return hostilePlugins(ctx, t, r, hub, o.row("hostile")) })
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return hostilePlugins(ctx, t, r, hub, o.row("hostile"), o.quick) })
 		}},
 		{"line", func(dir string) error { return lineCuts(ctx, t, bin, dir, o.row("line"), o.quick) }},
 		{"away", func(dir string) error { return receiverAway(ctx, t, bin, dir, o.quick) }},

@@ -26,14 +26,13 @@ type Seen struct {
 		Problems   []string
 	}
 	Told  time.Duration // from asking to its result, the whole way
-	Grew  int64         // bytes of anonymous memory that the core took for it
+	Peak  int64         // the most anonymous memory that the core had meanwhile, in bytes
 	Error string
 }
 
 // Play has an agent run one of them.
 func Play(ctx context.Context, hub *rig.Hub, a *rig.Agent, k Kind) (s Seen, err error) {
 	pid := a.CorePID()
-	before := anonymous(pid)
 	watch, stop := context.WithCancel(ctx)
 	peak := make(chan int64, 1)
 	go func() { peak <- highest(watch, pid) }()
@@ -62,7 +61,7 @@ func Play(ctx context.Context, hub *rig.Hub, a *rig.Agent, k Kind) (s Seen, err 
 		break
 	}
 	stop()
-	s.Grew = <-peak - before
+	s.Peak = <-peak
 	return s, nil
 }
 
@@ -89,22 +88,29 @@ func (k Kind) Wrong(s Seen, slack time.Duration) string {
 	return ""
 }
 
+// Most is the most anonymous memory that a process has during that time, in bytes.
+func Most(ctx context.Context, pid int, during time.Duration) (int64, error) {
+	some, stop := context.WithTimeout(ctx, during)
+	defer stop()
+	return highest(some, pid), ctx.Err()
+}
+
 func highest(ctx context.Context, pid int) int64 {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	most := anonymous(pid)
+	most := Anonymous(pid)
 	for {
 		select {
 		case <-tick.C:
-			most = max(most, anonymous(pid))
+			most = max(most, Anonymous(pid))
 		case <-ctx.Done():
 			return most
 		}
 	}
 }
 
-// anonymous is the anonymous memory of a process in bytes.
-func anonymous(pid int) int64 {
+// Anonymous is the anonymous memory of a process in bytes.
+func Anonymous(pid int) int64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(text)) {
 		if f := strings.Fields(line); len(f) >= 2 && f[0] == "RssAnon:" {

@@ -139,6 +139,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Standby == "" {
 		a.endOrphans(ctx)
 	}
+	platforms.ReserveThreads(reservedThreads)
 	a.runs.breadth.narrow()
 	id, err := identity.Open(identity.Options{Layout: o.Layout, Token: o.Token})
 	if err != nil {
@@ -404,26 +405,28 @@ func (a *agent) note(c check.Check, start time.Time) {
 // deliver keeps a result on disk before anybody hears of it, and says where it puts its check. What cannot be kept is counted by the buffer and
 // shown in the status.
 func (a *agent) deliver(c check.Check, r check.Result, kept func(check.Result)) {
-	var item *wire.Item
-	if plugin.Interrupted(r) {
-		item = &wire.Item{Kind: &wire.Item_LostRun{LostRun: &wire.LostRun{Check: c.Name, StartNs: r.Start.UnixNano()}}}
-	} else if isOnce(c) {
-		item = &wire.Item{Kind: &wire.Item_Result{Result: a.record(c, r)}}
-	} else {
+	lost := plugin.Interrupted(r)
+	if !lost && !isOnce(c) {
 		var moved bool
 		if r.Standing, moved = a.board.stand(c, r); moved {
 			poke(a.moved)
 		}
-		item = &wire.Item{Kind: &wire.Item_Result{Result: a.record(c, r)}}
 		a.board.put(r)
 	}
 	told := shown(r)
-	a.buffer.AppendThen(item, func(err error) {
+	then := func(err error) {
 		if err != nil && !errors.Is(err, buffer.ErrHeld) { // of that the buffer itself says so, once
 			a.log.Error("result not kept", "check", c.Name, "err", err)
 		}
 		kept(told)
-	})
+	}
+	if lost {
+		a.buffer.AppendThen(&wire.Item{Kind: &wire.Item_LostRun{LostRun: &wire.LostRun{Check: c.Name, StartNs: r.Start.UnixNano()}}}, then)
+		return
+	}
+	values := r.Perfdata
+	r.Perfdata = nil
+	a.buffer.AppendResult(a.record(c, r), values, then)
 }
 
 // record is the result as the buffer and the hub keep it.

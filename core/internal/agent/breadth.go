@@ -12,13 +12,13 @@ import (
 // breadth keeps the Go runtime small while the agent has little to do. On one processor: at rest every result passes a dozen goroutines, and
 // on several each hand-over wakes another thread. And with a monitor thread that takes its time (platforms.EaseMonitor). Plugins need both
 // otherwise: more than a few side by side get all processors, and while any runs the monitor is punctual, for it takes the processor from
-// goroutines that wait in the kernel for a child. Rest leaves little garbage, so the heap is kept short there too. What each saves stands in
-// docs/performance.md. The zero value is ready.
+// goroutines that wait in the kernel for a child. A few plugins leave little garbage, so the heap is kept short as long as there are no more: what
+// one of them prints is then most of what the agent holds. What each saves stands in docs/performance.md. The zero value is ready.
 type breadth struct {
 	running atomic.Int32 // plugin runs under way
 	peak    atomic.Int32 // the most of them since the last look
-	wide    atomic.Bool
-	brisk   atomic.Bool // the monitor is punctual, the heap has room
+	wide    atomic.Bool  // all processors, the heap has room
+	brisk   atomic.Bool  // the monitor is punctual
 }
 
 const (
@@ -26,20 +26,23 @@ const (
 	narrowTo = 2
 	// monitorLeave is how late the monitor may come at rest. A sync of the disk, which then holds the one processor, is mostly over by then.
 	monitorLeave = 5 * time.Millisecond
-	// restGC is the garbage collector's percentage at rest: it then begins at 1.6 MB instead of 4, about every minute and a half, for 0.6 ms.
-	restGC  = 40
-	briskGC = 100
+	// narrowGC is the garbage collector's percentage on one processor: it then begins at 1.6 MB instead of 4, at rest about every minute and a half, for
+	// 0.6 ms.
+	narrowGC = 40
+	wideGC   = 100
+	// reservedThreads is more than a core with hostile plugins was ever seen to have.
+	reservedThreads = 16
 )
 
 // narrow begins at rest.
 func (b *breadth) narrow() {
-	runtime.GOMAXPROCS(1)
-	rest()
+	narrow()
+	platforms.EaseMonitor(monitorLeave)
 }
 
-func rest() {
-	platforms.EaseMonitor(monitorLeave)
-	debug.SetGCPercent(restGC)
+func narrow() {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(narrowGC)
 }
 
 // begin counts a plugin's run in; the returned function counts it out.
@@ -49,10 +52,10 @@ func (b *breadth) begin() (end func()) {
 	}
 	if b.brisk.CompareAndSwap(false, true) {
 		platforms.EaseMonitor(0)
-		debug.SetGCPercent(briskGC)
 	}
 	if n > narrowTo && b.wide.CompareAndSwap(false, true) {
 		runtime.GOMAXPROCS(runtime.NumCPU())
+		debug.SetGCPercent(wideGC)
 	}
 	return func() { b.running.Add(-1) }
 }
@@ -61,9 +64,9 @@ func (b *breadth) begin() (end func()) {
 func (b *breadth) look() {
 	peak := b.peak.Swap(b.running.Load())
 	if peak <= narrowTo && b.wide.CompareAndSwap(true, false) {
-		runtime.GOMAXPROCS(1)
+		narrow()
 	}
 	if peak == 0 && b.brisk.CompareAndSwap(true, false) {
-		rest()
+		platforms.EaseMonitor(monitorLeave)
 	}
 }

@@ -9,8 +9,8 @@ import (
 
 // Of a result that holds more, who asked for the run is shown so much: the rest was streamed, and is in what the hub keeps.
 const (
-	shownLarge  = 64 << 10 // bytes of its text, and of its long output
-	shownValues = 1000
+	shownLarge  = 16 << 10 // bytes of its text, and of its long output
+	shownValues = 250
 )
 
 // shown is a result as it is told to who asked for the run. Of a large one it is a copy that leaves the plugin's output to the garbage collector: its way to

@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -98,8 +99,18 @@ func (b *Buffer) AppendThen(item *wire.Item, then func(error)) {
 	b.appendThen(item, true, func(_ uint64, err error) { then(err) })
 }
 
+// AppendResult is AppendThen for a result whose Perfdata is given beside it.
+func (b *Buffer) AppendResult(r *wire.Result, values []check.Perfdata, then func(error)) {
+	it, err := encodeResult(r, values)
+	b.hand(it, err, true, func(_ uint64, err error) { then(err) })
+}
+
 func (b *Buffer) appendThen(item *wire.Item, waits bool, then func(uint64, error)) {
 	it, err := encode(item)
+	b.hand(it, err, waits, then)
+}
+
+func (b *Buffer) hand(it item, err error, waits bool, then func(uint64, error)) {
 	if err != nil {
 		then(0, err)
 		return
@@ -118,8 +129,8 @@ func (b *Buffer) appendThen(item *wire.Item, waits bool, then func(uint64, error
 // encode marshals an item without its seq, which the keeper puts behind it: a protobuf message may
 // have its fields in any order.
 func encode(i *wire.Item) (item, error) {
-	if len(i.GetResult().GetText()) >= largeText || len(i.GetResult().GetLong()) >= largeText {
-		return encodeLarge(i.GetResult())
+	if r := i.GetResult(); r != nil {
+		return encodeResult(r, nil)
 	}
 	bare := &wire.Item{Kind: i.GetKind()}
 	size := proto.Size(bare)
@@ -134,31 +145,39 @@ func encode(i *wire.Item) (item, error) {
 // largeText is a text, in bytes, that is written from where it lies.
 const largeText = 128 << 10
 
-// encodeLarge is encode for a result with a large text, which stands at the end of its message.
-func encodeLarge(r *wire.Result) (item, error) {
-	large := &r.Text
+// encodeResult is encode for a result, and for values that are not among its own. A large text stands at the end of the message.
+func encodeResult(r *wire.Result, values []check.Perfdata) (item, error) {
+	large, field := &r.Text, protowire.Number(textField)
 	if len(r.Long) > len(r.Text) {
-		large = &r.Long
+		large, field = &r.Long, longField
 	}
-	text := *large
-	*large = ""
-	rest, err := proto.Marshal(r)
-	*large = text
-	if err != nil {
-		return item{}, fmt.Errorf("append: %w", err)
+	var text string
+	if len(*large) >= largeText {
+		text = *large
+		*large = ""
+		defer func() { *large = text }()
 	}
 	if !utf8.ValidString(text) {
 		return item{}, errors.New("append: text that is no UTF-8")
 	}
-	field := protowire.Number(textField)
-	if large == &r.Long {
-		field = longField
+	size := proto.Size(r) + wire.SizePerfdata(values)
+	var end []byte
+	if text != "" {
+		end = protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.BytesType), uint64(len(text)))
 	}
-	end := protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.BytesType), uint64(len(text)))
-	payload := protowire.AppendTag(nil, resultField, protowire.BytesType)
-	payload = protowire.AppendVarint(payload, uint64(len(rest)+len(end)+len(text)))
-	payload = append(append(payload, rest...), end...)
-	return item{payload, text, r.GetCheck(), r.GetStartNs()}, nil
+	payload := make([]byte, 0, size+len(end)+2*protowire.SizeVarint(uint64(len(text)+size))+12)
+	payload = protowire.AppendTag(payload, resultField, protowire.BytesType)
+	payload = protowire.AppendVarint(payload, uint64(size+len(end)+len(text)))
+	from := len(payload)
+	payload, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(payload, r)
+	if err != nil {
+		return item{}, fmt.Errorf("append: %w", err)
+	}
+	payload = wire.AppendPerfdata(payload, values)
+	if len(payload) != from+size {
+		return item{}, errors.New("append: a result that is not as long as it said")
+	}
+	return item{append(payload, end...), text, r.GetCheck(), r.GetStartNs()}, nil
 }
 
 // Numbers of fields, as wire.proto has them.

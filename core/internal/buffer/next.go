@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
@@ -67,6 +68,7 @@ type view struct {
 	ackedOK    bool      // ackedCRC is known
 	segments   []segment // from the one that holds from on
 	rejected   map[uint64]bool
+	apart      bool // large records are read without their bytes
 }
 
 // view is what lies behind the cursor of a generation.
@@ -101,7 +103,7 @@ func (v *view) pack(limit int) (b *wire.Batch, readable uint64) {
 		if r.seq != want || v.rejected[r.seq] {
 			return false
 		}
-		if added := r.whole != nil && p.AddWhole(r.seq, r.whole, recordHeader) || p.Add(r.seq, r.raw, limit); !added {
+		if !put(&p, r, limit) {
 			return false
 		}
 		if r.seq == v.from {
@@ -112,6 +114,7 @@ func (v *view) pack(limit int) (b *wire.Batch, readable uint64) {
 		want++
 		return true
 	}
+	v.apart = true
 	for i, s := range v.segments {
 		if !v.read(i, want, func(r record) bool { return add(s.first, r) }) {
 			break
@@ -124,6 +127,18 @@ func (v *view) pack(limit int) (b *wire.Batch, readable uint64) {
 	b = p.Loose(v.g.epoch)
 	b.BootId = v.g.boot
 	return b, 0
+}
+
+// put puts a record into a batch, if there is room.
+func put(p *wire.Packer, r record, limit int) bool {
+	if r.apart == nil {
+		return p.Add(r.seq, r.raw, limit)
+	}
+	if p.Len() > 0 {
+		return false
+	}
+	runtime.GC() // what it took on its way to the disk is free by now, and is taken again
+	return p.AddLarge(r.seq, r.crc, r.length, r.apart)
 }
 
 // firstBehind is the first seq from want on that some segment holds, or the one behind all.
@@ -151,6 +166,7 @@ func (v *view) read(i int, want uint64, each func(record) bool) bool {
 		limit = min(limit, v.segments[i+1].first-1)
 	}
 	s := newScan(f, v.segments[i].size, v.g.epoch, first)
+	s.apart = v.apart
 	if at, ok := v.g.reading.placeOf(first, want); ok {
 		s.offset, s.last = at, want-1
 	}

@@ -3,23 +3,20 @@ package buffer
 import (
 	"hash/crc32"
 	"io"
-	"runtime"
-
-	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
 // readAhead is how much a scan reads at once, in bytes; a longer record is read whole.
 const readAhead = 32 << 10
 
-// largeRead is a record for which the garbage collector runs first: the memory that it took on its way to the disk is free by now, and is taken again.
-const largeRead = 256 << 10
+// largeRecord is a record that makes a batch of its own without being in memory as a whole.
+const largeRecord = 128 << 10
 
 // record is one record of a segment. raw is valid until the next one is read.
 type record struct {
 	head
-	offset int64  // where its header stands
-	raw    []byte // its payload
-	whole  []byte // of a large one: header and raw, the reader's to keep; nil of others
+	offset int64     // where its header stands
+	raw    []byte    // its payload
+	apart  io.Reader // the same of a large one where scan.apart is set, instead of raw; nil of others
 }
 
 func (r record) end() int64 { return r.offset + recordHeader + int64(r.length) }
@@ -34,6 +31,7 @@ type scan struct {
 	offset  int64  // of the next record
 	last    uint64 // seq of the one before
 	damaged bool   // something did not read since the last record
+	apart   bool   // large records are given without their bytes
 
 	window []byte
 	at     int64  // offset of window
@@ -78,6 +76,12 @@ func (s *scan) read(offset int64) (record, bool) {
 	if !ok || offset+recordHeader+int64(h.length) > s.size {
 		return record{}, false
 	}
+	if s.apart && h.base == 0 && h.length >= largeRecord {
+		if !s.proves(offset+recordHeader, h) {
+			return record{}, false
+		}
+		return record{head: h, offset: offset, apart: io.NewSectionReader(s.file, offset+recordHeader, int64(h.length))}, true
+	}
 	b = s.bytes(offset, recordHeader+h.length)
 	if b == nil {
 		return record{}, false
@@ -89,11 +93,21 @@ func (s *scan) read(offset int64) (record, bool) {
 	if raw == nil || crc32.Checksum(raw, castagnoli) != h.crc {
 		return record{}, false
 	}
-	r := record{head: h, offset: offset, raw: raw}
-	if h.length >= wire.MaxBatch { // a batch of its own
-		r.whole, s.window = b, nil
+	return record{head: h, offset: offset, raw: raw}, true
+}
+
+// proves says whether the payload from offset on is what its header says, piece by piece.
+func (s *scan) proves(offset int64, h head) bool {
+	sum := uint32(0)
+	for left := h.length; left > 0; {
+		piece := s.bytes(offset, min(left, readAhead))
+		if piece == nil {
+			return false
+		}
+		sum = crc32.Update(sum, castagnoli, piece)
+		offset, left = offset+int64(len(piece)), left-len(piece)
 	}
-	return r, true
+	return sum == h.crc
 }
 
 // seek is the next offset from which on a record's header stands, or the end.
@@ -122,9 +136,6 @@ func (s *scan) bytes(offset int64, n int) []byte {
 		return nil
 	}
 	if cap(s.window) < want {
-		if want >= largeRead {
-			runtime.GC()
-		}
 		s.window = make([]byte, want)
 	}
 	s.window, s.at = s.window[:want], offset

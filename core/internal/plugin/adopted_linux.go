@@ -72,6 +72,14 @@ func noneSince(start time.Time) bool {
 	return none
 }
 
+// orphanSince says that one has come.
+func orphanSince(start time.Time) bool {
+	adopted.mu.Lock()
+	known := adopted.list != 0
+	adopted.mu.Unlock()
+	return known && !noneSince(start)
+}
+
 // reaped forgets one: its number may be somebody else's from now on.
 func reaped(pid int) {
 	adopted.mu.Lock()

@@ -5,7 +5,6 @@ package plugin
 import (
 	"errors"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -22,18 +21,9 @@ type process struct {
 	unheld error // why a limit does not hold
 }
 
-// null is what every plugin has as stdin, opened once.
-var null = sync.OnceValues(func() (*os.File, error) { return os.Open(os.DevNull) })
+func openNull() (*os.File, error) { return os.Open(os.DevNull) }
 
-func start(s Spec, mark string, x *slot, stdout, stderr writeEnd) (*process, error) {
-	stdin, err := null()
-	if err != nil {
-		return nil, err
-	}
-	as, err := s.credential()
-	if err != nil {
-		return nil, err
-	}
+func (s Spec) startAs(as *syscall.Credential, mark string, x *slot, stdin *os.File, stdout, stderr writeEnd) (*process, error) {
 	attr := &os.ProcAttr{Dir: s.folder(), Env: s.environment(mark), Files: []*os.File{stdin, stdout.File, stderr.File}, Sys: &syscall.SysProcAttr{Setsid: true, Credential: as}}
 	p, err := startFile(s.Path, s.Path, s.Args, func(program string, argv []string) (*os.Process, error) { return os.StartProcess(program, argv, attr) })
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -75,9 +76,13 @@ func (p *process) collect() (ending, bool) {
 // kill ends the plugin, its group and what left it.
 func (p *process) kill() {
 	if p.slot != nil {
-		p.killed = append(p.killed, p.slot.all()...)
+		pids := p.slot.all()
+		p.killed = append(p.killed, pids...)
 		p.slot.kill()
-		return
+		if slices.Contains(pids, p.pid) {
+			return
+		}
+		// It has left its slot, which takes the rights of this process: what it took along is known by group and mark.
 	}
 	syscall.Kill(-p.pid, syscall.SIGKILL)
 	p.sweep()
@@ -93,6 +98,9 @@ func (p *process) killRest() (left, survivors []string) {
 	if populated, _ := p.slot.state(); populated {
 		pids = p.slot.all()
 	} else if len(pids) == 0 {
+		if orphanSince(p.began) { // of a run that left its slot, perhaps
+			return p.killMarkedRest()
+		}
 		return nil, nil
 	}
 	all := named(pids, p.pid)

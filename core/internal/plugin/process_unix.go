@@ -8,11 +8,27 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// null is what every plugin has as stdin, opened once.
+var null = sync.OnceValues(openNull)
+
+func start(s Spec, mark string, x *slot, stdout, stderr writeEnd) (*process, error) {
+	stdin, err := null()
+	if err != nil {
+		return nil, err
+	}
+	as, err := s.credential()
+	if err != nil {
+		return nil, err
+	}
+	return s.startAs(as, mark, x, stdin, stdout, stderr)
+}
 
 // folder is the working directory.
 func (s Spec) folder() string { return cmp.Or(s.Dir, "/") }

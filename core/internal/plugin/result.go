@@ -18,6 +18,7 @@ type outcome struct {
 	cause     cause
 	stdout    captured
 	stderr    captured
+	printed   string   // stdout as it was read
 	heldOpen  bool     // output was still held open by another process
 	left      []string // processes that were still there, named
 	survivors []string // those of them that could not be ended
@@ -43,13 +44,10 @@ func (o *outcome) result() check.Result {
 		r.Text = explainStart(o.spec, o.startErr)
 		return r
 	}
-	if n := check.Within(o.stdout.data, o.spec.limit()); n < len(o.stdout.data) { // what is no text takes four times the room
-		o.stdout.dropped += int64(len(o.stdout.data) - n)
-		o.stdout.data = o.stdout.data[:n]
-	}
 	cut := o.stdout.dropped > 0 || !o.gone || o.cause != exited
 	parsed := check.ParseOutput(o.stdout.data, cut)
 	r.Text, r.Long, r.Perfdata, r.Problems = parsed.Text, parsed.Long, parsed.Perfdata, parsed.Problems
+	o.printed = parsed.All
 	o.judge(&r)
 	o.remark(&r)
 	return r
@@ -86,7 +84,11 @@ func (o *outcome) judge(r *check.Result) {
 
 // override puts what happened first, and what the plugin had printed so far after it.
 func (o *outcome) override(r *check.Result, what string) {
-	printed := strings.TrimSpace(r.Text + "\n" + r.Long)
+	printed := o.printed
+	if len(printed) < largeOutput || strings.Contains(printed, "|") { // else it is not there twice
+		printed = r.Text + "\n" + r.Long
+	}
+	printed = strings.TrimSpace(printed)
 	r.Text, r.Long = what, printed
 	if printed == "" {
 		o.quoteStderr(r)

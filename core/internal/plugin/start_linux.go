@@ -3,7 +3,6 @@ package plugin
 import (
 	"errors"
 	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -12,27 +11,22 @@ import (
 	"github.com/limpet-monitoring/limpet/platforms/spawn"
 )
 
-// null is what every plugin has as stdin, opened once, above the numbers that a plugin's own descriptors have.
-var null = sync.OnceValues(func() (int, error) {
+// openNull opens it above the numbers that a plugin's own descriptors have.
+func openNull() (*os.File, error) {
 	f, err := os.Open(os.DevNull)
 	if err != nil {
-		return -1, err
+		return nil, err
 	}
 	defer f.Close()
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 4)
-	return fd, os.NewSyscallError("fcntl", err)
-})
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), os.DevNull), nil
+}
 
-func start(s Spec, mark string, x *slot, stdout, stderr writeEnd) (*process, error) {
-	stdin, err := null()
-	if err != nil {
-		return nil, err
-	}
-	as, err := s.credential()
-	if err != nil {
-		return nil, err
-	}
-	path, files := s.program(stdin, stdout, stderr)
+func (s Spec) startAs(as *syscall.Credential, mark string, x *slot, stdin *os.File, stdout, stderr writeEnd) (*process, error) {
+	path, files := s.program(int(stdin.Fd()), stdout, stderr)
 	b := beginning{
 		Program: spawn.Program{Env: s.environment(mark), Dir: s.folder(), Files: files, Cgroup: -1},
 		as:      as,

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
@@ -82,6 +83,9 @@ func (o *output) write(stderr bool, data []byte) {
 	defer o.mu.Unlock()
 	for len(data) > 0 {
 		n := min(len(data), wire.MaxRunOutput)
+		if n < len(data) {
+			n -= check.Unfinished(data[:n])
+		}
 		if o.left > 0 && o.line.trySend(o.mark()) {
 			o.left = 0
 		}

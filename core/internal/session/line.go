@@ -198,15 +198,39 @@ func (l *line) sayClose() {
 
 // write writes a frame by way of buf, and gives that back, grown.
 func (l *line) write(f *wire.Frame, buf []byte) ([]byte, error) {
+	l.ws.SetWriteDeadline(time.Now().Add(wire.WriteDeadline))
+	if b := f.GetBatch(); len(b.GetItems()) > keptBuffer {
+		return buf, l.writeBatch(b)
+	}
 	data, err := proto.MarshalOptions{}.MarshalAppend(buf, f)
 	if err != nil {
 		return nil, fmt.Errorf("write to hub: %w", err)
 	}
-	l.ws.SetWriteDeadline(time.Now().Add(wire.WriteDeadline))
 	if err := l.ws.WriteMessage(websocket.BinaryMessage, data); err != nil {
 		return nil, fmt.Errorf("write to hub: %w", err)
 	}
 	return data, nil
+}
+
+// writeBatch writes a large batch from where it lies.
+func (l *line) writeBatch(b *wire.Batch) error {
+	head, items, err := wire.BatchFrame(b)
+	if err != nil {
+		return fmt.Errorf("write to hub: %w", err)
+	}
+	w, err := l.ws.NextWriter(websocket.BinaryMessage)
+	if err != nil {
+		return fmt.Errorf("write to hub: %w", err)
+	}
+	for _, piece := range [][]byte{head, items} {
+		if _, err := w.Write(piece); err != nil {
+			return fmt.Errorf("write to hub: %w", err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("write to hub: %w", err)
+	}
+	return nil
 }
 
 // send queues a frame and waits for room; false when the line broke.
