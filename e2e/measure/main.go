@@ -40,7 +40,7 @@ func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "one minute at rest instead of ten, 8 swaps instead of 100: a look, not a measure")
 	flag.IntVar(&o.swaps, "swaps", 0, "how many swaps under load (default 100, or 8 with -quick)")
-	flag.StringVar(&o.only, "only", "", "take this part alone: programs, first, now, rest, install, update, faults, resident, fleet, buffer, wire, plugins (or plugins/slots, plugins/marks, plugins/times, plugins/many), hostile (or hostile/KIND), line (or line/strikes, line/deaths, line/outages, line/crowd), away or swaps")
+	flag.StringVar(&o.only, "only", "", "take this part alone: programs, first, now, rest, install, update, faults, resident, fleet, buffer, wire, offline, plugins (or plugins/slots, plugins/marks, plugins/times, plugins/many), hostile (or hostile/KIND), line (or line/strikes, line/deaths, line/outages, line/crowd), away or swaps")
 	flag.StringVar(&o.keep, "keep", "", "leave everything in this folder")
 	flag.Parse()
 	if o.swaps == 0 {
@@ -114,6 +114,9 @@ func run(ctx context.Context, t *table, o options) error {
 		{"buffer", func(string) error { return buffered(ctx, t) }},
 		{"wire", func(dir string) error {
 			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return onTheWire(ctx, t, r, hub, o.quick) })
+		}},
+		{"offline", func(dir string) error {
+			return line(ctx, bin, dir, func(r *rig.Rig, hub *rig.Hub) error { return offline(ctx, t, r, hub, o.quick) })
 		}},
 		{"fleet", func(string) error { return simulated(ctx, t, o.quick) }},
 		{"swaps", func(dir string) error { return swapsUnderLoad(ctx, t, bin, dir, o.swaps, before) }},

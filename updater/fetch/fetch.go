@@ -20,6 +20,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
 
 // Bounds in time. A mirror that sends something, however little, is not silent: minRate is for that.
@@ -50,6 +52,14 @@ type Mirror struct {
 	base   *url.URL // nil for a folder
 	dir    string
 	client *http.Client
+	disk   fsys.FS // where Large keeps its parts
+}
+
+// Onto is the mirror with the parts of Large on another disk than the system's own.
+func (m *Mirror) Onto(disk fsys.FS) *Mirror {
+	other := *m
+	other.disk = disk
+	return &other
 }
 
 // New names a mirror: an https:// or http:// URL, or a folder. Everything a mirror holds is verified
@@ -59,7 +69,7 @@ func New(place string, transport http.RoundTripper) (*Mirror, error) {
 		return nil, errors.New("mirror: no address")
 	}
 	if !strings.Contains(place, "://") {
-		return &Mirror{dir: place}, nil
+		return &Mirror{dir: place, disk: fsys.Disk{}}, nil
 	}
 	base, err := url.Parse(place)
 	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
@@ -72,7 +82,7 @@ func New(place string, transport http.RoundTripper) (*Mirror, error) {
 		}
 		return nil
 	}}
-	return &Mirror{base: base, client: client}, nil
+	return &Mirror{base: base, client: client, disk: fsys.Disk{}}, nil
 }
 
 // String is the mirror for people, without a password.

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
 
 // Want is a file as it was signed.
@@ -47,16 +49,16 @@ func (m *Mirror) Large(ctx context.Context, want Want, part string, wait func(ct
 var errStale = errors.New("stale part")
 
 func (m *Mirror) large(ctx context.Context, want Want, part string, wait func(ctx context.Context, n int) error) error {
-	f, err := os.OpenFile(part, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := m.disk.Open(part, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	have, err := f.Size()
 	if err != nil {
 		return err
 	}
-	have, inherited := info.Size(), info.Size() > 0
+	inherited := have > 0
 	for failed, silent := 0, 0; have < want.Length; {
 		before := have
 		have, err = m.goOn(ctx, want, f, have)
@@ -93,7 +95,7 @@ func (m *Mirror) large(ctx context.Context, want Want, part string, wait func(ct
 }
 
 // goOn reads on from what there is, and returns what there is then.
-func (m *Mirror) goOn(ctx context.Context, want Want, f *os.File, have int64) (int64, error) {
+func (m *Mirror) goOn(ctx context.Context, want Want, f fsys.File, have int64) (int64, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := time.AfterFunc(stallTime, func() { cancel(ErrStalled) })
@@ -103,16 +105,16 @@ func (m *Mirror) goOn(ctx context.Context, want Want, f *os.File, have int64) (i
 		return have, cause(ctx, err)
 	}
 	defer body.Close()
-	if _, err := f.Seek(from, io.SeekStart); err != nil {
-		return have, err
-	}
 	if err := f.Truncate(from); err != nil {
-		return have, err
+		return have, ours(want, err)
 	}
+	out := &keeper{to: io.NewOffsetWriter(f, from)}
 	p := pace{silence: silence, cancel: cancel, since: time.Now()}
-	n, err := io.CopyBuffer(onlyWriter{f}, p.reader(io.LimitReader(body, want.Length-from+1)), make([]byte, buffer))
+	n, err := io.CopyBuffer(out, p.reader(io.LimitReader(body, want.Length-from+1)), make([]byte, buffer))
 	have = from + n
 	switch {
+	case out.err != nil:
+		return have, ours(want, out.err)
 	case err != nil:
 		return have, cause(ctx, err)
 	case have > want.Length:
@@ -121,6 +123,25 @@ func (m *Mirror) goOn(ctx context.Context, want Want, f *os.File, have int64) (i
 		return have, io.ErrUnexpectedEOF
 	}
 	return have, nil
+}
+
+// keeper writes a part, and knows the failures that are the disk's. It hides ReadFrom, which would bring a buffer of its own.
+type keeper struct {
+	to  io.Writer
+	err error
+}
+
+func (k *keeper) Write(b []byte) (int, error) {
+	n, err := k.to.Write(b)
+	if err != nil {
+		k.err = err
+	}
+	return n, err
+}
+
+// ours is a failure of the disk, which coming again does not help.
+func ours(want Want, err error) error {
+	return &fs.PathError{Op: "write", Path: want.Name, Err: err}
 }
 
 // cause is why a context ended, where that is what ended the transfer.
@@ -174,12 +195,9 @@ func (f readFunc) Read(b []byte) (int, error) { return f(b) }
 // onlyWriter hides ReadFrom, which would bring a buffer of its own.
 type onlyWriter struct{ io.Writer }
 
-func check(f *os.File, want Want) error {
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
+func check(f fsys.File, want Want) error {
 	hash := sha256.New()
-	n, err := io.CopyBuffer(onlyWriter{hash}, readFunc(io.LimitReader(f, want.Length+1).Read), make([]byte, buffer))
+	n, err := io.CopyBuffer(onlyWriter{hash}, readFunc(io.NewSectionReader(f, 0, want.Length+1).Read), make([]byte, buffer))
 	if err != nil {
 		return err
 	}

@@ -418,7 +418,7 @@ func (a *agent) deliver(c check.Check, r check.Result, kept func(check.Result)) 
 	}
 	told := shown(r)
 	a.buffer.AppendThen(item, func(err error) {
-		if err != nil {
+		if err != nil && !errors.Is(err, buffer.ErrHeld) { // of that the buffer itself says so, once
 			a.log.Error("result not kept", "check", c.Name, "err", err)
 		}
 		kept(told)

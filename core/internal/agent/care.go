@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -78,13 +79,14 @@ func ranOut(last string, before, now uint64, known bool) bool {
 
 // oomKills counts the processes that the kernel has ended for lack of memory since boot, on the whole box.
 func oomKills() (uint64, bool) {
-	data, err := os.ReadFile("/proc/vmstat")
+	f, err := os.Open("/proc/vmstat")
 	if err != nil {
 		return 0, false
 	}
-	for line := range strings.Lines(string(data)) {
-		if word, found := strings.CutPrefix(line, "oom_kill "); found {
-			n, err := strconv.ParseUint(strings.TrimSpace(word), 10, 64)
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		if word, found := strings.CutPrefix(lines.Text(), "oom_kill "); found {
+			n, err := strconv.ParseUint(word, 10, 64)
 			return n, err == nil
 		}
 	}

@@ -52,6 +52,7 @@ type BufferStatus struct {
 	Bytes       int64  `json:"bytes"`   // on disk
 	Generations int    `json:"generations"`
 	Foreign     int    `json:"foreign"` // generations of a former core that still ends its runs
+	Held        int    `json:"held"`    // in memory: the disk takes no files
 	Error       string `json:"error"`
 }
 
@@ -227,6 +228,9 @@ func (b BufferStatus) line() string {
 		line = fmt.Sprintf("%d kept on disk until the hub has them", b.Pending)
 	}
 	line += fmt.Sprintf(" (%d kB on disk)", (b.Bytes+1023)/1024)
+	if b.Held > 0 {
+		line += fmt.Sprintf("; %d in memory alone", b.Held)
+	}
 	if b.Error != "" {
 		line += "; " + b.Error
 	}

@@ -61,6 +61,7 @@ type Stats struct {
 	Appended       uint64    // items since Open
 	Syncs          uint64    // since Open
 	Refused        uint64    // appends that failed since Open
+	Held           int       // results in memory: the folder takes no files
 	LastError      string    // of the latest failed append, "" after one that worked
 	Dropped        uint64    // records lost to a cap, to corruption or refused by the hub, since Open
 }
@@ -82,7 +83,7 @@ func (b *Buffer) Append(item *wire.Item) error {
 		err error
 	}
 	done := make(chan outcome, 1)
-	b.appendThen(item, func(seq uint64, err error) { done <- outcome{seq, err} })
+	b.appendThen(item, false, func(seq uint64, err error) { done <- outcome{seq, err} })
 	o := <-done
 	if o.err == nil {
 		item.Seq = o.seq
@@ -91,12 +92,13 @@ func (b *Buffer) Append(item *wire.Item) error {
 }
 
 // AppendThen is Append for who does not wait: then is called once, with what Append would return, in a goroutine of the buffer's. It must not
-// wait for anybody. The item is not touched after AppendThen has returned.
+// wait for anybody. The item is not touched after AppendThen has returned. Where the folder takes no files the cause is ErrHeld: the item waits in memory, behind
+// the bounds of held.go, and is written when the folder takes files again.
 func (b *Buffer) AppendThen(item *wire.Item, then func(error)) {
-	b.appendThen(item, func(_ uint64, err error) { then(err) })
+	b.appendThen(item, true, func(_ uint64, err error) { then(err) })
 }
 
-func (b *Buffer) appendThen(item *wire.Item, then func(uint64, error)) {
+func (b *Buffer) appendThen(item *wire.Item, waits bool, then func(uint64, error)) {
 	it, err := encode(item)
 	if err != nil {
 		then(0, err)
@@ -108,7 +110,7 @@ func (b *Buffer) appendThen(item *wire.Item, then func(uint64, error)) {
 		}
 		then(seq, err)
 	}
-	if !b.k.intake.put(handed{item: it, done: done}) {
+	if !b.k.intake.put(handed{item: it, done: done, waits: waits}) {
 		done(0, ErrClosed)
 	}
 }
@@ -275,6 +277,7 @@ func (b *Buffer) Stats() Stats {
 		s = b.k.stats
 		s.Generations = len(b.k.generations)
 		s.Bytes = b.k.bytes()
+		s.Held = len(b.k.held.items)
 		for _, g := range b.k.generations {
 			s.UnackedRecords += g.unacked()
 			s.UnackedBytes += g.backlog()

@@ -181,7 +181,9 @@ func TestOutputThatLooksLikeARecordIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	b.k.do(func() { b.k.append(item{payload: payload}, func(_ uint64, err error) { done <- err }) })
+	b.k.do(func() {
+		b.k.append(handed{item: item{payload: payload}, done: func(_ uint64, err error) { done <- err }})
+	})
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}

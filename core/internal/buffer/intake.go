@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"errors"
 	"sync"
 	"time"
 
@@ -18,8 +19,9 @@ type intake struct {
 
 // handed is one item, or one start mark.
 type handed struct {
-	item item
-	done func(seq uint64, err error) // once synced or failed; nil for a mark
+	item  item
+	done  func(seq uint64, err error) // once synced or failed; nil for a mark
+	waits bool                        // in memory, where there is no place for it on disk
 
 	run    run
 	mark   []byte     // its payload
@@ -58,17 +60,21 @@ func (i *intake) end() []handed {
 	return i.list
 }
 
-// takeIn writes what was handed in, in that order.
+// takeIn writes what was handed in, in that order, behind what waits in memory.
 func (k *keeper) takeIn(list []handed) {
 	for len(list) > 0 {
-		if n := k.together(list); n > 0 {
-			list = list[n:]
-			continue
+		clear := k.putHeld(false)
+		if clear {
+			if n := k.together(list); n > 0 {
+				list = list[n:]
+				continue
+			}
 		}
-		if h := list[0]; h.done == nil {
+		switch h := list[0]; {
+		case h.done == nil:
 			h.marked <- k.mark(h.run, h.mark)
-		} else {
-			k.append(h.item, h.done)
+		case clear || !k.holdBack(h, placeError{errors.New(k.stats.LastError)}):
+			k.append(h)
 		}
 		list = list[1:]
 	}

@@ -35,6 +35,8 @@ var (
 	ErrTooLarge = fmt.Errorf("the item is larger than %d bytes", wire.MaxRecord)
 	errNotKept  = errors.New("not kept here")
 	errBusy     = errors.New("too many appends wait for the disk")
+	// ErrHeld says that an item waits in memory: the folder takes no files now.
+	ErrHeld = errors.New("kept in memory until the disk takes it")
 )
 
 // keeper owns all that changes: generations, the writer, cursors. Every method but loop runs in its
@@ -67,6 +69,8 @@ type keeper struct {
 	gathers      bool // syncAt runs
 	restTill     time.Time
 	lost         lostAppends
+	held         held
+	unlisted     bool // what lies in the folder could not be looked at yet
 
 	sweepAt   *time.Timer
 	dropAfter time.Time // no cap drops or frees anything before
@@ -133,14 +137,16 @@ type item struct {
 	start   int64
 }
 
-// append writes one item; done is called once, when it is synced or has failed.
-func (k *keeper) append(it item, done func(seq uint64, err error)) {
-	if err := k.write(it); err != nil {
-		k.refuse(err)
-		done(0, err)
+// append writes one item, which is told of once, when it is synced or has failed.
+func (k *keeper) append(h handed) {
+	if err := k.write(h.item); err != nil {
+		if !k.holdBack(h, err) {
+			k.refuse(err)
+			h.done(0, err)
+		}
 		return
 	}
-	k.accept(it, done)
+	k.accept(h.item, h.done)
 	k.scheduleSync()
 	k.tellLost()
 }
@@ -174,6 +180,9 @@ func (k *keeper) writeRecord(e entry) error {
 // hold takes the live generation's lock before the first thing is written to it. Where another core
 // that opens the buffer was quicker and took the folder for one left behind, it begins another one.
 func (k *keeper) hold() error {
+	if err := k.look(); err != nil {
+		return placeError{err}
+	}
 	if k.o.Lock == nil || k.live.g.lock != nil {
 		return nil
 	}
@@ -186,7 +195,27 @@ func (k *keeper) hold() error {
 	}
 	if err != nil {
 		k.live.g.made = false
-		return fmt.Errorf("begin generation: %w", err)
+		return placeError{fmt.Errorf("begin generation: %w", err)}
+	}
+	return nil
+}
+
+// look lists what lies in the folder before anything is made there, where Open was not let in: no epoch may be given that is not above those.
+func (k *keeper) look() error {
+	if !k.unlisted {
+		return nil
+	}
+	found, err := epochs(k.disk, k.o.Dir)
+	if err != nil {
+		return err
+	}
+	k.unlisted = false
+	if n := len(found); n > 0 && found[n-1] > k.newest {
+		k.newest = found[n-1]
+		unmade := k.live.g
+		k.generations = slices.DeleteFunc(k.generations, func(g *generation) bool { return g == unmade })
+		k.beginGeneration()
+		k.wake()
 	}
 	return nil
 }
@@ -243,126 +272,7 @@ func (k *keeper) state(i *wire.Item, then func(error)) {
 		then(err)
 		return
 	}
-	k.append(it, func(_ uint64, err error) { then(err) })
-}
-
-// scheduleSync has the next sync begin when what waits has gathered and the last one was long enough ago.
-func (k *keeper) scheduleSync() {
-	if k.busy || k.gathers || len(k.waiting) == 0 {
-		return
-	}
-	wait := syncGathers - time.Since(k.waitingSince)
-	if !k.lastSync.IsZero() {
-		wait = max(wait, syncEvery-time.Since(k.lastSync))
-	}
-	if wait <= 0 {
-		k.startSync()
-		return
-	}
-	k.gathers = true
-	k.syncAt.Reset(wait)
-}
-
-func (k *keeper) startSync() {
-	k.gathers = false
-	if k.busy || len(k.waiting) == 0 {
-		return
-	}
-	k.syncAt.Stop()
-	k.busy, k.lastSync = true, time.Now()
-	k.inSync, k.waiting = k.waiting, nil
-	jobs := k.pending()
-	go func() {
-		var err error
-		for _, j := range jobs {
-			err = errors.Join(err, j.run())
-		}
-		k.synced <- err
-	}()
-}
-
-// pending is all that a sync must cover: of the live generation, and of those split off since.
-func (k *keeper) pending() []syncing {
-	jobs := []syncing{k.live.pending()}
-	for _, w := range k.splits {
-		jobs = append(jobs, w.pending())
-	}
-	k.splits = nil
-	return jobs
-}
-
-func (k *keeper) finishSync(err error) {
-	k.busy = false
-	k.stats.Syncs++
-	done := k.inSync
-	k.inSync = nil
-	if err != nil {
-		k.failSync(done, err)
-		return
-	}
-	for _, w := range done {
-		w.g.written = w.seq
-		w.g.unsynced--
-		k.stats.Appended++
-	}
-	for _, w := range done {
-		w.done(w.seq, nil)
-	}
-	k.settleClosed()
-	k.scheduleSync()
-	k.wake()
-	k.scheduleSweep()
-}
-
-// settleClosed settles the generations closed in this life, once nothing of them waits for a sync:
-// their marks live on in the present one.
-func (k *keeper) settleClosed() {
-	for _, g := range k.generations {
-		if !g.closed || !g.made || g.cursor.settled || g.unsynced > 0 || g.owed || g.settleTried {
-			continue
-		}
-		g.settleTried = true
-		if err := k.settle(g); err != nil {
-			k.log.Warn("generation not settled", "generation", generationName(g.epoch), "err", err)
-		}
-	}
-}
-
-// settle says durably that a generation is synced and its lost runs are stated.
-func (k *keeper) settle(g *generation) error {
-	if g.ours {
-		g.durable = g.written
-	}
-	if err := g.settle(k.disk); err != nil {
-		return err
-	}
-	g.cursor.settled = true
-	return g.keepCursor(k.disk, true)
-}
-
-// failSync fails every append that waits, and leaves the generation: the next append begins another.
-func (k *keeper) failSync(done []waiter, err error) {
-	failed := append(done, k.waiting...)
-	k.waiting = nil
-	k.syncAt.Stop()
-	k.gathers = false
-	k.restTill = time.Now().Add(restAfterFailure)
-	k.log.Error("buffer not synced", "err", err, "items", len(failed))
-	for _, w := range failed {
-		w.g.unsynced = 0
-	}
-	for _, w := range k.splits {
-		w.abandon()
-	}
-	k.splits = nil
-	k.live.abandon()
-	k.beginGeneration()
-	for _, w := range failed {
-		k.refuse(err)
-		w.done(0, err)
-	}
-	k.wake()
-	k.scheduleSweep()
+	k.append(handed{item: it, done: func(_ uint64, err error) { then(err) }})
 }
 
 // beginGeneration closes the live generation, if there is one, and begins the next in memory; on disk
@@ -420,6 +330,7 @@ func (k *keeper) find(epoch uint64) (*generation, error) {
 // shut finishes what waits and gives everything back.
 func (k *keeper) shut() {
 	k.takeIn(k.intake.end())
+	k.putHeld(true)
 	for k.busy || len(k.waiting) > 0 {
 		if !k.busy {
 			k.startSync()

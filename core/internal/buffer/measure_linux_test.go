@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,9 +71,11 @@ func TestMeasure(t *testing.T) {
 		for i := range 20 {
 			few = append(few, result(fmt.Sprint("c", i), "all is well"))
 		}
-		if syncs := measureRounds(t, [][]*wire.Item{few, few}); syncs != 1 {
-			t.Errorf("%.1f syncs for a round of twenty", syncs)
-		}
+		synctest.Test(t, func(t *testing.T) { // by the clock of a busy machine a round may take longer than its sync waits
+			if syncs := measureRounds(t, [][]*wire.Item{few, few}); syncs != 1 {
+				t.Errorf("%.1f syncs for a round of twenty", syncs)
+			}
+		})
 		measureRate(t, few, 64, 100*time.Millisecond)
 		measureOpen(t, few, 4<<20, 3)
 		return

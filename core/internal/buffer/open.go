@@ -15,20 +15,20 @@ import (
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
 
-// takeoverEvery is how often the generations of another core that still lives are tried again.
-const takeoverEvery = 2 * time.Second
-
 // Open opens the buffer in whatever state it is found, closes the generations of former cores (those
 // whose cores still live are taken over later), and begins a new one. Runs that a kill cut off are
-// appended as LostRun. It fails only where nothing could be kept anyway: the folder cannot be read.
-// A full disk is no error here.
+// appended as LostRun. It fails only where nothing could be kept anyway: what the folder's name leads to is none, or its disk does not read.
+// A full disk is no error here, nor is a folder that this agent may not use: it is looked at again until it may.
 func Open(o Options) (*Buffer, error) {
 	o = o.withDefaults()
+	k := newKeeper(o)
 	found, err := epochs(o.FS, o.Dir)
-	if err != nil {
+	if errors.Is(err, fs.ErrPermission) {
+		k.unlisted = true // it may be given back: results wait in memory until then
+		o.Log.Error("the buffer is closed to this agent", "err", err)
+	} else if err != nil {
 		return nil, err
 	}
-	k := newKeeper(o)
 	var trails []trail
 	var foreign []uint64
 	for _, epoch := range found {
@@ -37,6 +37,9 @@ func Open(o Options) (*Buffer, error) {
 		switch {
 		case errors.Is(err, platforms.ErrLocked):
 			foreign = append(foreign, epoch)
+		case errors.Is(err, fs.ErrPermission):
+			foreign = append(foreign, epoch)
+			o.Log.Error("generation closed to this agent, tried again", "generation", generationName(epoch), "err", err)
 		case err != nil:
 			o.Log.Error("generation not readable, left alone", "generation", generationName(epoch), "err", err)
 		default:
@@ -54,6 +57,9 @@ func Open(o Options) (*Buffer, error) {
 	b.dropStrange()
 	b.stateLost(former, lost)
 	b.foreign.Store(int64(len(foreign)))
+	if k.unlisted {
+		b.foreign.Store(unknownForeign)
+	}
 	go b.takeOver()
 	return b, nil
 }
@@ -276,114 +282,4 @@ func (b *Buffer) settleNamed(named []*generation) {
 		}
 		b.k.settleClosed()
 	})
-}
-
-// LookAgain takes over the generations of cores that have gone: at once, and then for as long as some core holds any. A core
-// that lives beside another calls it when that one has ended, or ends.
-func (b *Buffer) LookAgain() {
-	select {
-	case b.again <- struct{}{}:
-	default:
-	}
-}
-
-// takeOver waits for the end of the cores that hold generations beside ours, and takes these over.
-func (b *Buffer) takeOver() {
-	tick := time.NewTicker(takeoverEvery)
-	defer tick.Stop()
-	unreadable := map[uint64]bool{}
-	for {
-		if b.foreign.Load() == 0 {
-			tick.Stop()
-		} else {
-			tick.Reset(takeoverEvery)
-		}
-		select {
-		case <-tick.C:
-		case <-b.again:
-		case <-b.k.gone:
-			return
-		}
-		b.takeAll(unreadable)
-	}
-}
-
-// unlockPause is how long the locks of one core may take to be given up one after the other, when it was killed.
-const unlockPause = 20 * time.Millisecond
-
-// takeAll takes over what can be had. The generations of one core are judged together: a run that one of them names may have
-// its result in another.
-func (b *Buffer) takeAll(unreadable map[uint64]bool) {
-	var taken []*generation
-	var trails []trail
-	take := func(found []uint64) (locked []uint64) {
-		for _, epoch := range found {
-			if unreadable[epoch] {
-				continue
-			}
-			g, t, err := load(b.k.o, epoch)
-			switch {
-			case errors.Is(err, platforms.ErrLocked):
-				locked = append(locked, epoch)
-			case errors.Is(err, fs.ErrNotExist): // its core drained and removed it
-			case err != nil:
-				unreadable[epoch] = true
-				b.k.log.Error("generation not readable, left alone", "generation", generationName(epoch), "err", err)
-			default:
-				g.adopt(b.k.o.Owner)
-				taken, trails = append(taken, g), append(trails, t)
-			}
-		}
-		return locked
-	}
-	locked := take(b.beside())
-	if len(taken) > 0 && len(locked) > 0 {
-		time.Sleep(unlockPause)
-		locked = take(locked)
-	}
-	b.foreign.Store(int64(len(locked)))
-	if len(taken) == 0 {
-		return
-	}
-	lost := lostRuns(b.k.o, taken, trails) // before they are the keeper's
-	if !b.k.do(func() {
-		for _, g := range taken {
-			b.k.adopt(g)
-		}
-	}) {
-		for _, g := range taken {
-			b.k.release(g) // the keeper has ended
-		}
-		return
-	}
-	b.dropStrange()
-	b.stateLost(taken, lost)
-}
-
-// beside lists the generations on disk that are not kept here. It looks in the keeper's goroutine: nothing of ours is half removed then.
-func (b *Buffer) beside() (found []uint64) {
-	b.k.do(func() {
-		all, err := epochs(b.k.o.FS, b.k.o.Dir)
-		if err != nil {
-			b.k.log.Error("generations of other cores not listed", "err", err)
-		}
-		for _, epoch := range all {
-			if _, err := b.k.find(epoch); err != nil {
-				found = append(found, epoch)
-			}
-		}
-	})
-	return found
-}
-
-// adopt puts a generation among those kept.
-func (k *keeper) adopt(g *generation) {
-	at := 0
-	for at < len(k.generations) && k.generations[at].epoch < g.epoch {
-		at++
-	}
-	k.generations = append(k.generations[:at], append([]*generation{g}, k.generations[at:]...)...)
-	k.newest = max(k.newest, g.epoch)
-	k.wake()
-	k.scheduleSweep()
 }

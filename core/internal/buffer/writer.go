@@ -69,7 +69,7 @@ func (w *writer) spot(behind int) spot {
 func (w *writer) write(e entry, marks [][]byte, now time.Time) error {
 	if w.file == nil || w.full() {
 		if err := w.begin(marks, now); err != nil {
-			return err
+			return placeError{err}
 		}
 	}
 	if e.large != nil {

@@ -75,7 +75,7 @@ func (p *process) collect() (ending, bool) {
 // kill ends the plugin, its group and what left it.
 func (p *process) kill() {
 	if p.slot != nil {
-		p.killed = append(p.killed, p.slot.inside()...)
+		p.killed = append(p.killed, p.slot.all()...)
 		p.slot.kill()
 		return
 	}
@@ -84,13 +84,15 @@ func (p *process) kill() {
 }
 
 // killRest ends what the plugin left behind, and names it: what ended, and what did not. After a run that started nothing that outlives it,
-// this costs one system call with a slot, and two or three without.
+// this costs two system calls with a slot, and two or three without.
 func (p *process) killRest() (left, survivors []string) {
 	if p.slot == nil {
 		return p.killMarkedRest()
 	}
 	pids := p.slot.inside()
-	if len(pids) == 0 {
+	if populated, _ := p.slot.state(); populated {
+		pids = p.slot.all()
+	} else if len(pids) == 0 {
 		return nil, nil
 	}
 	all := named(pids, p.pid)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +38,7 @@ type slot struct {
 	limits                   Limits // held by the kernel
 	count                    int    // processes, counted here
 	dir, procs, memory, pids int    // descriptors; -1 = none
+	events                   int    // descriptor
 	oomBefore, forksBefore   uint64 // the kernel's counters at the end of the run before
 	killed                   bool
 }
@@ -194,10 +196,10 @@ func (s *Slots) give(x *slot) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case !x.empty():
+	switch populated, frozen := x.state(); {
+	case !x.empty() || x.killed && populated:
 		s.lost = append(s.lost, x)
-	case x.killed || s.dead:
+	case x.killed || s.dead || frozen: // what is started into a frozen one stops before it is the plugin, and whoever started it waits for that
 		x.remove()
 	default:
 		s.idle = append(s.idle, x)
@@ -207,7 +209,7 @@ func (s *Slots) give(x *slot) {
 // lookAgain takes away what has become empty. mu is held.
 func (s *Slots) lookAgain() {
 	s.lost = slices.DeleteFunc(s.lost, func(x *slot) bool {
-		if !x.empty() {
+		if populated, _ := x.state(); populated || !x.empty() {
 			return false
 		}
 		x.remove()
@@ -218,7 +220,21 @@ func (s *Slots) lookAgain() {
 // remove takes a slot away.
 func (x *slot) remove() {
 	x.close()
-	os.Remove(x.path)
+	removeCgroup(x.path)
+}
+
+// removeCgroup removes a cgroup with those that a run of root's made in it, as far as nothing is in them.
+func removeCgroup(path string) {
+	if os.Remove(path) == nil {
+		return
+	}
+	entries, _ := os.ReadDir(path)
+	for _, e := range entries {
+		if e.IsDir() {
+			removeCgroup(filepath.Join(path, e.Name()))
+		}
+	}
+	os.Remove(path)
 }
 
 // giveUp: nothing can be started in them; what comes now runs without.
@@ -271,7 +287,7 @@ func (x *slot) open() (err error) {
 			err = e
 		}
 	}
-	x.dir, x.procs = open(".", unix.O_RDONLY|unix.O_DIRECTORY), open("cgroup.procs", unix.O_RDONLY)
+	x.dir, x.procs, x.events = open(".", unix.O_RDONLY|unix.O_DIRECTORY), open("cgroup.procs", unix.O_RDONLY), open("cgroup.events", unix.O_RDONLY)
 	if x.limits.Memory > 0 {
 		set("memory.max", x.limits.Memory)
 		set("memory.oom.group", 1)                                                 // half a run says nothing
@@ -286,7 +302,7 @@ func (x *slot) open() (err error) {
 }
 
 func (x *slot) close() {
-	for _, fd := range []int{x.dir, x.procs, x.memory, x.pids} {
+	for _, fd := range []int{x.dir, x.procs, x.events, x.memory, x.pids} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
@@ -329,17 +345,45 @@ func (x *slot) empty() bool {
 	return err == nil && n == 0
 }
 
+// state says whether something is in the slot, or in a cgroup that a run of root's made below it, and whether the slot is frozen.
+func (x *slot) state() (populated, frozen bool) {
+	var buf [128]byte
+	n, err := unix.Pread(x.events, buf[:], 0)
+	if err != nil || n <= 0 {
+		return false, false
+	}
+	return bytes.Contains(buf[:n], []byte("populated 1\n")), bytes.Contains(buf[:n], []byte("frozen 1\n"))
+}
+
+// all lists the processes in the slot and in what a run of root's made below it.
+func (x *slot) all() []int {
+	pids := x.inside()
+	_ = filepath.WalkDir(x.path, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || !e.IsDir() || path == x.path {
+			return nil // what cannot be read is killed unnamed
+		}
+		text, _ := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+		for word := range strings.FieldsSeq(string(text)) {
+			if pid, err := strconv.Atoi(word); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
+	return pids
+}
+
 // kill ends all that is in the slot, in one step, and waits a moment until it is gone. It returns what is still there then.
 func (x *slot) kill() []int {
 	x.killed = true
 	_ = os.WriteFile(filepath.Join(x.path, "cgroup.kill"), []byte("1"), 0)
 	for wait := time.Millisecond / 2; wait < killWait/2; wait *= 2 {
-		if x.empty() {
+		if populated, _ := x.state(); !populated && x.empty() {
 			return nil
 		}
 		time.Sleep(wait)
 	}
-	return x.inside()
+	return x.all()
 }
 
 // counted says whether the agent has to count the slot's processes, because the kernel does not.
@@ -529,19 +573,17 @@ func emptyDead(dir string) []found {
 			continue
 		}
 		x := &slot{path: filepath.Join(dir, e.Name()), dir: -1, memory: -1, pids: -1}
-		fd, err := unix.Open(filepath.Join(x.path, "cgroup.procs"), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-		if err != nil {
+		if err := x.open(); err != nil {
+			x.close()
 			continue
 		}
-		x.procs = fd
-		for _, pid := range x.inside() {
+		for _, pid := range x.all() {
 			ended = append(ended, found{pid, commandName(pid)})
 		}
-		if !x.empty() {
+		if populated, _ := x.state(); populated || !x.empty() {
 			x.kill()
 		}
-		x.close()
-		os.Remove(x.path)
+		x.remove()
 	}
 	os.Remove(dir)
 	return ended

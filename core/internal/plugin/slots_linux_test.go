@@ -45,6 +45,46 @@ func TestARunAfterOneThatWasKilled(t *testing.T) {
 	}
 }
 
+// A run of root's may change its own cgroup. One that froze it must not stop the next, nor whoever starts that.
+func TestARunAfterOneThatFrozeItsSlot(t *testing.T) {
+	s := openSlots(t, Limits{})
+	freeze := script(t, "#!/bin/sh\necho OK\necho 1 >\"$1/$(sed -n s/^0:://p /proc/self/cgroup)/cgroup.freeze\"\nsleep 600\n")
+	mount, err := mountOfCgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if r := run(t, Spec{Path: freeze, Args: []string{mount}, Timeout: time.Second, Slots: s}, nil); !r.TimedOut {
+			t.Errorf("got %+v", r)
+		}
+		if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK\n"), Slots: s}, nil); r.State != check.OK || len(r.Problems) > 0 {
+			t.Errorf("the run after it: %+v", r)
+		}
+	}
+}
+
+// What it hides in cgroups below its own is found, named and ended, and they are taken away.
+func TestWhatIsInACgroupBelowTheSlot(t *testing.T) {
+	s := openSlots(t, Limits{})
+	mount, err := mountOfCgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := `#!/bin/sh
+below=$1/$(sed -n s/^0:://p /proc/self/cgroup)/below
+mkdir "$below" "$below/deeper" && { env -i sleep 600 >&- 2>&- & echo $! >"$below/deeper/cgroup.procs"; echo OK; }
+`
+	for range 2 {
+		r := run(t, Spec{Path: script(t, body), Args: []string{mount}, Slots: s}, nil)
+		if r.State != check.OK || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "left behind") {
+			t.Errorf("got %+v", r)
+		}
+	}
+	if entries, _ := os.ReadDir(s.dir); len(s.idle)+len(s.lost) > 0 {
+		t.Errorf("%d idle, %d lost, %v", len(s.idle), len(s.lost), entries)
+	}
+}
+
 // What forks faster than it can be looked at, in sessions of its own, with a clean environment: nothing of it is left.
 func TestAForkBombEndsInItsSlot(t *testing.T) {
 	s := openSlots(t, Limits{Processes: 60})

@@ -42,16 +42,18 @@ var ErrNoRoot = errors.New("there is no root to verify this mirror against")
 type Copy struct {
 	dir  string
 	log  *slog.Logger
-	disk fsys.Disk
+	disk fsys.FS
 	now  func() time.Time
 }
 
 // NewCopy names the folder, which is made when something is first put in it.
-func NewCopy(dir string, log *slog.Logger) *Copy { return &Copy{dir: dir, log: log, now: time.Now} }
+func NewCopy(dir string, log *slog.Logger) *Copy {
+	return &Copy{dir: dir, log: log, disk: fsys.Disk{}, now: time.Now}
+}
 
 // Trusts says whether the copy has a root.
 func (c *Copy) Trusts() bool {
-	_, err := os.Stat(filepath.Join(c.dir, trustFolder, "root.json"))
+	_, err := c.size(filepath.Join(c.dir, trustFolder, "root.json"))
 	return err == nil
 }
 
@@ -71,9 +73,10 @@ func (c *Copy) Trust(ctx context.Context, from *fetch.Mirror, sum *[32]byte) ([3
 	return got, fsys.WriteNew(c.disk, filepath.Join(c.dir, trustFolder, "root.json"), root, 0o644)
 }
 
-// Bring makes the copy what the place has: verified first, then targets, then metadata, the timestamp last. Cut short anywhere,
-// it leaves what was served before, and the next call goes on. changed says that the timestamp is another one.
+// Bring makes the copy what the place has: verified first, then targets, then metadata, the timestamp last; then what was listed once and is no longer goes, a
+// day late. Cut short anywhere, it leaves what was served before, and the next call goes on. changed says that the timestamp is another one.
 func (c *Copy) Bring(ctx context.Context, from *fetch.Mirror) (changed bool, err error) {
+	from = from.Onto(c.disk)
 	if err := c.folders(); err != nil {
 		return false, err
 	}
@@ -92,16 +95,49 @@ func (c *Copy) Bring(ctx context.Context, from *fetch.Mirror) (changed bool, err
 	if err := c.targets(ctx, from, set); err != nil {
 		return false, err
 	}
-	return c.metadata(ctx, from, set, after)
+	if changed, err = c.metadata(ctx, from, set, after); err != nil {
+		return false, err
+	}
+	if err := c.collect(set); err != nil { // the copy is whole without it
+		c.log.Warn("what the release repository lists no longer is not removed", "err", err)
+	}
+	return changed, nil
 }
 
 func (c *Copy) folders() error {
 	for _, name := range []string{trustFolder, partFolder} {
-		if err := os.MkdirAll(filepath.Join(c.dir, name), 0o755); err != nil {
+		if err := c.folder(filepath.Join(c.dir, name)); err != nil {
 			return fmt.Errorf("make the copy's folder: %w", err)
 		}
 	}
 	return nil
+}
+
+// folder makes a folder whose name, and those of the folders up to the copy's own, are durable: a file synced in it would else go with them.
+func (c *Copy) folder(dir string) error {
+	if _, err := c.disk.ReadDir(dir); err == nil {
+		return nil
+	}
+	if err := c.disk.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for dir != c.dir && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir)
+		if err := c.disk.SyncDir(dir); err != nil {
+			return err
+		}
+	}
+	return c.disk.SyncDir(filepath.Dir(c.dir))
+}
+
+// size is a file's.
+func (c *Copy) size(name string) (int64, error) {
+	f, err := c.disk.Open(name, os.O_RDONLY, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return f.Size()
 }
 
 // stored reads what was verified before.
@@ -197,7 +233,7 @@ func (c *Copy) targets(ctx context.Context, from *fetch.Mirror, set *tuf.Set) er
 	}
 	for _, i := range list {
 		name := filepath.Join(c.dir, filepath.FromSlash(i.Name))
-		if info, err := os.Lstat(name); err == nil && info.Mode().IsRegular() && info.Size() == i.Length {
+		if size, err := c.size(name); err == nil && size == i.Length {
 			continue // its hash was checked when it came
 		}
 		err := c.target(ctx, from, i.Want, name)
@@ -225,7 +261,7 @@ func (c *Copy) target(ctx context.Context, from *fetch.Mirror, want fetch.Want, 
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("keep %s: %w", want.Name, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+	if err := c.folder(filepath.Dir(name)); err != nil {
 		return fmt.Errorf("keep %s: %w", want.Name, err)
 	}
 	if err := c.disk.Rename(part, name); err != nil {
@@ -266,7 +302,7 @@ func (c *Copy) metadata(ctx context.Context, from *fetch.Mirror, set *tuf.Set, s
 		}
 	}
 	timestamp := filepath.Join(c.dir, "timestamp.json")
-	before, err := os.ReadFile(timestamp)
+	before, err := fsys.Read(c.disk, timestamp, tuf.MaxTargets)
 	if err == nil && string(before) == string(stored["timestamp.json"]) {
 		return false, nil
 	}
@@ -277,7 +313,7 @@ func (c *Copy) metadata(ctx context.Context, from *fetch.Mirror, set *tuf.Set, s
 func (c *Copy) roots(ctx context.Context, from *fetch.Mirror, newest int64, data []byte) error {
 	for n := int64(1); n < newest; n++ {
 		name := strconv.FormatInt(n, 10) + ".root.json"
-		if _, err := os.Stat(filepath.Join(c.dir, name)); err == nil {
+		if _, err := c.size(filepath.Join(c.dir, name)); err == nil {
 			continue
 		}
 		old, err := from.Small(ctx, name, tuf.MaxRoot)
@@ -294,7 +330,7 @@ func (c *Copy) roots(ctx context.Context, from *fetch.Mirror, newest int64, data
 // place writes a metadata file under its name, unless it is there.
 func (c *Copy) place(name string, data []byte) error {
 	path := filepath.Join(c.dir, name)
-	if old, err := os.ReadFile(path); err == nil && string(old) == string(data) {
+	if old, err := fsys.Read(c.disk, path, tuf.MaxTargets); err == nil && string(old) == string(data) {
 		return nil
 	}
 	return fsys.WriteNew(c.disk, path, data, 0o644)

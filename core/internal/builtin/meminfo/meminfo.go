@@ -8,7 +8,7 @@ import (
 )
 
 // MaxFile bounds what is read of the file, in bytes; today's have some 1,600.
-const MaxFile = 16 << 10
+const MaxFile = 4 << 10
 
 // Info is what the checks need of it, in bytes.
 type Info struct {

@@ -16,7 +16,7 @@ import (
 
 // Sizes.
 const (
-	dirBuffer = 32 << 10 // bytes of folder entries read at a time: some thousand processes
+	dirBuffer = 8 << 10  // bytes of folder entries read at a time: some three hundred processes
 	statHead  = 256      // bytes read of a process' stat: all that is needed stands at its beginning, a name has 64 at most
 	askEvery  = 512      // processes between two looks at the deadline
 	maxLine   = 64 << 10 // bytes read of a command line
