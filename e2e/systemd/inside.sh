@@ -31,6 +31,7 @@ until_true() {
 hub() { /srv/bin/limpet-hub "$@" --data /srv/hub; }
 hub_up() { curl -fsk https://127.0.0.1:8700/healthz >/dev/null; }
 removed() { [ "$(hub agents --json)" = "[]" ] && events | grep -q '"kind":"removed"'; }
+deregistered() { events | grep '"kind":"left"' | grep -c '"cause":"deregister"'; }
 online() { hub agents --json 2>/dev/null | grep -q '"presence":"online"'; }
 pid_of() { limpet status --json 2>/dev/null | sed -n "s/.*\"$1\":{[^}]*\"pid\":\([0-9]*\).*/\1/p"; }
 runs() { limpet status --json 2>/dev/null | grep -q '"state":"connected"'; }
@@ -146,9 +147,18 @@ case $stage in
 	systemctl restart limpet
 	until_true 20 "limpet 0.1.0 runs after upgrade-stub --back" stub_is 0.1.0
 	until_true 20 "hub shows it online" online
+	echo 3 >/srv/stage
+	touch /srv/off
+	systemctl poweroff
+	;;
+3)
+	until_true 20 "limpet is back after the power was off" runs
+	until_true 20 "hub shows it online, without another token" online
+	[ "$(deregistered)" = 1 ] || give_up "an ephemeral box did not deregister when its host was powered off: $(hub events | grep left)"
+	say "the power-off deregistered the ephemeral box, and its key brought it back"
 	limpet uninstall --purge || give_up "uninstall ended with $?"
 	until_true 10 "the ephemeral box is out of the fleet with its deregistration" removed
-	events | grep -q '"cause":"deregister"' || give_up "the hub was not told"
+	[ "$(deregistered)" = 2 ] || give_up "the hub was not told"
 	sleep 1
 	left=$(find / -xdev \( -path /srv -o -path /proc -o -path /sys \) -prune -o \( -name '*limpet*' -print \) 2>/dev/null)
 	[ -z "$left" ] || give_up "left behind: $left"

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Boots Debian with systemd in a container (systemd-nspawn; root, no service manager of its own needed on the host) and lives a box's life
-# in it: the installer's line, a reboot, a silent update, SIGKILL for core and stub, upgrade-stub and back, uninstall --purge. Called by
+# in it: the installer's line, a reboot, a silent update, SIGKILL for core and stub, upgrade-stub and back, a power-off, uninstall --purge. Called by
 # `make test-systemd`, which has built the programs of two versions.
 #
 # The hub runs inside too: the container has no network but loopback.
@@ -70,6 +70,7 @@ while :; do
 		exec systemd-nspawn -q -D "$1" --register=no --keep-unit --private-network --console=pipe --link-journal=no -b \
 			"--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self"' _ "$root" \
 		</dev/null >>"$root.console" 2>&1 || code=$?
+	if [ -e "$root/srv/off" ]; then rm "$root/srv/off"; continue; fi # it was powered off, and is switched on again
 	if [ $code != 133 ] || [ $boots -ge 4 ]; then break; fi # 133: the guest asked for a reboot
 done
 cat "$root/srv/log"
