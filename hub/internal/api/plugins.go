@@ -31,6 +31,7 @@ func (a *API) putPlugin(w http.ResponseWriter, r *http.Request, who identity) er
 		return pluginFault(err)
 	}
 	if changed {
+		a.seeSite()
 		a.notePlugin(r, fmt.Sprintf("plugin %s put into the catalog with %s (%d bytes)", name, who.by(), len(data)))
 	}
 	return answer(w, struct {
@@ -42,9 +43,21 @@ func (a *API) removePlugin(w http.ResponseWriter, r *http.Request, who identity)
 	if err := a.o.Site.RemovePlugin(r.PathValue("name"), r.FormValue("platform"), a.o.Now()); err != nil {
 		return pluginFault(err)
 	}
+	a.seeSite()
 	a.notePlugin(r, fmt.Sprintf("plugin %s taken out of the catalog with %s", r.PathValue("name"), who.by()))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// seeSite has what is applied next count on the catalog as it is now. Without it a document that follows at once is compiled, and rejected by
+// agents, as if the plugin were not there, until the hub looks at the repository by itself.
+func (a *API) seeSite() {
+	v, err := a.o.Site.Read()
+	if err != nil {
+		a.o.Log.Warn("catalog not read again", "err", err)
+		return
+	}
+	a.o.Desired.SetSite(v)
 }
 
 // pluginFault says what a person can do.
