@@ -8,9 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
-	"google.golang.org/protobuf/proto"
 )
 
 // measuring is a result as a check has it again and again.

@@ -10,8 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/core/wire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
 // `make bench ONLY=offline` names the buffer of an agent that has stopped, and a file for what is put into it: a line for each result, its check and start.

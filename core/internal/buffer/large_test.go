@@ -4,9 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
-	"google.golang.org/protobuf/proto"
 )
 
 // A large text is written from where it lies, and makes a batch of its own without a copy. What comes back is what was given.

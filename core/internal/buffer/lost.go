@@ -5,9 +5,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/core/wire"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
 // maxRuns bounds the runs under way that are marked, far above what a box runs at once.

@@ -7,9 +7,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
-	"google.golang.org/protobuf/proto"
 )
 
 // TestLostRunsAreStatedWhenTheDiskTakesThem: the disk is full when a core finds what a kill cut off.

@@ -6,8 +6,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/limpet-monitoring/limpet/core/wire"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
 // Verdict is what a hub's watermark means, see docs/results.md.

@@ -15,7 +15,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -116,7 +116,7 @@ func Run(ctx context.Context, s Spec, out Output) check.Result {
 		o.heldOpen = false
 	}
 	if len(o.stdout.data) >= largeOutput {
-		runtime.GC() // what was passed on to who listens is free by now: the result's way to the hub takes it again
+		debug.FreeOSMemory() // what was passed on to who listens is free by now: the result's way to the hub takes it again
 	}
 	o.end, o.gone = p.reap(killWait)
 	p.reapAdopted()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -151,7 +152,7 @@ func (s *stream) grow(size int, last bool) {
 		size = max(firstRoom, size, 8*cap(s.got.data))
 		if size > largeOutput {
 			size = s.most // memory that is not written to is none
-			runtime.GC()
+			debug.FreeOSMemory()
 		}
 	}
 	s.got.data = append(make([]byte, 0, min(size, s.most)), s.got.data...)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/gorilla/websocket"
+
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/signing/trust"
 	"github.com/limpet-monitoring/limpet/updater/dial"

@@ -20,9 +20,10 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/signing/trust"
-	"google.golang.org/protobuf/proto"
 )
 
 // testHub follows docs/wire.md over a real TLS line, and can be made to misbehave. It keeps what it

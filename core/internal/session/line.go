@@ -13,9 +13,10 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/updater/dial"
-	"google.golang.org/protobuf/proto"
 )
 
 const (

@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"sync"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
-	"google.golang.org/protobuf/proto"
 )
 
 // piece is one thing that came for a call: output, or its end.
