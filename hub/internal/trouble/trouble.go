@@ -4,6 +4,7 @@ package trouble
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -31,7 +32,8 @@ type Fleet interface {
 
 // List is everything that is wrong: lost agents, then checks, worst first; of the same kind the newest first. An agent that
 // is away as planned has no problems, and of a lost one only that is said. A check that has gone silent counts as UNKNOWN
-// whatever it said last. An agent that rejected what is meant for it is a warning: it runs on with what it had.
+// whatever it said last. An agent that rejected what is meant for it is a warning: it runs on with what it had. So
+// is a collector whose newer configuration is refused; one that does not run is critical.
 func List(f Fleet) []Problem {
 	problems := []Problem{}
 	for _, a := range f.Agents() {
@@ -50,7 +52,7 @@ func List(f Fleet) []Problem {
 				})
 			}
 			if d, err := f.Agent(a.Fingerprint); err == nil { // else it was forgotten just now
-				problems = append(problems, ofChecks(d)...)
+				problems = append(append(problems, ofChecks(d)...), ofCollectors(d)...)
 			}
 		}
 	}
@@ -69,6 +71,23 @@ func ofChecks(d fleet.Detail) []Problem {
 			p.State, p.Since = "UNKNOWN", c.Last.Received
 			p.Text = "No result for three intervals; the last one said " + c.State + ": " + c.Text
 		case c.State == "OK":
+			continue
+		}
+		problems = append(problems, p)
+	}
+	return problems
+}
+
+func ofCollectors(d fleet.Detail) []Problem {
+	var problems []Problem
+	for _, c := range d.Facts.Collectors {
+		p := Problem{Fingerprint: d.Fingerprint, Name: d.Name, Since: c.Since}
+		switch {
+		case c.State == "waiting" || c.State == "failed":
+			p.State, p.Text = "CRITICAL", fmt.Sprintf("The collector %s does not run: %s", c.Name, c.Text)
+		case c.Refused != "":
+			p.State, p.Text = "WARNING", fmt.Sprintf("The collector %s runs on with its former configuration: %s", c.Name, c.Refused)
+		default:
 			continue
 		}
 		problems = append(problems, p)

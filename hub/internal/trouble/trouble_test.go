@@ -2,10 +2,13 @@ package trouble
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
+	"github.com/limpet-monitoring/limpet/hub/internal/presence"
 )
 
 // fixed is a fleet that stands still.
@@ -32,6 +35,28 @@ func at(minute int) fleet.Time { return fleet.Time{Time: time.Unix(int64(minute)
 
 func check(name, state string, since int) fleet.CheckStatus {
 	return fleet.CheckStatus{Check: name, State: state, Since: at(since), Text: "text"}
+}
+
+func TestACollectorThatDoesNotRunIsAProblem(t *testing.T) {
+	d := fleet.Detail{Agent: fleet.Agent{Fingerprint: "a", Name: "box", Presence: fleet.Online}}
+	d.Facts = presence.FromWire(&wire.Facts{Collectors: []*wire.CollectorState{
+		{Name: "metrics", State: "running"},
+		{Name: "logs", State: "waiting", Text: "it ended with code 1"},
+		{Name: "traces", State: "running", Refused: "line 3: no such input"},
+		{Name: "first", State: "checking"},
+	}})
+	var got []string
+	for _, p := range List(fixed{d}) {
+		got = append(got, p.State+" "+p.Check+p.Text)
+	}
+	want := []string{"CRITICAL The collector logs does not run: it ended with code 1", "WARNING The collector traces runs on with its former configuration: line 3: no such input"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	d.Presence = fleet.Offline
+	if l := List(fixed{d}); len(l) != 0 {
+		t.Errorf("away as planned: %v", l)
+	}
 }
 
 func TestListIsWorstFirstAndSilentAboutPlannedSilence(t *testing.T) {
