@@ -32,7 +32,8 @@ func lineOf(p trouble.Problem) problem {
 	if p.Check != "" {
 		href += "#" + url.PathEscape(p.Check)
 	}
-	return problem{Key: p.Fingerprint + "/" + p.Check, Class: stateClass(p.State), Word: stateWord(p.State),
+	of := cmp.Or(p.Check, " "+p.Text) // as assets/fleet.js: an agent may have several of its own
+	return problem{Key: p.Fingerprint + "/" + of, Class: stateClass(p.State), Word: stateWord(p.State),
 		Href: href, Host: p.Name, Check: p.Check, Text: p.Text, Since: p.Since}
 }
 

@@ -112,7 +112,7 @@ const wrong = soon(async () => {
   const seen = new Set();
   let at = $('problems').firstElementChild;
   for (const p of problems) {
-    const key = p.fingerprint + '/' + p.check;
+    const key = p.fingerprint + '/' + (p.check || ' ' + p.text); // an agent may have several of its own
     seen.add(key);
     let line = lines.get(key);
     if (!line) { line = stamp('t-problem'); line.dataset.key = key; lines.set(key, line); }
