@@ -22,12 +22,12 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/desired"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
 	"github.com/limpet-monitoring/limpet/hub/internal/ephemeral"
-
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
 	"github.com/limpet-monitoring/limpet/hub/internal/gateway"
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
 	"github.com/limpet-monitoring/limpet/hub/internal/rpc"
 	"github.com/limpet-monitoring/limpet/hub/internal/site"
+	"github.com/limpet-monitoring/limpet/platforms"
 )
 
 // Limits of the one listener. Bodies and streams have their own in api and gateway.
@@ -43,6 +43,9 @@ type names []string
 
 func (n *names) String() string     { return strings.Join(*n, ",") }
 func (n *names) Set(s string) error { *n = append(*n, s); return nil }
+
+// reservedThreads is what may wait in the kernel at once, for disks mostly (docs/decisions/121-reserved-threads.md).
+const reservedThreads = 32
 
 // serveOptions are what the command line says.
 type serveOptions struct {
@@ -64,6 +67,7 @@ func serve(ctx context.Context, c *call) error {
 	if o.data == "" {
 		return &misuse{"serve needs --data", c.usage()}
 	}
+	platforms.ReserveThreads(reservedThreads)
 	log := slog.New(slog.NewTextHandler(c.err, nil))
 	h, err := open(ctx, o, log)
 	if err != nil {
