@@ -74,7 +74,7 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 					t.Errorf("lost while the disk was well: %s", word)
 				}
 			}
-			if lost == 0 || lost > refused {
+			if waited := name == "read-only"; waited && lost > 0 || !waited && (lost == 0 || lost > refused) { // where no file can be opened results wait in memory
 				t.Errorf("%d lost while the core lived, %d told as not kept", lost, refused)
 			}
 		})

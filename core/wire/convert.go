@@ -37,25 +37,40 @@ func FromResult(r check.Result) *Result {
 	}
 }
 
-// Shorten makes a result fit into a RunEnd: what it is too long for travels whole in its batch, and has travelled as RunOutput. r is changed.
-func Shorten(r *Result) *Result {
-	if proto.Size(r) <= maxRunEnd {
-		return r
+// Ended is a result as a RunEnd carries it: what it is too long for travels whole in its batch, and has travelled as RunOutput. It is shortened before
+// it is made into messages: many values, and a long text, would be in memory once more.
+func Ended(r check.Result) *Result {
+	if sizeOf(r) <= maxRunEnd {
+		if whole := FromResult(r); proto.Size(whole) <= maxRunEnd {
+			return whole
+		}
 	}
-	r.Problems = append(slices.Clip(r.Problems), "too long to show at once: the rest is in the result that the hub keeps")
+	r.Truncated = true
+	r.Problems = append(slices.Clone(r.Problems), "too long to show at once: the rest is in the result that the hub keeps")
 	for _, most := range []int{maxRunEnd / 4, 1 << 10} {
-		r.Truncated = true
 		r.Text, r.Long = clip(r.Text, most), clip(r.Long, most)
-		r.Perfdata = r.Perfdata[:min(len(r.Perfdata), most>>10)]
+		r.Perfdata = r.Perfdata[:min(len(r.Perfdata), most>>7)]
 		for i, p := range r.Problems {
 			r.Problems[i] = clip(p, 1<<10)
 		}
-		if proto.Size(r) <= maxRunEnd {
-			return r
+		if short := FromResult(r); proto.Size(short) <= maxRunEnd {
+			return short
 		}
 	}
 	r.Perfdata = nil // labels may have any length
-	return r
+	return FromResult(r)
+}
+
+// sizeOf is about what a result takes as a message.
+func sizeOf(r check.Result) int {
+	size := len(r.Text) + len(r.Long)
+	for _, p := range r.Problems {
+		size += len(p)
+	}
+	for _, p := range r.Perfdata {
+		size += len(p.Label) + len(p.Unit) + len(p.Warn) + len(p.Crit) + 32
+	}
+	return size
 }
 
 // clip cuts a string between characters.

@@ -39,9 +39,9 @@ func TestAResultSurvivesTheWire(t *testing.T) {
 	}
 }
 
-func TestShorten(t *testing.T) {
-	small := FromResult(check.Result{Check: "a", Text: "t", Long: "l"})
-	if got := Shorten(small); got.Text != "t" || got.Truncated || len(got.Problems) > 0 {
+func TestEnded(t *testing.T) {
+	small := check.Result{Check: "a", Text: "t", Long: "l"}
+	if got := Ended(small); got.Text != "t" || got.Truncated || len(got.Problems) > 0 {
 		t.Errorf("%v", got)
 	}
 	long := strings.Repeat("é", 600<<10)
@@ -50,7 +50,7 @@ func TestShorten(t *testing.T) {
 		values = append(values, check.Perfdata{Label: "label", Value: 1})
 	}
 	for _, r := range []check.Result{{Text: long}, {Long: long, Perfdata: values}, {Perfdata: values}, {Perfdata: []check.Perfdata{{Label: long}}, Problems: []string{long}}} {
-		got := Shorten(FromResult(r))
+		got := Ended(r)
 		if n := proto.Size(got); n > maxRunEnd || !got.Truncated || len(got.Problems) == 0 {
 			t.Errorf("%d bytes, truncated %v, problems %d", n, got.Truncated, len(got.Problems))
 		}

@@ -9,8 +9,8 @@ import (
 const (
 	// MaxRunOutput is the data of one RunOutput: output shows early, and no frame delays a heartbeat for long.
 	MaxRunOutput = 32 << 10
-	// maxRunEnd leaves a RunEnd room within the frame of an agent.
-	maxRunEnd = 512 << 10
+	// maxRunEnd bounds a result in a RunEnd. Whoever asked for the run has heard its output; memory for it once more is what a box would pay.
+	maxRunEnd = 64 << 10
 	// NonceLength, KeyLength and SignatureLength are those of Ed25519 and the handshake.
 	NonceLength     = 32
 	KeyLength       = 32

@@ -6,7 +6,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"runtime/debug"
@@ -382,8 +381,8 @@ func (a *agent) health() (bitmap, mask uint64) {
 
 // mark leaves the start mark by which a run that a kill cuts off is known to be lost.
 func (a *agent) mark(c check.Check, start time.Time) {
-	poke(a.changed)                                                                           // its next slot is another one now
-	if err := a.buffer.Mark(c.Name, start); err != nil && !errors.Is(err, fs.ErrPermission) { // of that the buffer itself says so, once
+	poke(a.changed)                                                             // its next slot is another one now
+	if err := a.buffer.Mark(c.Name, start); err != nil && !buffer.Closed(err) { // of that the buffer itself says so, once
 		a.log.Warn("no start mark", "check", c.Name, "err", err)
 	}
 }

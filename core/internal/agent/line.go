@@ -78,7 +78,7 @@ func (a *agent) call(ctx context.Context, call *wire.RunNow, out func(stderr boo
 	case err != nil:
 		end.Error = err.Error()
 	default:
-		end.Result, end.Joined = wire.Shorten(wire.FromResult(r)), joined
+		end.Result, end.Joined = wire.Ended(r), joined
 	}
 	return end
 }

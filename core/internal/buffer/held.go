@@ -3,6 +3,8 @@ package buffer
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 	"time"
 )
 
@@ -17,6 +19,11 @@ const (
 type placeError struct{ error }
 
 func (e placeError) Unwrap() error { return e.error }
+
+// Closed says whether an error is one of a place that is closed to the agent, and may be opened again: what was asked for is worth another try.
+func Closed(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
 
 // held are results that wait in memory because the folder takes no files: somebody changed its owner or its mode, the file system is read-only. They are
 // not accepted; a kill takes them. The oldest go where there are too many, counted as refused.

@@ -23,7 +23,7 @@ func Open(o Options) (*Buffer, error) {
 	o = o.withDefaults()
 	k := newKeeper(o)
 	found, err := epochs(o.FS, o.Dir)
-	if errors.Is(err, fs.ErrPermission) {
+	if Closed(err) {
 		k.unlisted = true // it may be given back: results wait in memory until then
 		o.Log.Error("the buffer is closed to this agent", "err", err)
 	} else if err != nil {
@@ -37,7 +37,7 @@ func Open(o Options) (*Buffer, error) {
 		switch {
 		case errors.Is(err, platforms.ErrLocked):
 			foreign = append(foreign, epoch)
-		case errors.Is(err, fs.ErrPermission):
+		case Closed(err):
 			foreign = append(foreign, epoch)
 			o.Log.Error("generation closed to this agent, tried again", "generation", generationName(epoch), "err", err)
 		case err != nil:

@@ -59,7 +59,7 @@ func (b *Buffer) takeAll(unreadable map[uint64]bool) {
 			}
 			g, t, err := load(b.k.o, epoch)
 			switch {
-			case errors.Is(err, platforms.ErrLocked), errors.Is(err, fs.ErrPermission):
+			case errors.Is(err, platforms.ErrLocked), Closed(err):
 				locked = append(locked, epoch)
 			case errors.Is(err, fs.ErrNotExist): // its core drained and removed it
 			case err != nil:
