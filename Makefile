@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut powercut-hub test-attacks test-upgrades test-systemd test-limits test-otelcol test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut powercut-hub test-attacks test-upgrades test-earlier test-systemd test-limits test-otelcol test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -57,6 +57,9 @@ test-attacks: deps build ## every attack on updates through the built programs, 
 
 test-upgrades: deps build ## each of the last six versions to the newest and back, over two new roots (about 3 minutes, mostly waiting)
 	$(GO) test ./e2e -run TestUpgradeMatrix -count 1 -parallel 6 -v -args -olds 6
+
+test-earlier: deps ## boxes of six earlier commits (or COMMITS="...", oldest first), built as they were, to this tree's build and back, with results that only the next core delivers (about 10 minutes)
+	. ./.cache/env && ./scripts/earlier.sh $(COMMITS)
 
 test-otelcol: deps ## a collector of OpenTelemetry's, built once from its modules, alone and beside collectd and a command, through swaps (minutes)
 	. ./.cache/env && ./scripts/otelcol.sh

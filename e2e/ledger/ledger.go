@@ -70,6 +70,15 @@ func (l *Ledger) Began() int {
 	return len(files)
 }
 
+// Ran is how many runs there were.
+func (l *Ledger) Ran() (n int) {
+	all, _ := l.ran()
+	for _, words := range all {
+		n += len(words)
+	}
+	return n
+}
+
 // Run is one result on the bus.
 type Run struct {
 	Check   string
