@@ -84,8 +84,8 @@ bench: deps build ## the measures of docs/performance.md (about 100 minutes; QUI
 	@. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY)) $(if $(SWAPS),-swaps $(SWAPS)); line=$$?; \
 	[ -n "$(ONLY)" ] || $(MAKE) --no-print-directory bench-delta && exit $$line
 
-bench-delta: ## the delta's measures alone; PAIRS="OLD:NEW ..." for other files (needs bsdiff, xz, zstd)
-	@$(GO) build -o .cache/deltabench-run ./e2e/deltabench && ./.cache/deltabench-run $(if $(QUICK),-quick) $(PAIRS)
+bench-delta: ## the delta's measures alone; PAIR=windows-arm64 for some; PAIRS="OLD:NEW ..." for other files (needs bsdiff, xz, zstd)
+	@$(GO) build -o .cache/deltabench-run ./e2e/deltabench && ./.cache/deltabench-run $(if $(QUICK),-quick) $(if $(PAIR),-only "$(PAIR)") $(PAIRS)
 
 fuzz: ## every fuzz target for FUZZTIME (default 30s) each
 	./scripts/fuzz.sh $(or $(FUZZTIME),30s)
