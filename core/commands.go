@@ -282,7 +282,7 @@ func importChecks(ctx context.Context, layout platforms.Layout, args []string, s
 }
 
 func fail(stderr io.Writer, err error, hint string) int {
-	fmt.Fprintln(stderr, "error:", err)
+	fmt.Fprintln(stderr, "error:", check.Shown(err.Error())) // which may quote a hub, or a file
 	if hint != "" {
 		fmt.Fprintln(stderr, "hint:", hint)
 	}
