@@ -85,6 +85,26 @@ mkdir "$below" "$below/deeper" && { env -i sleep 600 >&- 2>&- & echo $! >"$below
 	}
 }
 
+// A run of root's may put what it starts elsewhere. Where it leaves some in its slot as well, all of it is ended.
+func TestWhatIsLeftInTheSlotAndOutsideOfIt(t *testing.T) {
+	adoptOrphans(t)
+	s := openSlots(t, Limits{})
+	mount, err := mountOfCgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := `#!/bin/sh
+setsid sleep 86401 >&- 2>&- &
+setsid sleep 86402 >&- 2>&- &
+echo $! >"$1/cgroup.procs" && echo OK
+sleep 0.05
+`
+	r := run(t, Spec{Path: script(t, body), Args: []string{mount}, Slots: s}, nil)
+	if all := strings.Join(r.Problems, "\n"); r.State != check.OK || strings.Count(all, "sleep (pid ") != 2 || strings.Contains(all, "could not be ended") {
+		t.Errorf("got %+v", r)
+	}
+}
+
 // What forks faster than it can be looked at, in sessions of its own, with a clean environment: nothing of it is left.
 func TestAForkBombEndsInItsSlot(t *testing.T) {
 	s := openSlots(t, Limits{Processes: 60})
