@@ -155,6 +155,9 @@ func Run(ctx context.Context, o Options) error {
 	a.careForMemory()
 	a.openSlots()
 	defer a.slots.Close()
+	if o.Standby == "" {
+		a.slots.ClearBeside(a.collectorsName()) // a killed core's: collectors that live on keep theirs
+	}
 	a.usePlugins()
 
 	a.buffer, err = buffer.Open(buffer.Options{Dir: o.Layout.Buffer(), Owner: buffer.Owner(id.Fingerprint()), MaxBytes: a.bufferLimit(), MaxAge: a.box.Limit.BufferAge, Log: o.Log})
