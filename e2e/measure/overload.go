@@ -15,8 +15,10 @@ import (
 const (
 	// mostChecks an agent takes, so at an interval of a second, the shortest, what can be asked of it in one.
 	mostChecks = 10_000
-	// busyRate is what the bare loop makes at most of a plugin with which twice an agent's peak can be asked for: it has some 1.2 times the bare loop's.
-	busyRate = mostChecks / 2 / 1.25
+	// asked is how much more than its peak is asked of an agent: twice, and what the peak may have been more than was seen.
+	asked = 2.3
+	// busyRate is what the bare loop makes at most of a plugin with which that can be asked for: an agent's peak is some 1.2 times the bare loop's.
+	busyRate = mostChecks / asked / 1.25
 )
 
 // writeBusy writes a plugin that computes for so long that an agent's peak with it is less than half of mostChecks.
@@ -54,7 +56,7 @@ func (l *loaded) overload(ctx context.Context, t *table, name string, during tim
 				peak = r
 			}
 		}
-		n := min(int(peak.perSecond()*2.1), mostChecks) // the peak may have been a little more than was seen
+		n := min(int(peak.perSecond()*asked), mostChecks)
 		var err error
 		if twice, left, err = l.at(ctx, n, during); err != nil {
 			return err
