@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut powercut-hub test-attacks test-upgrades test-earlier test-systemd test-limits test-otelcol test-telegraf test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins test-engines test-wine powercut powercut-hub test-attacks test-upgrades test-earlier test-systemd test-limits test-otelcol test-telegraf test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz fuzz-plateau explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -70,6 +70,12 @@ test-telegraf: deps ## telegraf, built once from its module: broken configuratio
 test-plugins: deps ## every plugin of Debian's packages (basic, standard, contrib) through NRPE and through the core, side by side (about 5 minutes)
 	./scripts/all-plugins.sh
 
+test-engines: ## the check "containers" against containerd, Docker and Podman themselves (a minute; root installs them)
+	./scripts/test-engines.sh
+
+test-wine: ## what is built for Windows, as far as Wine runs it: the packages that meet the system (half an hour; root installs wine; PACKAGES= for some)
+	./scripts/test-wine.sh $(PACKAGES)
+
 test-delta: ## the slow tests of the delta codec, without the race detector (about 2 minutes)
 	$(GO) test ./updater/delta/... && $(GO) test ./updater/delta -run Flipped -every-byte
 
@@ -93,6 +99,9 @@ bench-delta: ## the delta's measures alone; PAIR=windows-arm64 for some; PAIRS="
 
 fuzz: ## every fuzz target for FUZZTIME (default 30s) each
 	./scripts/fuzz.sh $(or $(FUZZTIME),30s)
+
+fuzz-plateau: ## PACKAGE=core/check TARGET=FuzzParseOutput: until nothing new comes for three minutes, and keep what reaches as much (FOR=180 seconds)
+	./scripts/fuzz-plateau.sh $(PACKAGE) $(TARGET) $(FOR)
 
 conformance: ## SUITE=DIR, a checkout of the TUF conformance suite: run it against signing/tuf (e2e/tufclient/suite/run.sh says what it needs)
 	./e2e/tufclient/suite/run.sh "$(SUITE)"
