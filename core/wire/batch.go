@@ -9,7 +9,6 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 )
 
 // Limits of what travels with results, in bytes.
@@ -51,7 +50,7 @@ type Record struct {
 // Item decodes the record.
 func (r Record) Item() (*Item, error) {
 	item := new(Item)
-	if err := proto.Unmarshal(r.Raw, item); err != nil {
+	if err := Unmarshal(r.Raw, item); err != nil {
 		return nil, fmt.Errorf("decode record %d: %w", r.Seq, err)
 	}
 	return item, nil
@@ -331,7 +330,7 @@ const (
 // BatchFrame is a Frame with a batch, as it is marshalled, in two pieces: the second is the batch's items where they lie.
 func BatchFrame(b *Batch) (head, items []byte, err error) {
 	bare := &Batch{Epoch: b.Epoch, First: b.First, Last: b.Last, Crc: b.Crc, Unpacked: b.Unpacked, Zstd: b.Zstd, BootId: b.BootId}
-	fields, err := proto.Marshal(bare)
+	fields, err := Marshal(bare)
 	if err != nil {
 		return nil, nil, fmt.Errorf("marshal batch: %w", err)
 	}
