@@ -56,6 +56,9 @@ func (r Record) Item() (*Item, error) {
 	return item, nil
 }
 
+// itemsRoom is what a batch begins with: a round of default checks needs little more.
+const itemsRoom = 2 << 10
+
 // Packer builds a batch out of records in order. The zero value is ready; it is reused after Batch.
 type Packer struct {
 	items       []byte
@@ -65,15 +68,15 @@ type Packer struct {
 	count       int
 }
 
-// Add puts a record in and says whether it did: it does not when the batch would grow past max bytes
+// Add puts a record in and says whether it did: it does not when the batch would grow past most bytes
 // (at most MaxBatch; the first record always goes in), or when seq does not follow the last one.
-func (p *Packer) Add(seq uint64, raw []byte, max int) bool {
-	max = min(max, MaxBatch)
-	if p.unpacked > 0 || p.count > 0 && (seq != p.last+1 || len(p.items)+recordSize(raw) > max) {
+func (p *Packer) Add(seq uint64, raw []byte, most int) bool {
+	if p.unpacked > 0 || p.count > 0 && (seq != p.last+1 || len(p.items)+recordSize(raw) > min(most, MaxBatch)) {
 		return false
 	}
 	if p.count == 0 {
 		p.first = seq
+		p.items = make([]byte, 0, max(itemsRoom, recordSize(raw)))
 	}
 	p.items = appendRecord(p.items, raw)
 	p.last, p.crc = seq, Crc(raw)
