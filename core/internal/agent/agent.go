@@ -109,6 +109,7 @@ type agent struct {
 	lowDisk   string               // what is wrong with the space on disk, "" for nothing
 	diskSeen  time.Time
 	shed      shedding
+	late      behind
 	asked     map[catalog.Plugin]*asked // plugins that somebody runs who named them
 }
 

@@ -38,6 +38,7 @@ type state struct {
 	origin  time.Time
 	runs    uint64
 	skipped uint64
+	missed  uint64 // of those, while the check waited
 	shed    uint64
 	budget  budget
 	lags    lags
@@ -240,10 +241,15 @@ func (st *state) fire(e *entry, now time.Time) {
 	st.enqueue(&flight{name: e.check.Name, trigger: check.Scheduled, due: due, dueWall: dueWall})
 }
 
+// skip counts slots of a check that passed. Unless it was running all the while, which is its own affair, or the next core has it, they are missed.
 func (st *state) skip(e *entry, n uint64) {
 	st.skipped += n
-	if e != nil {
-		e.skipped += n
+	if e == nil {
+		return
+	}
+	e.skipped += n
+	if f := st.flights[e.check.Name]; st.mode != draining && (f == nil || !f.started) {
+		st.missed += n
 	}
 }
 

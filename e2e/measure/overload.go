@@ -1,0 +1,92 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// mostChecks an agent takes, so at an interval of a second, the shortest, what can be asked of it in one.
+	mostChecks = 10_000
+	// asked is how much more than its peak is asked of an agent: twice, and what the peak may have been more than was seen.
+	asked = 2.3
+	// busyRate is what the bare loop makes at most of a plugin with which that can be asked for: an agent's peak is some 1.2 times the bare loop's.
+	busyRate = mostChecks / asked / 1.25
+)
+
+// writeBusy writes a plugin that computes for so long that an agent's peak with it is less than half of mostChecks.
+func writeBusy(path string) error {
+	for turns := uint32(100_000); ; turns += turns / 4 {
+		if err := writeTrivial(path, turns); err != nil {
+			return err
+		}
+		if bestBare(path, time.Second).perSecond() < busyRate {
+			return nil
+		}
+	}
+}
+
+// overload takes three rounds of the agent at its peak and at twice that, with a plugin that is slow enough for both. Every slot is one that was run or one
+// that the agent says it skipped, and its hub hears of it.
+func (l *loaded) overload(ctx context.Context, t *table, name string, during time.Duration) error {
+	plugin := filepath.Join(filepath.Dir(l.plugin), "check_busy")
+	if err := writeBusy(plugin); err != nil {
+		return err
+	}
+	var kept, offered, told []float64
+	var peak, twice rate
+	var left slots
+	for range 3 {
+		base := bestBare(plugin, during/2)
+		peak = rate{}
+		for _, share := range []float64{0.95, 1.1} { // below what it can do, and above
+			n := int(base.perSecond() * share)
+			r, _, err := l.at(ctx, n, during)
+			if err != nil {
+				return err
+			}
+			if r.perSecond() > peak.perSecond() {
+				peak = r
+			}
+		}
+		n := min(int(peak.perSecond()*asked), mostChecks)
+		var err error
+		if twice, left, err = l.at(ctx, n, during); err != nil {
+			return err
+		}
+		top := max(peak.perSecond(), twice.perSecond())
+		due := float64(n) * twice.took.Seconds()
+		fmt.Fprintf(os.Stderr, "bare %.0f/s, agent %.0f/s; of %.0f slots, %d a second, %d run, %d skipped, %.0f/s in the buffer\n", base.perSecond(), peak.perSecond(), due, n, left.run, left.skipped, twice.perSecond())
+		kept = append(kept, twice.perSecond()/top)
+		offered = append(offered, float64(n)/top)
+		told = append(told, float64(left.run+left.skipped)/due)
+	}
+	if err := l.apply(ctx, "defaults: false\n", 0); err != nil {
+		return err
+	}
+	events, err := l.Run(ctx, "limpet-hub", "events", "--json", "--limit", "1000", "--data", filepath.Join(l.Dir, "hub"))
+	if err != nil {
+		return err
+	}
+	heard := strings.Contains(events, `"cause":"behind"`)
+	t.add(fmt.Sprintf("at %.2f times its peak of %.0f/s with a plugin that computes, %s", slices.Min(offered), peak.perSecond(), name),
+		fmt.Sprintf("%.0f %% kept", 100*median(kept)), "90 % at 2", median(kept) >= 0.9 && slices.Min(offered) >= 2)
+	t.add("of the slots meanwhile run, or said to be skipped; the hub is told",
+		fmt.Sprintf("%.1f %%; %s", 100*median(told), map[bool]string{true: "yes", false: "no"}[heard]), "98 to 102 %; yes", median(told) > 0.98 && median(told) < 1.02 && left.skipped > 0 && heard)
+	return nil
+}
+
+// at is the rate with so many busy checks at 1 s.
+func (l *loaded) at(ctx context.Context, n int, during time.Duration) (rate, slots, error) {
+	if err := l.apply(ctx, alike(n, "check_busy", "1s"), n); err != nil {
+		return rate{}, slots{}, err
+	}
+	return l.rate(ctx, during)
+}
