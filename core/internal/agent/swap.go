@@ -214,8 +214,8 @@ func (a *agent) listen(g *group) {
 
 func (a *agent) openSocket() (*local.Server, error) {
 	return local.Listen(a.o.Layout.Socket(), map[string]local.Answer{
-		"status": a.answerStatus, PartQuestion: a.answerPart, "deregister": a.deregister, "reload": a.answerReload,
-		EnrolQuestion: a.answerEnrol,
+		"status": local.Alone(a.answerStatus), PartQuestion: local.Alone(a.answerPart), "deregister": local.Alone(a.deregister),
+		"reload": local.Alone(a.answerReload), EnrolQuestion: local.Alone(a.answerEnrol), WhyQuestion: a.answerWhy,
 	})
 }
 
