@@ -21,7 +21,9 @@ func TestMoreThanRunsIsTold(t *testing.T) {
 	a := s.agent("box", "plugin_dirs = "+dir, "limit.runs = 1")
 	s.await(30*time.Second, "a session", func() bool { return presence(s, a) == "online" })
 	path := "/api/v1/agents/" + a.Fingerprint()
-	type detail struct{ Facts struct{ More map[string]string } }
+	type detail struct {
+		Facts struct{ More map[string]string }
+	}
 	tell := func() (now scheduled, fact string) {
 		s.status(a, &now)
 		d, _ := get[detail](s, path)
