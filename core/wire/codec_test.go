@@ -289,7 +289,7 @@ func TestTextsAreUTF8(t *testing.T) {
 func TestWhatIsUnknownSurvives(t *testing.T) {
 	strange := protowire.AppendString(protowire.AppendTag(nil, 2000, protowire.BytesType), "of the next version")
 	check := append([]byte("\x0a\x01c"), strange...)
-	old := append(protowire.AppendBytes([]byte{1<<3 | 0, 7, 2<<3 | 2}, check), strange...)
+	old := append(protowire.AppendBytes([]byte{1 << 3, 7, 2<<3 | 2}, check), strange...)
 	d := new(Desired)
 	if err := Unmarshal(old, d); err != nil || d.GetRevision() != 7 || d.GetChecks()[0].GetName() != "c" {
 		t.Fatalf("read %v: %v", d, err)
