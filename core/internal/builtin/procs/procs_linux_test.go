@@ -50,21 +50,55 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestKernelThreadsAreReadRarely(t *testing.T) {
-	root := box(t)
+// TestWhoSleptIsReadInTurn: of kernel threads one in 30 in a run, of processes that slept one in four, all others; and all are counted.
+func TestWhoSleptIsReadInTurn(t *testing.T) {
+	const all = 240
+	files := map[string]string{"loadavg": "", "sys/kernel/pid_max": "100\n", "sys/kernel/threads-max": "1000\n"}
+	kinds := []struct {
+		state string
+		flags uint64
+		every int
+	}{{"S", kernelThread, lookEvery}, {"S", 0, wakeEvery}, {"D", 0, 1}}
+	for n := range len(kinds) * all {
+		files[fmt.Sprintf("%d/stat", 1000+n)] = stat(1000+n, "x", kinds[n/all].state, 1, kinds[n/all].flags)
+	}
+	root := fixture.Tree(t, files)
 	c := New(root)
 	c.Run(t.Context(), nil)
-	fixture.Write(t, root+"/3/stat", stat(3, "reused", "Z", 40, 0))
+	for n := range len(kinds) * all {
+		fixture.Write(t, fmt.Sprintf("%s/%d/stat", root, 1000+n), stat(1000+n, "x", "Z", 1, 0))
+	}
 	for run := 1; run <= lookEvery; run++ {
-		got := c.Run(t.Context(), nil)
-		want := "1 zombies"
-		if run == lookEvery {
-			want = "2 zombies"
+		zombies := 0
+		for _, k := range kinds {
+			zombies += all * min(run, k.every) / k.every
 		}
-		if !strings.Contains(got.Text, want) || !strings.Contains(got.Text, "6 processes") {
-			t.Fatalf("run %d: %q", run, got.Text)
+		want := fmt.Sprintf("PROCS WARNING: %d processes, 0 running, 0 blocked, %d zombies", len(kinds)*all, zombies)
+		if got := c.Run(t.Context(), nil).Text; got != want {
+			t.Fatalf("run %d: %q, want %q", run, got, want)
 		}
 	}
+}
+
+// TestAPidThatIsUsedAgain is a new process when the old one was seen to be gone; and who ran is read in each run.
+func TestAPidThatIsUsedAgain(t *testing.T) {
+	root := box(t)
+	c := New(root)
+	look := func(want string) {
+		t.Helper()
+		if got := c.Run(t.Context(), nil).Text; !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	look("6 processes, 1 running")
+	if err := os.RemoveAll(root + "/1"); err != nil {
+		t.Fatal(err)
+	}
+	look("5 processes, 1 running")
+	fixture.Write(t, root+"/1/stat", stat(1, "init", "R", 0, 0))
+	look("6 processes, 2 running")
+	fixture.Write(t, root+"/40/stat", stat(40, "sh", "S", 1, 0))
+	look("6 processes, 1 running")
 }
 
 func TestProcessThatEndsMeanwhileIsNotCounted(t *testing.T) {

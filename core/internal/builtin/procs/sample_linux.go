@@ -20,18 +20,28 @@ const (
 	statHead  = 256      // bytes read of a process' stat: all that is needed stands at its beginning, a name has 64 at most
 	askEvery  = 512      // processes between two looks at the deadline
 	maxLine   = 64 << 10 // bytes read of a command line
-	lookEvery = 30       // runs between two looks at kernel threads
+	lookEvery = 30       // runs between two looks at a kernel thread
+	wakeEvery = 4        // runs between two looks at a process that slept
+	maxEnded  = 64       // processes that ended in a row and are looked past; behind more all are read once
 )
 
+// sampler reads processes. Reading one is what this check costs, and nearly all do at the next run what they did at the last: kernel threads, half of
+// an idle box's processes, are never zombies, and most others sleep. So these are counted unread, and read again in their turn, some in each run.
 type sampler struct {
 	proc    string
 	read    procfs.Reader
 	entries []byte
 	path    []byte
-	// kernel are the kernel threads found when all processes were read last. They are half of an idle box's processes, are no
-	// zombies, and reading them is what this check costs: so they are counted unread, and read every lookEvery runs.
-	kernel map[int]bool
-	runs   int
+	known   []known // what the last run found, in the folder's order
+	at      int     // behind the one that the folder came to last
+	found   []known // what this one finds, for the next
+	runs    int
+}
+
+// known is a process as it was read last.
+type known struct {
+	pid   int32
+	every int16 // runs between two looks at it; 1 = it is read in each
 }
 
 func newSampler(proc string) sampler { return sampler{proc: proc} }
@@ -46,8 +56,9 @@ func (s *sampler) sample(ctx context.Context, o options) (counts, error) {
 	if s.entries == nil {
 		s.entries = make([]byte, dirBuffer)
 	}
-	if s.runs%lookEvery == 0 || o.filtered() {
-		s.kernel = make(map[int]bool)
+	s.known, s.found, s.at = s.found, s.known[:0], 0
+	if o.filtered() { // all are to be read
+		s.known = s.known[:0]
 	}
 	s.runs++
 	var c counts
@@ -106,8 +117,10 @@ func (s *sampler) one(o options, c *counts, dir int, name []byte) {
 		pid = 10*pid + int(b-'0')
 		s.path = append(s.path, b)
 	}
-	if s.kernel[pid] {
-		c.add(o, process{kernel: true})
+	every := s.last(int32(pid))
+	if (pid+s.runs)%every != 0 {
+		s.found = append(s.found, known{int32(pid), int16(every)})
+		c.add(o, process{kernel: every == lookEvery})
 		return
 	}
 	s.path = append(s.path, "/stat"...)
@@ -124,10 +137,30 @@ func (s *sampler) one(o options, c *counts, dir int, name []byte) {
 		p.command = bytes.Clone(p.command) // what is read next takes its memory
 		p.other = !s.deep(o, dir, bytes.TrimSuffix(s.path, []byte("stat")))
 	}
-	if p.kernel {
-		s.kernel[pid] = true
-	}
+	s.found = append(s.found, known{int32(pid), p.every()})
 	c.add(o, p)
+}
+
+// last says how often a process is read, by what it was at the last run: 1 for a new one. It is asked in the folder's order, which is the same in each
+// run: what lies between two that are still there has ended.
+func (s *sampler) last(pid int32) int {
+	for i, k := range s.known[s.at:min(len(s.known), s.at+maxEnded)] {
+		if k.pid == pid {
+			s.at += i + 1
+			return int(k.every)
+		}
+	}
+	return 1
+}
+
+func (p process) every() int16 {
+	switch {
+	case p.kernel:
+		return lookEvery
+	case p.state == 'S':
+		return wakeEvery
+	}
+	return 1
 }
 
 // deep reads what else the options ask about a process, whose folder below dir is given with its slash.
