@@ -117,6 +117,60 @@ func TestTicks(t *testing.T) {
 	})
 }
 
+// TestLooksWhileNothingGoesOn: with what the core says, which is every 5 s, or 7.5 s after the last one; and every 2.5 s again once it is overdue,
+// or something goes on. A core that hangs is found no later for it.
+func TestLooksWhileNothingGoesOn(t *testing.T) {
+	calm := func(test func(b *led, good *puppet, ask func(), taken func() bool)) {
+		inVirtualTime(t, onOne(), func(b *led) {
+			b.s.swap.owned = true
+			good := b.start().ready()
+			b.pass(70 * time.Second)
+			good.lively = false
+			request := filepath.Join(b.Request(), "a.request")
+			test(b, good, func() { b.must(os.WriteFile(request, []byte("odd\n"), 0o600)) },
+				func() bool { _, err := os.Stat(request); return err != nil })
+		})
+	}
+	calm(func(b *led, good *puppet, ask func(), taken func() bool) {
+		ask()
+		if b.wait(5 * time.Second); taken() {
+			t.Error("looked in between")
+		}
+		if good.say("alive"); !taken() {
+			t.Error("not looked with a line")
+		}
+		ask()
+		if b.wait(calmTick - 1); taken() {
+			t.Error("looked too early")
+		}
+		if b.wait(1); !taken() {
+			t.Error("not looked in time")
+		}
+		ask()
+		if b.wait(tick - 1); taken() {
+			t.Error("looked too early, with `alive` overdue")
+		}
+		if b.wait(1); !taken() {
+			t.Error("not looked in time, with `alive` overdue")
+		}
+		if b.wait(tick); good.killed() > 0 {
+			t.Error("killed after 12.5 s")
+		}
+		if b.wait(tick); good.killed() != 1 {
+			t.Error("not killed after 15 s")
+		}
+	})
+	calm(func(b *led, good *puppet, ask func(), taken func() bool) {
+		b.set(func() { b.silent = true })
+		b.wait(tick / 2)
+		good.say("look")
+		ask()
+		if b.wait(tick); !taken() {
+			t.Error("a look for releases is under way, and no look comes")
+		}
+	})
+}
+
 // over reports whether the stub has ended.
 func over(b *led) bool {
 	select {

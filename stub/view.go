@@ -56,6 +56,7 @@ const maxView = 64 << 10 // bytes
 
 func (v view) String() string {
 	var b strings.Builder
+	b.Grow(1 << 10) // this is asked at every look
 	put := func(key, value string) { putLine(&b, key, value) }
 	put("format", "1")
 	put("pid", strconv.Itoa(v.pid))
@@ -98,7 +99,10 @@ func (v view) String() string {
 //go:noinline
 func putLine(b *strings.Builder, key, value string) {
 	if value != "" {
-		b.WriteString(key + " " + line(value) + "\n")
+		b.WriteString(key)
+		b.WriteByte(' ')
+		b.WriteString(line(value))
+		b.WriteByte('\n')
 	}
 }
 
