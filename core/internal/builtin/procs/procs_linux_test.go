@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -50,8 +52,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestWhoSleptIsReadInTurn: of kernel threads one in 30 in a run, of processes that slept one in four, all others; and all are counted.
-func TestWhoSleptIsReadInTurn(t *testing.T) {
+// TestWhoSleptIsReadNowAndThen: processes that slept in every fourth run, kernel threads in every 32nd, all others in each; and all are counted.
+func TestWhoSleptIsReadNowAndThen(t *testing.T) {
 	const all = 240
 	files := map[string]string{"loadavg": "", "sys/kernel/pid_max": "100\n", "sys/kernel/threads-max": "1000\n"}
 	kinds := []struct {
@@ -71,16 +73,47 @@ func TestWhoSleptIsReadInTurn(t *testing.T) {
 	for run := 1; run <= lookEvery; run++ {
 		zombies := 0
 		for _, k := range kinds {
-			zombies += all * min(run, k.every) / k.every
+			if run >= k.every {
+				zombies += all
+			}
 		}
-		want := fmt.Sprintf("PROCS WARNING: %d processes, 0 running, 0 blocked, %d zombies", len(kinds)*all, zombies)
+		fixture.Write(t, fmt.Sprintf("%s/%d/stat", root, 2000+run), stat(2000+run, "new", "S", 1, 0))
+		want := fmt.Sprintf("PROCS WARNING: %d processes, 0 running, 0 blocked, %d zombies", len(kinds)*all+run, zombies)
 		if got := c.Run(t.Context(), nil).Text; got != want {
 			t.Fatalf("run %d: %q, want %q", run, got, want)
 		}
 	}
 }
 
-// TestAPidThatIsUsedAgain is a new process when the old one was seen to be gone; and who ran is read in each run.
+// TestOnThisBox: listed or not, as many are counted as there are. Others come and go meanwhile, so it must be right now and then.
+func TestOnThisBox(t *testing.T) {
+	c := New("/proc")
+	right := make([]bool, wakeEvery)
+	for run := 0; run < 1000 && slices.Contains(right, false); run++ {
+		before := processes(t)
+		got := c.Run(t.Context(), nil).Text
+		right[run%wakeEvery] = right[run%wakeEvery] || before == processes(t) && strings.Contains(got, fmt.Sprintf(": %d processes, ", before))
+	}
+	if slices.Contains(right, false) {
+		t.Errorf("never right: %v", right)
+	}
+}
+
+func processes(t *testing.T) (n int) {
+	t.Helper()
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		if _, err := strconv.Atoi(e.Name()); err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// TestAPidThatIsUsedAgain is a new process when the old one was seen to be gone; and who ran is read in each run until it sleeps.
 func TestAPidThatIsUsedAgain(t *testing.T) {
 	root := box(t)
 	c := New(root)
@@ -96,9 +129,14 @@ func TestAPidThatIsUsedAgain(t *testing.T) {
 	}
 	look("5 processes, 1 running")
 	fixture.Write(t, root+"/1/stat", stat(1, "init", "R", 0, 0))
-	look("6 processes, 2 running")
 	fixture.Write(t, root+"/40/stat", stat(40, "sh", "S", 1, 0))
+	look("6 processes, ")
+	for range wakeEvery {
+		c.Run(t.Context(), nil)
+	}
 	look("6 processes, 1 running")
+	fixture.Write(t, root+"/1/stat", stat(1, "init", "S", 0, 0))
+	look("6 processes, 0 running")
 }
 
 func TestProcessThatEndsMeanwhileIsNotCounted(t *testing.T) {

@@ -16,26 +16,31 @@ import (
 
 // Sizes.
 const (
-	dirBuffer = 8 << 10  // bytes of folder entries read at a time: some three hundred processes
-	statHead  = 256      // bytes read of a process' stat: all that is needed stands at its beginning, a name has 64 at most
-	askEvery  = 512      // processes between two looks at the deadline
-	maxLine   = 64 << 10 // bytes read of a command line
-	lookEvery = 30       // runs between two looks at a kernel thread
-	wakeEvery = 4        // runs between two looks at a process that slept
-	maxEnded  = 64       // processes that ended in a row and are looked past; behind more all are read once
+	dirBuffer = 8 << 10       // bytes of folder entries read at a time: some three hundred processes
+	statHead  = 256           // bytes read of a process' stat: all that is needed stands at its beginning, a name has 64 at most
+	askEvery  = 512           // processes between two looks at the deadline
+	maxLine   = 64 << 10      // bytes read of a command line
+	wakeEvery = 4             // runs between two looks at a process that slept
+	lookEvery = 8 * wakeEvery // runs between two looks at a kernel thread
+	maxEnded  = 64            // processes that ended in a row and are looked past; behind more all are read once
 )
 
 // sampler reads processes. Reading one is what this check costs, and nearly all do at the next run what they did at the last: kernel threads, half of
-// an idle box's processes, are never zombies, and most others sleep. So these are counted unread, and read again in their turn, some in each run.
+// an idle box's processes, are never zombies, and most others sleep. So without a filter these are counted unread, and read now and then. And where the
+// kernel counts processes for us they are not listed either: it adds one for each to the links of procfs, on the whole box.
 type sampler struct {
 	proc    string
 	read    procfs.Reader
 	entries []byte
 	path    []byte
-	known   []known // what the last run found, in the folder's order
+	known   []known // what the last listing found, in the folder's order
 	at      int     // behind the one that the folder came to last
 	found   []known // what this one finds, for the next
 	runs    int
+	allowed int // threads, as the kernel said last
+
+	named, folders int // entries of this listing: processes, other folders
+	beside         int // links that are no processes, 0 = not every process of the box is listed here, or they came and went
 }
 
 // known is a process as it was read last.
@@ -46,13 +51,54 @@ type known struct {
 
 func newSampler(proc string) sampler { return sampler{proc: proc} }
 
-// sample looks at every process. One that ends meanwhile is not counted.
-func (s *sampler) sample(ctx context.Context, o options) (counts, error) {
+// sample counts processes and their states. One that ends meanwhile is not counted.
+func (s *sampler) sample(ctx context.Context, o options) (c counts, err error) {
 	dir, err := unix.Open(s.proc, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return counts{}, &fs.PathError{Op: "open", Path: s.proc, Err: err}
 	}
 	defer unix.Close(dir)
+	var st unix.Stat_t
+	if err := unix.Fstat(dir, &st); err != nil {
+		return counts{}, &fs.PathError{Op: "look at", Path: s.proc, Err: err}
+	}
+	links := int(st.Nlink)
+	if s.beside > 0 && links > s.beside && s.runs%wakeEvery != 0 && !o.filtered() {
+		c, err = s.restless(ctx, o, dir)
+		c.total = links - s.beside
+		c.matching = c.total
+	} else {
+		c, err = s.list(ctx, o, dir)
+		s.beside = 0
+		if err == nil && links == s.named+s.folders+2 {
+			s.beside = s.folders + 2
+		}
+	}
+	if err != nil {
+		return counts{}, err
+	}
+	if !o.filtered() {
+		c.threads, c.limit = s.threads()
+	}
+	s.runs++
+	return c, nil
+}
+
+// restless reads those that were neither asleep nor kernel threads when they were read last.
+func (s *sampler) restless(ctx context.Context, o options, dir int) (c counts, err error) {
+	for i, k := range s.found {
+		if i%askEvery == 0 && ctx.Err() != nil {
+			return c, context.Cause(ctx)
+		}
+		if k.every == 1 {
+			s.look(o, &c, dir, k.pid)
+		}
+	}
+	return c, nil
+}
+
+// list goes through all processes.
+func (s *sampler) list(ctx context.Context, o options, dir int) (c counts, err error) {
 	if s.entries == nil {
 		s.entries = make([]byte, dirBuffer)
 	}
@@ -60,28 +106,24 @@ func (s *sampler) sample(ctx context.Context, o options) (counts, error) {
 	if o.filtered() { // all are to be read
 		s.known = s.known[:0]
 	}
-	s.runs++
-	var c counts
+	s.named, s.folders = 0, 0
 	for {
 		n, err := unix.Getdents(dir, s.entries)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
-			return counts{}, &fs.PathError{Op: "read", Path: s.proc, Err: err}
+			return c, &fs.PathError{Op: "read", Path: s.proc, Err: err}
 		}
 		if n <= 0 {
 			break
 		}
 		if err := s.batch(ctx, o, &c, dir, s.entries[:n]); err != nil {
-			return counts{}, err
+			return c, err
 		}
 	}
 	if c.total == 0 {
-		return counts{}, fmt.Errorf("read %s: there is no process in it", s.proc)
-	}
-	if !o.filtered() {
-		c.threads, c.limit = s.threads()
+		return c, fmt.Errorf("read %s: there is no process in it", s.proc)
 	}
 	return c, nil
 }
@@ -93,12 +135,17 @@ func (s *sampler) batch(ctx context.Context, o options, c *counts, dir int, entr
 		if length < 19 || length > len(entries) {
 			return fmt.Errorf("read %s: broken folder entry", s.proc)
 		}
-		name := entries[19:length]
+		name, kind := entries[19:length], entries[18]
 		entries = entries[length:]
-		if name[0] < '1' || name[0] > '9' {
+		pid, ok := pidOf(name)
+		if !ok {
+			if kind == unix.DT_DIR && name[0] != '.' {
+				s.folders++
+			}
 			continue
 		}
-		s.one(o, c, dir, name)
+		s.named++
+		s.one(o, c, dir, pid)
 		if c.total%askEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -106,27 +153,39 @@ func (s *sampler) batch(ctx context.Context, o options, c *counts, dir int, entr
 	return nil
 }
 
-// one counts one process by its entry's name, which ends with a zero byte.
-func (s *sampler) one(o options, c *counts, dir int, name []byte) {
-	pid := 0
-	s.path = s.path[:0]
-	for _, b := range name {
-		if b < '0' || b > '9' || pid >= 1<<27 {
-			break
+// pidOf reads an entry's name, which ends with a zero byte.
+func pidOf(name []byte) (pid int32, ok bool) {
+	for i, b := range name {
+		switch {
+		case b == 0:
+			return pid, i > 0
+		case b < '0' || b > '9' || b == '0' && i == 0 || pid >= 1<<27:
+			return 0, false
 		}
-		pid = 10*pid + int(b-'0')
-		s.path = append(s.path, b)
+		pid = 10*pid + int32(b-'0')
 	}
-	every := s.last(int32(pid))
-	if (pid+s.runs)%every != 0 {
-		s.found = append(s.found, known{int32(pid), int16(every)})
+	return 0, false
+}
+
+// one counts one process.
+func (s *sampler) one(o options, c *counts, dir int, pid int32) {
+	every := s.last(pid)
+	if s.runs%every != 0 {
+		s.found = append(s.found, known{pid, int16(every)})
 		c.add(o, process{kernel: every == lookEvery})
 		return
 	}
-	s.path = append(s.path, "/stat"...)
+	if p, ok := s.look(o, c, dir, pid); ok {
+		s.found = append(s.found, known{pid, p.every()})
+	}
+}
+
+// look reads and counts one process; false: it has ended.
+func (s *sampler) look(o options, c *counts, dir int, pid int32) (process, bool) {
+	s.path = append(strconv.AppendInt(s.path[:0], int64(pid), 10), "/stat"...)
 	text, err := s.read.OnceAt(dir, string(s.path), statHead)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
-		return
+		return process{}, false
 	}
 	p, ok := parseStat(text)
 	if err != nil || !ok {
@@ -137,8 +196,8 @@ func (s *sampler) one(o options, c *counts, dir int, name []byte) {
 		p.command = bytes.Clone(p.command) // what is read next takes its memory
 		p.other = !s.deep(o, dir, bytes.TrimSuffix(s.path, []byte("stat")))
 	}
-	s.found = append(s.found, known{int32(pid), p.every()})
 	c.add(o, p)
+	return p, true
 }
 
 // last says how often a process is read, by what it was at the last run: 1 for a new one. It is asked in the folder's order, which is the same in each
@@ -190,11 +249,19 @@ func (s *sampler) threads() (now, limit int) {
 		return 0, 0
 	}
 	now = parseThreads(text)
+	if s.runs%wakeEvery == 0 {
+		s.allowed = s.most()
+	}
+	return now, s.allowed
+}
+
+// most is how many threads the kernel allows, 0 when unknown. People change it, programs do not.
+func (s *sampler) most() (limit int) {
 	for _, name := range [...]string{"/sys/kernel/pid_max", "/sys/kernel/threads-max"} {
 		n, err := s.read.Uint(s.proc + name)
 		if err == nil && n < 1<<31 && (limit == 0 || int(n) < limit) {
 			limit = int(n)
 		}
 	}
-	return now, limit
+	return limit
 }
