@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut powercut-hub test-attacks test-upgrades test-systemd test-limits test-otelcol test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins powercut powercut-hub test-attacks test-upgrades test-systemd test-limits test-otelcol test-telegraf test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -60,6 +60,10 @@ test-upgrades: deps build ## each of the last six versions to the newest and bac
 
 test-otelcol: deps ## a collector of OpenTelemetry's, built once from its modules, alone and beside collectd and a command, through swaps (minutes)
 	. ./.cache/env && ./scripts/otelcol.sh
+
+test-telegraf: deps ## telegraf, built once from its module: broken configurations, kills, a hog, swaps (minutes)
+	. ./.cache/env && ./scripts/telegraf.sh
+
 test-plugins: deps ## every plugin of Debian's packages (basic, standard, contrib) through NRPE and through the core, side by side (about 5 minutes)
 	./scripts/all-plugins.sh
 

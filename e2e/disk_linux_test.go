@@ -75,7 +75,7 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 				}
 			}
 			if waited := name == "read-only"; waited && lost > 0 || !waited && (lost == 0 || lost > refused) { // where no file can be opened results wait in memory
-				t.Errorf("%d lost while the core lived, %d told as not kept", lost, refused)
+				t.Errorf("%d lost while the core lived, %d told as not kept; of %v, spoiled %v and %v", lost, refused, tally.Lost, first, second)
 			}
 		})
 	}

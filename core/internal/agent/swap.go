@@ -187,8 +187,8 @@ func (a *agent) endOrphans(context.Context) error {
 // listen opens the local socket, in the place of any other's.
 func (a *agent) listen(g *group) {
 	socket, err := local.Listen(a.o.Layout.Socket(), map[string]local.Answer{
-		"status": a.answerStatus, PartQuestion: a.answerPart, "deregister": a.deregister, "reload": a.answerReload,
-		EnrolQuestion: a.answerEnrol,
+		"status": local.Alone(a.answerStatus), PartQuestion: local.Alone(a.answerPart), "deregister": local.Alone(a.deregister),
+		"reload": local.Alone(a.answerReload), EnrolQuestion: local.Alone(a.answerEnrol), WhyQuestion: a.answerWhy,
 	})
 	if err != nil {
 		a.log.Warn("no local socket; limpet status shows less", "err", err)

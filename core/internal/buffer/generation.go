@@ -151,12 +151,11 @@ func describe(d fsys.FS, name string, epoch, first uint64, now time.Time) (s seg
 		return s, opening{}, fmt.Errorf("open segment %s: %w", name, err)
 	}
 	head := make([]byte, segmentHeader)
-	if n, _ := f.ReadAt(head, 0); n == segmentHeader {
-		if o, ok := parseSegmentHeader(head, epoch, first); ok {
-			s.begun = o.begun
-			s.since = s.since.Add(-max(0, now.Sub(o.begun)))
-			return s, o, nil
-		}
+	n, _ := f.ReadAt(head, 0)
+	if o, ok := parseSegmentHeader(head[:n], epoch, first); ok {
+		s.begun = o.begun
+		s.since = s.since.Add(-max(0, now.Sub(o.begun)))
+		return s, o, nil
 	}
 	return s, opening{}, nil
 }

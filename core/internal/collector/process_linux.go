@@ -210,7 +210,7 @@ func endStrays(dir, cgroups string, p *process) {
 	if p != nil {
 		pid, group = p.pid, p.group
 	}
-	endOtherCgroups(cgroups, filepath.Base(dir), group)
+	endOtherCgroups(cgroups, dir, group)
 	endMarked(dir, func(_, session int) bool { return pid == 0 || session != pid })
 }
 

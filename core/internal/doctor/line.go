@@ -151,13 +151,21 @@ func (p *patient) line(ctx context.Context, k known, word string) {
 		p.bad("proxy", "write proxy = http://HOST:PORT into the box file, or proxy = direct; what proxy_password_file names must be readable", "%v", err)
 		return
 	}
-	if via == nil && !p.resolve(ctx, hub.Hostname()) {
-		p.skip("line", "without an address of the hub")
+	name := OK
+	if via == nil {
+		if name = p.resolve(ctx, hub.Hostname()); name == Problem {
+			p.skip("line", "without an address of the hub")
+			return
+		}
+	}
+	route, ok := p.connect(ctx, k, addr, via)
+	if !ok {
 		return
 	}
-	if p.connect(ctx, k, addr, via) {
-		p.handshake(ctx, k, addr)
+	if name == OK && (route.Rung == dial.RungLast || route.Rung == dial.RungHub) {
+		p.warn("DNS", "mend hub = in the box file, or the name in DNS", "%s has no address that is the hub's; the agent goes by an address it remembers, %s", hub.Hostname(), route.Address)
 	}
+	p.handshake(ctx, k, addr)
 }
 
 // proxy says which one is on the way to the hub, nil for none.
@@ -193,17 +201,18 @@ func (p *patient) proxy(addr string) (*url.URL, error) {
 	return via, nil
 }
 
-func (p *patient) resolve(ctx context.Context, host string) bool {
+// resolve says how the hub's name does: Warning where an address is remembered for one that has none.
+func (p *patient) resolve(ctx context.Context, host string) string {
 	if _, err := netip.ParseAddr(host); err == nil {
 		p.good("DNS", "the hub is named by its address")
-		return true
+		return OK
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTime)
 	defer cancel()
 	found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	if err == nil && len(found) > 0 {
 		p.good("DNS", "%s is %v", host, found[0])
-		return true
+		return OK
 	}
 	text, do := "no address", "look at /etc/resolv.conf and ask it: getent hosts "+host
 	var failed *net.DNSError
@@ -217,10 +226,10 @@ func (p *patient) resolve(ctx context.Context, host string) bool {
 	}
 	if rememberedAddress(p.o.Layout.Addresses(), host) {
 		p.warn("DNS", do, "%s: %s; the agent goes by an address it remembers", host, text)
-		return true
+		return Warning
 	}
 	p.bad("DNS", do, "%s: %s", host, text)
-	return false
+	return Problem
 }
 
 // rememberedAddress says whether dial's file has a line for a host.
@@ -236,36 +245,37 @@ func (p *patient) dialer(k known, unverified bool) (*dial.Dialer, error) {
 		return nil, err
 	}
 	o.HubCA, o.Built, o.Unverified = k.ca, p.o.Built, unverified
+	o.Memory, o.Examine = p.o.Layout.Addresses(), true
 	return dial.New(o)
 }
 
-// connect reaches the hub and proves its certificate.
-func (p *patient) connect(ctx context.Context, k known, addr string, via *url.URL) bool {
+// connect reaches the hub, as the session does, and has its certificate proved.
+func (p *patient) connect(ctx context.Context, k known, addr string, via *url.URL) (dial.Route, bool) {
 	ctx, cancel := context.WithTimeout(ctx, lineTime)
 	defer cancel()
 	d, err := p.dialer(k, k.ok && len(k.keys) == 0) // before the trust document came a token's hash vouches, not TLS
 	if err != nil {
 		p.bad("TLS", "mend ca = in the box file: it names PEM certificates", "%v", err)
-		return false
+		return dial.Route{}, false
 	}
 	plain, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		p.unreached(addr, via, err)
-		return false
+		return dial.Route{}, false
 	}
 	plain.Close()
 	p.good("connection", "%s answers at %s", addr, d.Route().Address)
 	c, err := d.DialTLSContext(ctx, "tcp", addr)
 	if err != nil {
 		p.unproven(addr, err)
-		return false
+		return dial.Route{}, false
 	}
 	defer c.Close()
 	p.good("TLS", "the hub's certificate is for %s", addr)
 	if skew := d.Route().Skew; skew != 0 {
 		p.warn("time", "set the clock", "the clock lies %s outside the dates of the hub's certificate", skew.Abs().Round(time.Minute))
 	}
-	return true
+	return d.Route(), true
 }
 
 func (p *patient) unreached(addr string, via *url.URL, err error) {

@@ -283,6 +283,8 @@ type Entry struct {
 	Next    time.Time // wall time of its next slot; zero in standby or when a cron expression has none
 	Running bool
 	Queued  bool
+	Capped  bool      // it is queued because as many run its program as may (Options.Caps)
+	Began   time.Time // of the run under way
 	Skipped uint64
 	Shed    uint64
 }

@@ -393,7 +393,7 @@ func (st *state) list(now time.Time) []Entry {
 			x.Next = st.wall().Add(e.next.Sub(now))
 		}
 		if f := st.flights[name]; f != nil {
-			x.Running, x.Queued = f.started, !f.started
+			x.Running, x.Queued, x.Capped, x.Began = f.started, !f.started, f.waits, f.start
 		}
 		all = append(all, x)
 	}
