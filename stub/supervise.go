@@ -214,13 +214,14 @@ func (s *supervisor) heardAndLook(e event) {
 	}
 }
 
-// pace says when the next look comes: a whole interval after one that just was.
+// pace says when the next look comes: a whole interval after one that just was. While nothing goes on the ticker is left alone, though lines bring looks
+// too: a timer that is put off still wakes us when it was due.
 func (s *supervisor) pace(ticker *time.Ticker, last time.Duration) {
 	within := tick
 	if s.calm() {
 		within = calmTick
 	}
-	if within != s.within || s.before != last {
+	if within != s.within || within == tick && s.before != last {
 		s.within = within
 		ticker.Reset(within)
 	}
@@ -232,7 +233,7 @@ func (s *supervisor) calm() bool {
 	return p != nil && p.role == boot.GoodRole && p.killed == "" && p.watch.healthy() && p.watch.quiet <= tick+late &&
 		w.owned && w.next == nil && w.judge == nil && len(w.draining) == 0 && s.record.Trial.None() &&
 		!l.busy && l.unkept == nil && l.due-s.before > calmTick && !s.asking && !s.stopping && !s.sweep && !s.worked &&
-		(s.watchdog == 0 || s.watchdog >= 2*calmTick)
+		(s.watchdog == 0 || s.watchdog > calmTick+late)
 }
 
 // decide takes one step of the record: it is durable before the action is returned.

@@ -8,7 +8,7 @@ import (
 // What the stub expects of a core; docs/stub-contract.md says the same to the core's side.
 const (
 	tick       = 2500 * time.Millisecond // how often the stub looks
-	calmTick   = 3 * tick                // and while nothing goes on, see supervisor.calm: a core that says `alive` wakes it sooner
+	calmTick   = 4 * tick                // and while nothing goes on: with late and what may pass before, less than aliveTime
 	readyTime  = 60 * time.Second        // from start to `ready`
 	aliveTime  = 15 * time.Second        // three `alive` of 5 s missed
 	late       = time.Second             // a tick later than this says that we did not run ourselves
