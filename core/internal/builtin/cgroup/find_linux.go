@@ -17,6 +17,7 @@ type Finder struct {
 
 // Memory gives the memory limit that binds this process. A box without cgroups has none.
 func (f *Finder) Memory() Memory {
+	defer f.read.Done()
 	top, place, v1, ok := f.hierarchy("memory")
 	if !ok {
 		return Memory{}
@@ -50,6 +51,7 @@ func (f *Finder) Memory() Memory {
 
 // CPU gives the CPU limit that binds this process.
 func (f *Finder) CPU() CPU {
+	defer f.read.Done()
 	top, place, v1, ok := f.hierarchy("cpu")
 	if !ok {
 		return CPU{}

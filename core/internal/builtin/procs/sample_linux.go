@@ -38,6 +38,7 @@ func newSampler(proc string) sampler { return sampler{proc: proc} }
 
 // sample looks at every process. One that ends meanwhile is not counted.
 func (s *sampler) sample(ctx context.Context, o options) (counts, error) {
+	defer s.read.Done()
 	dir, err := unix.Open(s.proc, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return counts{}, &fs.PathError{Op: "open", Path: s.proc, Err: err}
