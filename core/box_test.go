@@ -4,10 +4,12 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -47,6 +49,9 @@ type box struct {
 	swaps  []time.Time // when each drain was said
 	words  string      // file to which every run writes "b NAME" at its start and "e NAME" at its end
 	nonces int
+
+	below []string // what starts its cores: unshare and its like, which become them
+	seen  string   // the root that they see it at, "" = its own
 }
 
 // newBox has two plugins: check_fast, and check_slow, which takes as many seconds as it is told by its file.
@@ -131,7 +136,8 @@ func (b *box) start(args ...string) *core {
 		b.t.Fatal(err)
 	}
 	c.stdin, c.log = toCore, b.layout.CoreLog()
-	c.cmd = exec.Command(coreFile, append([]string{"run", "--root", b.layout.Root}, args...)...)
+	line := append(slices.Clone(b.below), coreFile, "run", "--root", cmp.Or(b.seen, b.layout.Root))
+	c.cmd = exec.Command(line[0], append(line[1:], args...)...)
 	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = in, out, log
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := c.cmd.Start(); err != nil {

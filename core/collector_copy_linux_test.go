@@ -94,3 +94,36 @@ func TestACopyThatWantsNoCollectorsEndsNone(t *testing.T) {
 	b.until("it is started again", func(c agent.CollectorStatus) bool { return running(c) && c.PID != first.PID })
 	b.stop(cur)
 }
+
+// A copy that is started at the original's own path, in mounts of its own (a chroot, a container that sees the processes of its host), comes to the same cgroups by their name.
+func TestACopyAtTheSamePathLeavesTheOriginalsCollectorsAlone(t *testing.T) {
+	b := newBox(t, "1")
+	b.hub.push(command(1, "exec sleep 1000", nil))
+	cur := b.start()
+	cur.heard("ready")
+	first := b.until("it runs", running)
+	twin := b.copyOf()
+	twin.seen = b.layout.Root
+	twin.below = []string{"unshare", "--mount"}
+	if os.Geteuid() != 0 {
+		twin.below = append(twin.below, "--user", "--map-root-user")
+	}
+	twin.below = append(twin.below, "sh", "-c", `mount --bind "$0" "$1" && shift && exec "$@"`, twin.layout.Root, b.layout.Root)
+	other := twin.start()
+	other.heard("ready")
+	own := twin.until("the copy has a process of its own", running)
+	other.kill() // its next core finds what it left, beside the original's
+	other = twin.start()
+	other.heard("ready")
+	if c := twin.until("the copy's is taken over", running); c.PID != own.PID || c.PID == first.PID {
+		t.Errorf("the copy's process was %d, it is %+v; the original's is %d", own.PID, c, first.PID)
+	}
+	twin.stop(other)
+	if lives(own.PID) {
+		t.Errorf("the copy's process %d outlived its stop", own.PID)
+	}
+	if c := b.until("the original's runs", running); c.PID != first.PID || c.Restarts != 0 || !lives(first.PID) {
+		t.Errorf("the original's process was %d, it is %+v", first.PID, c)
+	}
+	b.stop(cur)
+}

@@ -43,6 +43,7 @@ const usage = `limpet-core is run by limpet; these are the commands it lends to 
   limpet try FILE [ARGS...]    run a check script just as the agent would, and show what the hub would see
   limpet import nrpe [FILE]    take over the commands of NRPE on this box as checks of its own
   limpet status [--json]       what this agent does (limpet puts its own part before it)
+  limpet why CHECK             why a check is as it is, or does not run here
   limpet enrol [--token-file FILE]   show a new token to the hub: a new one, or one made anew; this box stays who it is
   limpet doctor [--json]       examine everything between this box and its hub, and say what to do
   limpet bundle [FILE]         write a support archive, without keys, tokens and passwords
@@ -86,6 +87,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return serve(ctx, layout, args, stderr)
 	case "status":
 		return status(ctx, layout, args, stdout, stderr)
+	case "why":
+		return why(ctx, layout, args, stdout, stderr)
 	case "deregister":
 		return deregister(ctx, layout, args, stdout, stderr)
 	case "enrol":
@@ -231,6 +234,22 @@ func status(ctx context.Context, layout platforms.Layout, args []string, stdout,
 	return 0
 }
 
+// why asks the running core about one check; without one `limpet why` is limpet's own.
+func why(ctx context.Context, layout platforms.Layout, args []string, stdout, stderr io.Writer) int {
+	if len(args) != 1 || !check.ValidName(args[0]) {
+		fmt.Fprintln(stderr, "error: why is asked about one check\nhint: limpet why CHECK; limpet status lists them")
+		return exitUsage
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	answer, err := local.Ask(ctx, layout.Socket(), agent.WhyQuestion+" "+args[0])
+	if err != nil {
+		return fail(stderr, err, "limpet status says whether the agent runs")
+	}
+	stdout.Write(answer)
+	return 0
+}
+
 func tryOut(ctx context.Context, layout platforms.Layout, args []string, stdout, stderr io.Writer) int {
 	box, _, err := boxfile.Read(layout.BoxFile())
 	if err != nil {
@@ -263,7 +282,7 @@ func importChecks(ctx context.Context, layout platforms.Layout, args []string, s
 }
 
 func fail(stderr io.Writer, err error, hint string) int {
-	fmt.Fprintln(stderr, "error:", err)
+	fmt.Fprintln(stderr, "error:", check.Shown(err.Error())) // which may quote a hub, or a file
 	if hint != "" {
 		fmt.Fprintln(stderr, "hint:", hint)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/agent"
 	"github.com/limpet-monitoring/limpet/core/internal/local"
 	"github.com/limpet-monitoring/limpet/platforms"
@@ -87,7 +88,7 @@ func showToken(ctx context.Context, layout platforms.Layout, stdout, stderr io.W
 			return fail(stderr, err, "")
 		}
 		if text := strings.TrimSpace(string(answer)); text != agent.EnrolWaiting {
-			fmt.Fprintln(stdout, text)
+			fmt.Fprintln(stdout, check.Shown(text))
 			return 0
 		}
 	}

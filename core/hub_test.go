@@ -52,6 +52,7 @@ type scriptedHub struct {
 
 	collectors []*wire.CollectorState // of them, too
 	ephemeral  bool                   // what it welcomes agents as
+	wrong      uint64                 // a revision that agents reject
 }
 
 type hubSession struct {
@@ -241,8 +242,11 @@ func (s *hubSession) loop() string {
 			h.mu.Unlock()
 			s.pushDesired()
 		case *wire.Frame_RevisionReport:
-			if !b.RevisionReport.GetAccepted() {
-				h.t.Errorf("revision rejected: %v", b.RevisionReport.GetProblems())
+			h.mu.Lock()
+			wrong := h.wrong
+			h.mu.Unlock()
+			if r := b.RevisionReport; r.GetAccepted() != (r.GetRevision() != wrong) {
+				h.t.Errorf("revision %d: accepted %v, %v", r.GetRevision(), r.GetAccepted(), r.GetProblems())
 			}
 		case *wire.Frame_Facts:
 			h.mu.Lock()

@@ -123,7 +123,7 @@ func TestProcessorTimeIsKept(t *testing.T) {
 	})
 	_, of = shed()
 	before = ran()
-	s.await(20*time.Second, "all of it, every second", func() bool {
+	s.await(60*time.Second, "all of it, every second", func() bool {
 		n := ran()
 		return n["low"]-before["low"] >= 5 && n["burns-1"]-before["burns-1"] >= 5
 	})

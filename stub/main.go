@@ -106,7 +106,7 @@ const explained = 38
 
 const usage = `  limpet run [--root DIR]             the service process: starts the core and keeps it running
   limpet status [--root DIR] [--json] what runs, and how it is
-  limpet why                          why this box is not on the newest release
+  limpet why [CHECK]                  why this box is not on the newest release; why a check is as it is
   limpet history                      what became of each release here
   limpet look [--wait]                look for a newer release now
   limpet hold | resume                stop updating; go on

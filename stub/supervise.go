@@ -67,7 +67,7 @@ func staySmall() {
 // takeLock tries for a moment: `limpet status` looks at this lock too.
 func takeLock(path string) (*platforms.Lock, error) {
 	for end := time.Now().Add(300 * time.Millisecond); ; time.Sleep(20 * time.Millisecond) {
-		lock, err := platforms.Take(path)
+		lock, err := platforms.TakeStanding(path)
 		if err == nil {
 			return lock, nil
 		}

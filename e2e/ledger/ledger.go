@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,6 +72,15 @@ func (l *Ledger) Began() int {
 	return len(files)
 }
 
+// Ran is how many runs there were.
+func (l *Ledger) Ran() (n int) {
+	all, _ := l.ran()
+	for _, words := range all {
+		n += len(words)
+	}
+	return n
+}
+
 // Run is one result on the bus.
 type Run struct {
 	Check   string
@@ -85,7 +96,7 @@ type Run struct {
 type Tally struct {
 	Ran, Arrived int
 	Told         int      // runs that the bus says were cut off
-	Lost         []string // ran, are not on the bus, and nobody says that they were cut off
+	Lost         []string // ran, are not on the bus, and nobody says that they were cut off; of a check's missing ones the later ones
 	Doubled      []string // are on the bus more than once
 	Strange      []string // are on the bus and never ran
 	Runs         []Run    // everything on the bus, in its order
@@ -124,8 +135,12 @@ func (l *Ledger) CountWith(ctx context.Context, hub *rig.Hub, agent string, back
 	if err != nil {
 		return t, err
 	}
+	boot, err := booted()
+	if err != nil {
+		return t, err
+	}
 	for check, words := range ran {
-		t.add(check, words, arrived[check], told.runs[check])
+		t.add(check, words, arrived[check], told.runs[check], boot)
 		delete(arrived, check)
 	}
 	for check := range arrived {
@@ -134,45 +149,81 @@ func (l *Ledger) CountWith(ctx context.Context, hub *rig.Hub, agent string, back
 	return t, nil
 }
 
-// add counts one check.
-func (t *Tally) add(check string, ran map[string]bool, arrived map[string]int, told int) {
+// add counts one check. boot is what the words' times are from.
+func (t *Tally) add(check string, ran []string, arrived map[string]int, told []time.Time, boot time.Time) {
 	t.Ran += len(ran)
-	t.Told += told
+	t.Told += len(told)
 	var missing []string
-	for word := range ran {
+	known := make(map[string]bool, len(ran))
+	for _, word := range ran {
+		known[word] = true
 		if arrived[word] == 0 {
-			missing = append(missing, check+" "+word)
+			missing = append(missing, word)
 		}
 	}
-	if len(missing) > told {
-		t.Lost = append(t.Lost, missing[told:]...)
+	for _, word := range untold(missing, told, boot) {
+		t.Lost = append(t.Lost, check+" "+word)
 	}
 	for word, n := range arrived {
 		t.Arrived++
 		if n > 1 {
 			t.Doubled = append(t.Doubled, check+" "+word)
 		}
-		if !ran[word] {
+		if !known[word] {
 			t.Strange = append(t.Strange, check+" "+word)
 		}
 	}
 }
 
-// ran reads the words that plugins wrote, by check.
-func (l *Ledger) ran() (map[string]map[string]bool, error) {
+// A run writes its word this long after the start that the bus has of it, at most, in a box that has much else to do; clocks differ by less than skew.
+const (
+	wordWithin = 5 * time.Second
+	skew       = 250 * time.Millisecond
+)
+
+// untold are those words that no run wrote of which the bus says that it was cut off. Such a run may have been cut off before its word.
+func untold(words []string, told []time.Time, boot time.Time) []string {
+	at := func(word string) time.Time {
+		up, _ := strconv.ParseFloat(word[strings.LastIndexByte(word, '-')+1:], 64)
+		return boot.Add(time.Duration(up * float64(time.Second)))
+	}
+	slices.SortFunc(words, func(a, b string) int { return at(a).Compare(at(b)) })
+	slices.SortFunc(told, time.Time.Compare)
+	for _, start := range told {
+		i := slices.IndexFunc(words, func(w string) bool { return !at(w).Before(start.Add(-skew)) })
+		if i >= 0 && at(words[i]).Before(start.Add(wordWithin)) {
+			words = slices.Delete(words, i, i+1)
+		}
+	}
+	return words
+}
+
+// booted is when this machine's uptime began.
+func booted() (time.Time, error) {
+	text, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		return time.Time{}, err
+	}
+	up, _, _ := strings.Cut(string(text), " ")
+	seconds, err := strconv.ParseFloat(up, 64)
+	return time.Now().Add(-time.Duration(seconds * float64(time.Second))), err
+}
+
+// ran reads the words that plugins wrote, by check, in the order in which they ran.
+func (l *Ledger) ran() (map[string][]string, error) {
 	files, err := os.ReadDir(l.words())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	all := map[string]map[string]bool{}
+	all := map[string][]string{}
 	for _, f := range files {
 		file, err := os.Open(filepath.Join(l.words(), f.Name()))
 		if err != nil {
 			return nil, err
 		}
-		words := map[string]bool{}
+		var words []string
 		for lines := bufio.NewScanner(file); lines.Scan(); {
-			words[lines.Text()] = true
+			words = append(words, lines.Text())
 		}
 		file.Close()
 		all[f.Name()] = words
@@ -183,12 +234,15 @@ func (l *Ledger) ran() (map[string]map[string]bool, error) {
 // Told is what a hub's log said of runs of an agent that were cut off.
 type Told struct {
 	seen map[string]bool
-	runs map[string]int // by check
+	runs map[string][]time.Time // their starts, by check
 }
 
 // Look reads the newest part of the log. It has to come often enough that no part is left out: an error says that it did not.
 func (t *Told) Look(ctx context.Context, hub *rig.Hub, agent string) error {
-	var log []struct{ ID, Kind, Fingerprint, Check string }
+	var log []struct {
+		ID, Kind, Fingerprint, Check string
+		At                           time.Time
+	}
 	if err := hub.Get(ctx, "/api/v1/log?limit=1000", &log); err != nil {
 		return err
 	}
@@ -200,11 +254,11 @@ func (t *Told) Look(ctx context.Context, hub *rig.Hub, agent string) error {
 		return errors.New("count lost runs: the hub's log is longer than it shows at once")
 	}
 	if t.seen == nil {
-		t.seen, t.runs = map[string]bool{}, map[string]int{}
+		t.seen, t.runs = map[string]bool{}, map[string][]time.Time{}
 	}
 	for _, e := range log {
 		if !t.seen[e.ID] && e.Kind == "lost-run" && e.Fingerprint == agent {
-			t.runs[e.Check]++
+			t.runs[e.Check] = append(t.runs[e.Check], e.At)
 		}
 		t.seen[e.ID] = true
 	}

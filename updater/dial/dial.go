@@ -62,6 +62,8 @@ type Options struct {
 	// Memory names the file in which addresses are remembered; "" remembers in memory alone. A file
 	// that cannot be read or written costs only its rungs.
 	Memory string
+	// Examine reads what Memory names and writes nothing there: for one who only looks.
+	Examine bool
 	// Connect is how long one address has to answer, and a resolver where that is less than its own 5 s; 0 = 8 s. Less finds a way again sooner after a short outage, and
 	// shuts out what is farther away than half of it.
 	Connect time.Duration
@@ -124,6 +126,9 @@ func New(o Options) (*Dialer, error) {
 		}
 	}
 	d.memory = readMemory(o.Memory, o.Log)
+	if o.Examine {
+		d.o.Memory = ""
+	}
 	return d, nil
 }
 

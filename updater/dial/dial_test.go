@@ -189,6 +189,16 @@ func TestMemoryOutlivesTheProcess(t *testing.T) {
 	if d.Route().Rung != RungLast {
 		t.Errorf("route %+v", d.Route())
 	}
+	kept, _ := os.ReadFile(file)
+	d = dialer(t, Options{HubCA: p.ca, Resolve: resolver(nil), Memory: file, Examine: true})
+	if c, err = d.DialTLSContext(t.Context(), "tcp", "hub.test:"+p.port); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	d.Learn("hub.test", []string{"127.0.0.2:1"})
+	if after, _ := os.ReadFile(file); string(after) != string(kept) {
+		t.Errorf("one who only looks wrote %q", after)
+	}
 	if err := os.WriteFile(file, []byte("\x00garbage"), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,13 @@ func (b *board) is(name string, s check.State) bool {
 	return ok && r.State == s
 }
 
+// result is a check's last one; the zero value where there is none.
+func (b *board) result(name string) check.Result {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last[name].Result
+}
+
 // stand is where a check stands with one more result, and whether that is elsewhere than before.
 func (b *board) stand(c check.Check, r check.Result) (now check.Standing, moved bool) {
 	b.mu.Lock()

@@ -206,6 +206,9 @@ func (a *agent) show() {
 	if a.shed.level > 0 {
 		v.problems = append(v.problems, a.shed.text())
 	}
+	if a.late.on {
+		v.problems = append(v.problems, a.late.text())
+	}
 	if a.rejected != nil {
 		for _, p := range a.rejected.Problems {
 			v.problems = append(v.problems, fmt.Sprintf("revision %d was rejected: %s", a.rejected.Revision, p))

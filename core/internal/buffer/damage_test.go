@@ -218,6 +218,7 @@ func FuzzScan(f *testing.F) {
 	f.Add(seg[:len(seg)-3])
 	f.Add(append(bytes.Clone(seg[:70]), seg[60:]...))
 	f.Add([]byte(segmentMagic))
+	f.Add(framed1(framed1(segment1(epoch, 1), epoch, 1, []byte("one")), epoch, 2, []byte("two")))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		s := newScan(bytes.NewReader(data), int64(len(data)), epoch, 1)
 		at, last := int64(0), uint64(0)
@@ -225,7 +226,7 @@ func FuzzScan(f *testing.F) {
 			if r.offset < at || r.end() > int64(len(data)) || r.kind == kindItem && r.seq <= last {
 				t.Fatalf("record at %d to %d, seq %d, after %d, seq %d", r.offset, r.end(), r.seq, at, last)
 			}
-			if r.base == 0 && !bytes.Equal(r.raw, data[r.offset+recordHeader:r.end()]) || wire.Crc(r.raw) != r.crc {
+			if r.base == 0 && !bytes.Equal(r.raw, data[r.offset+int64(r.size):r.end()]) || wire.Crc(r.raw) != r.crc {
 				t.Fatalf("record at %d is not what stands there", r.offset)
 			}
 			at = r.end()

@@ -1,6 +1,7 @@
 package buffer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -107,16 +108,24 @@ func appendSegmentHeader(b []byte, epoch, first uint64, o opening) []byte {
 // parseSegmentHeader is what the header of a segment says; ok is false when it is not that of this one. Its records prove themselves and
 // are read all the same.
 func parseSegmentHeader(b []byte, epoch, first uint64) (o opening, ok bool) {
-	if len(b) < segmentHeader || string(b[:8]) != segmentMagic ||
-		binary.LittleEndian.Uint32(b[80:]) != crc32.Checksum(b[:80], castagnoli) ||
+	proven := segmentHeader - 4 // bytes before the CRC
+	if bytes.HasPrefix(b, []byte(segmentMagic1)) {
+		proven = segmentProven1
+	} else if !bytes.HasPrefix(b, []byte(segmentMagic)) {
+		return opening{}, false
+	}
+	if len(b) < proven+4 || binary.LittleEndian.Uint32(b[proven:]) != crc32.Checksum(b[:proven], castagnoli) ||
 		binary.LittleEndian.Uint64(b[8:]) != epoch || binary.LittleEndian.Uint64(b[16:]) != first {
 		return opening{}, false
 	}
-	return opening{
-		begun:  time.UnixMilli(int64(binary.LittleEndian.Uint64(b[24:]))),
-		boot:   strings.TrimRight(string(b[32:72]), "\x00"),
-		synced: binary.LittleEndian.Uint64(b[72:]),
-	}, true
+	o = opening{
+		begun: time.UnixMilli(int64(binary.LittleEndian.Uint64(b[24:]))),
+		boot:  strings.TrimRight(string(b[32:72]), "\x00"),
+	}
+	if proven > segmentProven1 {
+		o.synced = binary.LittleEndian.Uint64(b[72:])
+	}
+	return o, true
 }
 
 // spot is where a record stands.
@@ -128,6 +137,7 @@ type spot struct {
 // head is a record's header.
 type head struct {
 	kind   byte
+	size   int    // its own
 	length int    // of what stands behind the header
 	base   int64  // offset of the record from which that is the difference; 0: it is the payload itself
 	seq    uint64 // 0 for a mark
@@ -168,6 +178,7 @@ func parseHead(b []byte, at spot) (h head, ok bool) {
 	}
 	h = head{
 		kind:   b[1],
+		size:   recordHeader,
 		length: int(b[2]) | int(b[3])<<8 | int(b[4])<<16,
 		base:   int64(b[5]) | int64(b[6])<<8 | int64(b[7])<<16,
 		crc:    binary.LittleEndian.Uint32(b[12:]),

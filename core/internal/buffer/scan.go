@@ -19,7 +19,7 @@ type record struct {
 	apart  io.Reader // the same of a large one where scan.apart is set, instead of raw; nil of others
 }
 
-func (r record) end() int64 { return r.offset + recordHeader + int64(r.length) }
+func (r record) end() int64 { return r.offset + int64(r.size+r.length) }
 
 // scan reads the records of one segment in order. Whatever the file holds it goes forward, takes no
 // more memory than the file is long, and gives only records that prove their place and content.
@@ -28,7 +28,7 @@ type scan struct {
 	size    int64
 	epoch   uint64
 	first   uint64 // seq by which the segment is named
-	offset  int64  // of the next record
+	offset  int64  // of the next record; 0: the first one
 	last    uint64 // seq of the one before
 	damaged bool   // something did not read since the last record
 	apart   bool   // large records are given without their bytes
@@ -41,12 +41,23 @@ type scan struct {
 
 // newScan scans the segment of epoch that begins with seq first.
 func newScan(file io.ReaderAt, size int64, epoch, first uint64) *scan {
-	return &scan{file: file, size: size, epoch: epoch, first: first, offset: segmentHeader, last: first - 1}
+	return &scan{file: file, size: size, epoch: epoch, first: first, last: first - 1}
+}
+
+// begin is where the first record stands. With a header that does not read it is where format 1 has it, which is before the place of format 2.
+func (s *scan) begin() int64 {
+	if string(s.bytes(0, len(segmentMagic))) == segmentMagic {
+		return segmentHeader
+	}
+	return segmentHeader1
 }
 
 // next is the next record that reads; ok is false at the end. Bytes between that do not read are
 // passed over (damaged); so is an item whose seq does not rise.
 func (s *scan) next() (r record, ok bool) {
+	if s.offset == 0 {
+		s.offset = s.begin()
+	}
 	for s.offset+recordHeader <= s.size {
 		r, ok := s.read(s.offset)
 		if ok {
@@ -71,22 +82,22 @@ func (s *scan) next() (r record, ok bool) {
 
 // read is the record at offset, if one stands there.
 func (s *scan) read(offset int64) (record, bool) {
-	b := s.bytes(offset, recordHeader)
-	h, ok := parseHead(b, spot{s.epoch, s.first, offset})
-	if !ok || offset+recordHeader+int64(h.length) > s.size {
+	h, ok := s.head(offset)
+	if !ok || offset+int64(h.size+h.length) > s.size {
 		return record{}, false
 	}
+	payload := offset + int64(h.size)
 	if s.apart && h.base == 0 && h.length >= largeRecord {
-		if !s.proves(offset+recordHeader, h) {
+		if !s.proves(payload, h) {
 			return record{}, false
 		}
-		return record{head: h, offset: offset, apart: io.NewSectionReader(s.file, offset+recordHeader, int64(h.length))}, true
+		return record{head: h, offset: offset, apart: io.NewSectionReader(s.file, payload, int64(h.length))}, true
 	}
-	b = s.bytes(offset, recordHeader+h.length)
+	b := s.bytes(offset, h.size+h.length)
 	if b == nil {
 		return record{}, false
 	}
-	raw := b[recordHeader:]
+	raw := b[h.size:]
 	if h.base != 0 {
 		raw = s.restore(h, raw)
 	}
@@ -94,6 +105,15 @@ func (s *scan) read(offset int64) (record, bool) {
 		return record{}, false
 	}
 	return record{head: h, offset: offset, raw: raw}, true
+}
+
+// head is the header of the record at offset, of either format, if one stands there.
+func (s *scan) head(offset int64) (head, bool) {
+	b, at := s.bytes(offset, recordHeader), spot{s.epoch, s.first, offset}
+	if b != nil && b[1] == marker1 {
+		return parseHead1(s.bytes(offset, recordHeader1), at)
+	}
+	return parseHead(b, at)
 }
 
 // proves says whether the payload from offset on is what its header says, piece by piece.
@@ -117,8 +137,8 @@ func (s *scan) seek(offset int64) int64 {
 		if b == nil {
 			return s.size // a sector that cannot be read: so is what lies behind it
 		}
-		if b[0] == marker && (b[1] == kindItem || b[1] == kindMark) {
-			if _, ok := parseHead(b, spot{s.epoch, s.first, offset}); ok {
+		if b[0] == marker && (b[1] == kindItem || b[1] == kindMark || b[1] == marker1) {
+			if _, ok := s.head(offset); ok {
 				return offset
 			}
 		}

@@ -110,7 +110,7 @@ func (k *keeper) droppable(g *generation) bool {
 
 // spent says whether a generation has nothing left.
 func (k *keeper) spent(g *generation) bool {
-	return g.closed && g.unsynced == 0 && len(g.segments) == 0
+	return g.closed && g.unsynced == 0 && len(g.segments) == 0 && (g.lost.count == 0 || k.strange(g))
 }
 
 func (k *keeper) freeRetained(g *generation, now time.Time) {

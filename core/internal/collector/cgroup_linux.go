@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -97,13 +98,19 @@ func cgroupOf(below, name string, pid int) *cgroup {
 	return nil
 }
 
-// endOtherCgroups ends what lives in a collector's cgroups but in one.
-func endOtherCgroups(below, name string, but *cgroup) {
-	for _, dir := range cgroupsOf(below, name) {
-		if but == nil || dir != but.dir {
-			(&cgroup{dir: dir}).kill()
-			os.Remove(dir)
+// endOtherCgroups ends what lives in the cgroups of a collector, named by its folder, but in one. Two roots of one path (in a chroot, in mounts of its own)
+// come to the same cgroups: what is there of the other's stays.
+func endOtherCgroups(below, folder string, but *cgroup) {
+	for _, dir := range cgroupsOf(below, filepath.Base(folder)) {
+		if but != nil && dir == but.dir {
+			continue
 		}
+		c := &cgroup{dir: dir}
+		if slices.ContainsFunc(c.inside(), func(pid int) bool { return elsewhere(pid, folder) }) {
+			continue
+		}
+		c.kill()
+		os.Remove(dir)
 	}
 }
 

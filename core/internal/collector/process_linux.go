@@ -46,15 +46,7 @@ func start(path string, args, env []string, dir string, log *os.File, group *cgr
 	p := &process{pid: child.Pid, dir: dir, group: group, done: make(chan struct{})}
 	p.born, _, _ = birth(p.pid)
 	_ = platforms.SetOOMScore(p.pid, platforms.OOMCollector) // best effort
-	go func() {
-		defer close(p.done)
-		state, err := child.Wait()
-		if err != nil {
-			p.how = err.Error()
-			return
-		}
-		p.how = state.String()
-	}()
+	go p.reap(child)
 	return p, nil
 }
 
@@ -210,7 +202,7 @@ func endStrays(dir, cgroups string, p *process) {
 	if p != nil {
 		pid, group = p.pid, p.group
 	}
-	endOtherCgroups(cgroups, filepath.Base(dir), group)
+	endOtherCgroups(cgroups, dir, group)
 	endMarked(dir, func(_, session int) bool { return pid == 0 || session != pid })
 }
 

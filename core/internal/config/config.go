@@ -194,6 +194,16 @@ func (t *taking) addDefaults(d *wire.Desired) {
 	}
 }
 
+// About says whether a line of Take's, a problem or a note, is about the check of this name.
+func About(line, name string) bool {
+	for _, before := range []string{"check ", "own check ", "default check "} {
+		if rest, ok := strings.CutPrefix(line, before+name); ok && strings.HasPrefix(rest, ": ") {
+			return true
+		}
+	}
+	return false
+}
+
 // bounded keeps a report within what the wire takes, and says how much is left out.
 func bounded(lines []string) []string {
 	if len(lines) <= wire.MaxProblems {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/boxfile"
 )
@@ -93,7 +94,7 @@ func (p *patient) warn(what, do, format string, args ...any) {
 }
 func (p *patient) skip(what, format string, args ...any) { p.find(what, Skipped, "", format, args...) }
 
-// Print writes the report for a person.
+// Print writes the report for a person: of what others said nothing that would move a terminal.
 func (r Report) Print(w io.Writer) {
 	width := 0
 	for _, f := range r.Findings {
@@ -107,9 +108,9 @@ func (r Report) Print(w io.Writer) {
 		case Warning:
 			warnings++
 		}
-		fmt.Fprintf(w, "%-8s %-*s  %s\n", strings.ToUpper(f.Verdict), width, f.What, f.Text)
+		fmt.Fprintf(w, "%-8s %-*s  %s\n", strings.ToUpper(f.Verdict), width, f.What, check.Shown(f.Text))
 		if f.Do != "" {
-			fmt.Fprintf(w, "%8s %-*s  → %s\n", "", width, "", f.Do)
+			fmt.Fprintf(w, "%8s %-*s  → %s\n", "", width, "", check.Shown(f.Do))
 		}
 	}
 	switch {

@@ -69,8 +69,8 @@ func TestNames(t *testing.T) {
 			p := newPatient(t)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			if p.resolve(ctx, "hub.example.") {
-				t.Error("resolved")
+			if v := p.resolve(ctx, "hub.example."); v != Problem {
+				t.Error(v)
 			}
 			if f := p.last(); f.Verdict != Problem || !strings.Contains(f.Text, tt.want) || f.Do == "" {
 				t.Errorf("%+v", f)
@@ -82,7 +82,7 @@ func TestNames(t *testing.T) {
 	if err := os.WriteFile(p.o.Layout.Addresses(), []byte("last hub.example. 10.0.0.1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if !p.resolve(t.Context(), "hub.example.") || p.last().Verdict != Warning {
+	if v := p.resolve(t.Context(), "hub.example."); v != Warning || p.last().Verdict != Warning {
 		t.Errorf("%+v", p.last())
 	}
 }

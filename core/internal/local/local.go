@@ -1,5 +1,5 @@
 // Package local is the agent's own socket, the only thing it listens on unasked: the box's people ask it what runs. One
-// connection carries one question, a word and its newline, and one answer, then it ends. It owns the socket file; who may ask is
+// connection carries one question, a word, perhaps a blank and what it is about, and its newline, and one answer, then it ends. It owns the socket file; who may ask is
 // the file's owner and group.
 package local
 
@@ -24,8 +24,18 @@ const (
 	accept      = 50 * time.Millisecond // pause after a failed accept, so that no fault becomes a tight loop
 )
 
-// Answer gives the answer to one question.
-type Answer func(ctx context.Context) ([]byte, error)
+// Answer gives the answer to one question. about is what stood behind its word, "" for nothing.
+type Answer func(ctx context.Context, about string) ([]byte, error)
+
+// Alone is the answer to a word that stands alone.
+func Alone(f func(ctx context.Context) ([]byte, error)) Answer {
+	return func(ctx context.Context, about string) ([]byte, error) {
+		if about != "" {
+			return nil, fmt.Errorf("this is asked without %q", about)
+		}
+		return f(ctx)
+	}
+}
 
 // Server listens on one socket.
 type Server struct {
@@ -90,12 +100,13 @@ func (s *Server) talk(ctx context.Context, conn net.Conn) {
 	if err != nil {
 		return
 	}
-	answer, known := s.answers[strings.TrimSpace(question)]
+	word, about, _ := strings.Cut(strings.TrimSpace(question), " ")
+	answer, known := s.answers[word]
 	if !known {
 		fmt.Fprintf(conn, "error: this core does not know %q\n", strings.TrimSpace(question))
 		return
 	}
-	out, err := answer(ctx)
+	out, err := answer(ctx, about)
 	if err != nil {
 		fmt.Fprintf(conn, "error: %s\n", err)
 		return

@@ -14,8 +14,9 @@ import (
 func serve(t *testing.T, path string) {
 	t.Helper()
 	s, err := Listen(path, map[string]Answer{
-		"status": func(context.Context) ([]byte, error) { return []byte("{}"), nil },
-		"broken": func(context.Context) ([]byte, error) { return nil, errors.New("nothing to say") },
+		"status": Alone(func(context.Context) ([]byte, error) { return []byte("{}"), nil }),
+		"broken": Alone(func(context.Context) ([]byte, error) { return nil, errors.New("nothing to say") }),
+		"why":    func(_ context.Context, about string) ([]byte, error) { return []byte("because of " + about), nil },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +46,12 @@ func TestQuestions(t *testing.T) {
 	}
 	if _, err := ask(t, path, "broken"); err == nil || err.Error() != "nothing to say" {
 		t.Errorf("broken: %v", err)
+	}
+	if _, err := ask(t, path, "status of what"); err == nil || !strings.Contains(err.Error(), `"of what"`) {
+		t.Errorf("a word that stands alone: %v", err)
+	}
+	if out, err := ask(t, path, "why web two"); err != nil || out != "because of web two" {
+		t.Errorf("why: %q, %v", out, err)
 	}
 	if _, err := ask(t, path, "sing"); err == nil || !strings.Contains(err.Error(), `"sing"`) {
 		t.Errorf("unknown question: %v", err)

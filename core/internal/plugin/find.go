@@ -190,6 +190,18 @@ func (r Runner) program(c check.Check) (path string, file *os.File, err error) {
 	return file.Name(), file, nil
 }
 
+// Ready says why a check's plugin cannot be run now, as far as a look at the file tells; nil = it may well.
+func (r Runner) Ready(c check.Check) error {
+	if c.Plugin == "" {
+		return nil
+	}
+	_, file, err := r.program(c)
+	if file != nil {
+		file.Close()
+	}
+	return err
+}
+
 // Find is Find in the runner's directories; where there is no such plugin the error says what to do.
 func (r Runner) Find(name string) (string, error) {
 	now := time.Now()

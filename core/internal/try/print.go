@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/limpet-monitoring/limpet/core/check"
@@ -132,9 +131,7 @@ func plain(s string) string {
 	return b.String()
 }
 
-func control(r rune) bool {
-	return r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
-}
+func control(r rune) bool { return r == '\r' || r == '\n' || check.Unseen(r) }
 
 // document is the JSON form; null stands for what is absent or could not be measured.
 type document struct {

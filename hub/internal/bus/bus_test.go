@@ -154,6 +154,30 @@ func TestScanReadsToTheEndAndStops(t *testing.T) {
 	}
 }
 
+// What comes while a scan reads does not make it longer, however slow its reader is.
+func TestScanEndsWhileMoreComes(t *testing.T) {
+	b, ctx := open(t, bus.Options{}), t.Context()
+	add := func() {
+		if _, err := b.Append(ctx, "results.a.1", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const there = 10
+	for range there {
+		add()
+	}
+	count := 0
+	if err := b.Scan(ctx, bus.Results, "results.a.*", bus.Start{}, func(bus.Message) error {
+		if count++; count > 2*there {
+			t.Fatal("it goes on with what came meanwhile")
+		}
+		add()
+		return nil
+	}); err != nil || count != there {
+		t.Errorf("read %d of %d, %v", count, there, err)
+	}
+}
+
 func TestScanOfAnEmptyStreamEnds(t *testing.T) {
 	b := open(t, bus.Options{})
 	if err := b.Scan(t.Context(), bus.Results, "", bus.Start{}, func(bus.Message) error { return errors.New("a message") }); err != nil {

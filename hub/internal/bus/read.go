@@ -17,14 +17,15 @@ const (
 )
 
 // Scan gives each message of a stream that matches filter ("" = all, else a subject with wildcards) to fn, in order, and
-// returns when it has reached the end as it was at some moment after the call. An error of fn ends it and is returned as it is.
+// returns when it has reached the end as it was at some moment after the call, so also where more comes faster than fn takes it. An error of fn ends it and
+// is returned as it is.
 func (b *Bus) Scan(ctx context.Context, s Stream, filter string, from Start, fn func(Message) error) error {
 	r, err := b.reader(ctx, s, filter, from)
 	if err != nil {
 		return err
 	}
 	defer r.close()
-	for left := r.left; left > 0; {
+	for left, most := r.left, r.left; left > 0 && most > 0; {
 		var m Message
 		if m, left, err = r.next(ctx); err != nil {
 			return err
@@ -32,6 +33,7 @@ func (b *Bus) Scan(ctx context.Context, s Stream, filter string, from Start, fn 
 		if m.Seq == 0 {
 			continue // what was left has gone by the stream's limits
 		}
+		most--
 		if err := fn(m); err != nil {
 			return err
 		}

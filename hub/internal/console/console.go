@@ -139,7 +139,7 @@ func (c *Console) render(w http.ResponseWriter, status int, name string, data an
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes()) // a reader that went away
+	_, _ = w.Write(plain(b.Bytes())) // a reader that went away
 }
 
 // SignIn shows how to get a link, to one who has no session. problem says why what they tried did not work, or is "".

@@ -20,8 +20,10 @@ const (
 	maxSamples = 400_000
 	maxLabels  = maxPerfdata
 	maxResults = 1000
-	maxWords   = 8 << 20 // bytes of long output in one answer
-	maxRead    = 20 * time.Second
+	maxWords   = 8 << 20          // bytes of long output in one answer
+	maxRead    = 20 * time.Second // where one answer is made of it
+	// maxSilence is how long the stream may take for one message more, where an answer is as long as what there is.
+	maxSilence = 20 * time.Second
 )
 
 // errEnough ends a scan that has read all it may.
@@ -58,13 +60,15 @@ func (f *Fleet) Check(ctx context.Context, fingerprint, check string) (CheckStat
 	return status, nil
 }
 
-// Results is the newest results of one check, newest first, with long output, at most limit and never more than 1,000.
-// ErrUnknownAgent.
+// Results is the newest results of one check, newest first, with long output, at most limit and never more than 1,000. Of one that has fewer, those that
+// can be found in the time there is. ErrUnknownAgent.
 func (f *Fleet) Results(ctx context.Context, fingerprint, check string, limit int) ([]Result, error) {
 	limit = min(max(limit, 0), maxResults)
+	ctx, cancel := context.WithTimeout(ctx, maxRead)
+	defer cancel()
 	var out []Result
 	// The stream is read forwards: look back further until there is enough.
-	for _, back := range []time.Duration{10 * time.Minute, 2 * time.Hour, 24 * time.Hour, 0} {
+	for _, back := range lookBack {
 		from := bus.Start{}
 		if back > 0 {
 			from.Time = time.Now().Add(-back)
@@ -77,6 +81,9 @@ func (f *Fleet) Results(ctx context.Context, fingerprint, check string, limit in
 			}
 			return nil
 		})
+		if errors.Is(err, context.DeadlineExceeded) && back != lookBack[0] {
+			break // what there is further back may be much, and none of this check
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -86,6 +93,9 @@ func (f *Fleet) Results(ctx context.Context, fingerprint, check string, limit in
 	}
 	return thrifty(out), nil
 }
+
+// lookBack is how far Results looks back, one after the other; 0 = to the stream's beginning.
+var lookBack = []time.Duration{10 * time.Minute, 2 * time.Hour, 24 * time.Hour, 0}
 
 // sorted is the newest n, newest first.
 func sorted(results []Result, n int) []Result {
@@ -108,6 +118,8 @@ func thrifty(results []Result) []Result {
 
 // Series is the values of one check since then, as far as the stream holds them. ErrUnknownAgent.
 func (f *Fleet) Series(ctx context.Context, fingerprint, check string, since time.Time) (Series, error) {
+	ctx, cancel := context.WithTimeout(ctx, maxRead)
+	defer cancel()
 	p := plot{lines: map[string]*SeriesLabel{}}
 	err := f.past(ctx, fingerprint, check, bus.Start{Time: since}, func(r *wire.Result, at At) error {
 		if r.GetStartNs() >= since.UnixNano() || since.IsZero() {
@@ -121,18 +133,39 @@ func (f *Fleet) Series(ctx context.Context, fingerprint, check string, since tim
 	return p.series(check), nil
 }
 
-// All gives every result of an agent that the stream holds since then to fn, in the stream's order. ErrUnknownAgent.
+// All gives every result of an agent that the stream holds since then to fn, in the stream's order. It takes as long as that takes; the time that fn takes is
+// fn's own to bound. ErrUnknownAgent.
 func (f *Fleet) All(ctx context.Context, fingerprint string, since time.Time, fn func(Result) error) error {
-	return f.past(ctx, fingerprint, "", bus.Start{Time: since}, func(r *wire.Result, at At) error { return fn(ResultOf(r, at)) })
+	ctx, silence := listen(ctx)
+	defer silence.end()
+	return f.past(ctx, fingerprint, "", bus.Start{Time: since}, func(r *wire.Result, at At) error {
+		silence.pause()
+		defer silence.begin()
+		return fn(ResultOf(r, at))
+	})
 }
 
-// past gives every result of a check, or with "" of all of them, that the stream holds from a moment on to fn.
+// silence ends a context when nothing was heard for maxSilence.
+type silence struct {
+	timer *time.Timer
+	end   context.CancelFunc
+}
+
+func listen(ctx context.Context) (context.Context, silence) {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(maxSilence, cancel)
+	return ctx, silence{timer, func() { timer.Stop(); cancel() }}
+}
+
+func (s silence) pause() { s.timer.Stop() }
+
+func (s silence) begin() { s.timer.Reset(maxSilence) }
+
+// past gives every result of a check, or with "" of all of them, that the stream holds from a moment on to fn. How long that may take is the caller's to say.
 func (f *Fleet) past(ctx context.Context, fingerprint, check string, from bus.Start, fn func(*wire.Result, At) error) error {
 	if _, err := f.box(fingerprint); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxRead)
-	defer cancel()
 	return f.bus.Scan(ctx, bus.Results, mark.Subjects(fingerprint)+"*", from, func(m bus.Message) error {
 		a, err := decode(m)
 		if err != nil {

@@ -4,10 +4,38 @@ import (
 	"encoding/json"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
 )
+
+// An answer may take as long as it likes, as long as it goes on.
+func TestOnlySilenceEndsALongAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, s := listen(t.Context())
+		defer s.end()
+		for range 10 {
+			time.Sleep(maxSilence - time.Second) // the stream
+			s.pause()
+			time.Sleep(2 * maxSilence) // the reader
+			if ctx.Err() != nil {
+				t.Fatal("ended while it went on")
+			}
+			s.begin()
+		}
+		time.Sleep(maxSilence - time.Nanosecond)
+		synctest.Wait()
+		if ctx.Err() != nil {
+			t.Error("ended before its time")
+		}
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		if ctx.Err() == nil {
+			t.Error("nothing came for too long, and it goes on")
+		}
+	})
+}
 
 func TestThinKeepsTheShapeOfALine(t *testing.T) {
 	points := make([]Point, 0, 10_000)

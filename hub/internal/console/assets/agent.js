@@ -1,5 +1,5 @@
 // One agent: checks worst first, plots that grow as results come, and runs that stream.
-import { $, agentClass, agentWord, ask, field, hubNow, live, refusal, set, setCounts, setPresence, setState, setTime, severity, soon, span, stamp, stateClass, stateWord, took } from './shell.js';
+import { $, agentClass, agentWord, ask, field, hubNow, live, plain, refusal, set, setCounts, setPresence, setState, setTime, severity, soon, span, stamp, stateClass, stateWord, took } from './shell.js';
 import { Plot, spark } from './plot.js';
 
 const fp = $('agent').dataset.fp;
@@ -9,7 +9,7 @@ const cards = new Map();
 const spans = { '1h': 3600e3, '6h': 6 * 3600e3, '24h': 24 * 3600e3, '7d': 7 * 24 * 3600e3 };
 const queryOf = { '7d': '168h' };
 const firstPlots = 24; // a box with a hundred disks draws the rest when asked
-const maxPanel = 256 * 1024;
+const maxPanel = 256 * 1024; // characters of a run's output, the newest
 
 class Card {
   constructor(el) {
@@ -35,7 +35,7 @@ class Card {
     setState(f('state'), stateClass(c.state), stateWord(c.state));
     set(f('check'), c.check);
     set(f('text'), c.text);
-    f('text').title = c.text;
+    f('text').title = plain(c.text);
     setTime(f('last'), c.last.received);
     f('stale').hidden = !c.stale;
     set(f('word'), stateWord(c.state));
@@ -47,7 +47,7 @@ class Card {
     const standing = s && [!s.hard && `soft ${s.attempt}/${s.attempts}`, s.flapping && `flapping (${s.flap_percent.toFixed(0)} %)`].filter(Boolean).join(', ');
     const remarks = [standing, c.last.timed_out && 'ended by its deadline', c.last.signal && 'ended by signal ' + c.last.signal,
       c.last.truncated && 'the output was longer than the limit and was cut', ...(c.last.problems || [])].filter(Boolean);
-    f('remarks').replaceChildren(...remarks.map((r) => Object.assign(document.createElement('li'), { textContent: r })));
+    f('remarks').replaceChildren(...remarks.map((r) => Object.assign(document.createElement('li'), { textContent: plain(r) })));
   }
 
   // take puts a new result into the row and at the end of each series.
@@ -117,6 +117,7 @@ class Card {
     const [head, out] = [q('[data-panel-head]'), q('[data-output]')];
     q('[data-panel]').hidden = false;
     out.replaceChildren();
+    delete out.dataset.left;
     set(head, 'Running…');
     this.run.disabled = true;
     try {
@@ -143,12 +144,30 @@ function verdict({ result, joined }) {
 
 function show(out, text, stderr) {
   const follow = out.scrollTop + out.clientHeight >= out.scrollHeight - 8;
-  if (out.textContent.length + text.length > maxPanel) out.replaceChildren('… ');
   const part = document.createElement('span');
   if (stderr) part.className = 'err';
-  part.textContent = text;
+  part.textContent = plain(text);
   out.append(part);
+  shorten(out);
   if (follow) out.scrollTop = out.scrollHeight;
+}
+
+// shorten leaves out what came first where the panel would hold too much, and says so.
+function shorten(out) {
+  const parts = out.getElementsByTagName('span');
+  let size = 0;
+  for (const p of parts) size += p.textContent.length;
+  let left = Number(out.dataset.left || 0);
+  while (size > maxPanel && parts.length > 1) {
+    size -= parts[0].textContent.length;
+    left += parts[0].textContent.length;
+    parts[0].remove();
+  }
+  if (!left) return;
+  out.dataset.left = left;
+  let note = out.querySelector('em');
+  if (!note) { note = document.createElement('em'); out.prepend(note); }
+  note.textContent = `… the first ${Math.round(left / 1024)} KiB are not shown here; the result has what the agent keeps of them\n`;
 }
 
 async function* lines(body) {

@@ -1,5 +1,5 @@
 // The editor of checks.yaml: problems are shown at their lines.
-import { $, ask, set, setTime } from './shell.js';
+import { $, ask, plain, set, setTime } from './shell.js';
 
 const text = $('text');
 const gutter = $('gutter');
@@ -36,7 +36,7 @@ function problems(list) {
   $('problems-list').replaceChildren(...list.map((p) => {
     const button = Object.assign(document.createElement('button'), { type: 'button' });
     const place = Object.assign(document.createElement('span'), { className: 'place', textContent: 'Line ' + p.line });
-    button.append(place, Object.assign(document.createElement('span'), { textContent: p.text }));
+    button.append(place, Object.assign(document.createElement('span'), { textContent: plain(p.text) }));
     button.addEventListener('click', () => go(p.line, p.column));
     const item = document.createElement('li');
     item.append(button);

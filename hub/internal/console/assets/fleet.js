@@ -1,5 +1,5 @@
 // The fleet: agents come, change and leave in place; what is wrong is read anew when something changed.
-import { $, agentClass, agentWord, ask, field, isLost, live, platform, set, setCounts, setPresence, setState, setTime, severity, soon, stamp, stateClass, stateWord } from './shell.js';
+import { $, agentClass, agentWord, ask, field, isLost, live, plain, platform, set, setCounts, setPresence, setState, setTime, severity, soon, stamp, stateClass, stateWord } from './shell.js';
 
 const body = $('agents');
 const agents = new Map(); // fingerprint → agent, as the hub last said
@@ -36,7 +36,7 @@ function fill(row, a) {
   const key = (a.tags || []).join('\0');
   if (tags.dataset.key !== key) {
     tags.dataset.key = key;
-    tags.replaceChildren(...(a.tags || []).map((t) => Object.assign(document.createElement('span'), { className: 'tag', textContent: t })));
+    tags.replaceChildren(...(a.tags || []).map((t) => Object.assign(document.createElement('span'), { className: 'tag', textContent: plain(t) })));
   }
 }
 
@@ -112,7 +112,7 @@ const wrong = soon(async () => {
   const seen = new Set();
   let at = $('problems').firstElementChild;
   for (const p of problems) {
-    const key = p.fingerprint + '/' + (p.check || ' ' + p.text); // an agent may have several of its own
+    const key = plain(p.fingerprint + '/' + (p.check || ' ' + p.text)); // an agent may have several of its own
     seen.add(key);
     let line = lines.get(key);
     if (!line) { line = stamp('t-problem'); line.dataset.key = key; lines.set(key, line); }
@@ -120,7 +120,7 @@ const wrong = soon(async () => {
     set(field(line, 'host'), p.name);
     set(field(line, 'check'), p.check ? ' ' + p.check : '');
     set(field(line, 'text'), p.text);
-    field(line, 'text').title = p.text;
+    field(line, 'text').title = plain(p.text);
     field(line, 'where').href = '/agents/' + p.fingerprint + (p.check ? '#' + encodeURIComponent(p.check) : '');
     setTime(field(line, 'since'), p.since);
     if (line === at) at = at.nextElementSibling; else $('problems').insertBefore(line, at);

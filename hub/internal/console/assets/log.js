@@ -1,5 +1,5 @@
 // The log: what happens appears at the top.
-import { $, ask, field, live, set, setState, setTime, stamp, stateClass, stateWord } from './shell.js';
+import { $, ask, field, live, plain, set, setState, setTime, stamp, stateClass, stateWord } from './shell.js';
 
 const list = $('log');
 const show = new URLSearchParams(location.search).get('show') || '';
@@ -20,7 +20,7 @@ function line(e) {
   setTime(field(el, 'at'), e.at);
   setState(field(el, 'state'), look(e), word(e));
   if (e.fingerprint) {
-    field(el, 'host').replaceChildren(Object.assign(document.createElement('a'), { href: '/agents/' + e.fingerprint, textContent: e.hostname || e.fingerprint.slice(0, 12) }));
+    field(el, 'host').replaceChildren(Object.assign(document.createElement('a'), { href: '/agents/' + e.fingerprint, textContent: plain(e.hostname || e.fingerprint.slice(0, 12)) }));
   }
   set(field(el, 'text'), e.text);
   set(field(el, 'kind'), word(e));

@@ -1,4 +1,5 @@
 // Plots: a small one beside a check, a larger one for each of its series. Drawn from points [ms, value]; null is a hole.
+import { plain } from './shell.js';
 
 const svgNS = 'http://www.w3.org/2000/svg';
 const make = (name, attributes) => {
@@ -111,7 +112,7 @@ export class Plot {
       + '<p class="foot-line"><span class="low"></span><span class="when"></span><span class="high"></span></p>';
     const q = (s) => this.el.querySelector(s);
     this.parts = { label: q('.label'), value: q('.value'), svg: q('svg'), area: q('.area'), limits: q('.limits'), line: q('.line'), cursor: q('.cursor'), low: q('.low'), when: q('.when'), high: q('.high') };
-    this.parts.label.textContent = this.parts.label.title = label;
+    this.parts.label.textContent = this.parts.label.title = plain(label);
     this.parts.svg.addEventListener('pointermove', (e) => this.point(e));
     this.parts.svg.addEventListener('pointerleave', () => { this.at = null; this.caption(); });
   }
@@ -134,9 +135,9 @@ export class Plot {
     }).join(''));
     const limit = (v, kind) => (v >= box[0] && v <= box[1] ? [make('path', { class: 'limit ' + kind, d: `M0 ${y(v)}H600` })] : []);
     this.parts.limits.replaceChildren(...edges(s.warn).flatMap((v) => limit(v, 'warn')), ...edges(s.crit).flatMap((v) => limit(v, 'crit')));
-    this.parts.low.textContent = value(box[0], s.unit) + ' to ' + value(box[1], s.unit);
-    this.parts.high.textContent = [s.warn && 'warning ' + range(s.warn, s.unit), s.crit && 'critical ' + range(s.crit, s.unit)].filter(Boolean).join(', ');
-    this.parts.svg.setAttribute('aria-label', `${this.parts.label.textContent}: now ${value(points.at(-1)[1], s.unit)}, ${this.parts.low.textContent}`);
+    this.parts.low.textContent = plain(value(box[0], s.unit) + ' to ' + value(box[1], s.unit));
+    this.parts.high.textContent = plain([s.warn && 'warning ' + range(s.warn, s.unit), s.crit && 'critical ' + range(s.crit, s.unit)].filter(Boolean).join(', '));
+    this.parts.svg.setAttribute('aria-label', `${this.parts.label.textContent}: now ${plain(value(points.at(-1)[1], s.unit))}, ${this.parts.low.textContent}`);
     this.caption();
   }
 
@@ -150,7 +151,7 @@ export class Plot {
 
   caption() {
     const p = this.at || this.points?.at(-1);
-    this.parts.value.textContent = p ? value(p[1], this.unit) : 'no value in this span';
+    this.parts.value.textContent = p ? plain(value(p[1], this.unit)) : 'no value in this span';
     this.parts.when.textContent = this.at ? new Date(this.at[0]).toLocaleTimeString() : '';
     this.parts.cursor.setAttribute('d', this.at ? `M${this.x(this.at[0])} 0V96` : '');
   }

@@ -2,9 +2,14 @@
 
 export const $ = (id) => document.getElementById(id);
 
+// plain writes what nobody would see, or what turns the direction of reading, as its number: what a plugin or a box says of itself may have any character
+// in it. All text of theirs goes through here; check.Unseen has the same ones.
+const unseen = /[\u{0}-\u{8}\u{b}\u{c}\u{e}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{180e}\u{200b}\u{200e}\u{200f}\u{202a}-\u{202e}\u{2060}-\u{2064}\u{2066}-\u{2069}\u{feff}\u{e0000}-\u{e007f}]/gu;
+export const plain = (text) => String(text).replace(unseen, (c) => '\\u' + c.codePointAt(0).toString(16).padStart(4, '0'));
+
 // set writes text only where it differs, so that an update without news costs no layout.
 export function set(el, text) {
-  text = text == null ? '' : String(text);
+  text = text == null ? '' : plain(text);
   if (el && el.textContent !== text) el.textContent = text;
 }
 
