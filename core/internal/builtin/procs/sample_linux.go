@@ -70,6 +70,7 @@ func newSampler(proc string) sampler { return sampler{proc: proc} }
 
 // sample counts processes and their states. One that ends meanwhile is not counted.
 func (s *sampler) sample(ctx context.Context, o options) (c counts, err error) {
+	defer s.read.Done()
 	dir, err := unix.Open(s.proc, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return counts{}, &fs.PathError{Op: "open", Path: s.proc, Err: err}
