@@ -117,9 +117,9 @@ mutate: ## change the code that nothing may break, one line after the other, and
 	$(GO) run ./e2e/mutate -hand e2e/mutate/weaknesses.txt -list docs/mutation.md \
 		$(if $(SAMPLE),-sample $(SAMPLE) -seed $(or $(SEED),1)) $(or $(PACKAGES),signing/tuf updater/boot updater/store $(MUTATE_STUB))
 
-proto: ## generate core/wire/wire.pb.go anew (needs protoc)
-	$(GO) build -o .cache/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
-	protoc --plugin=.cache/protoc-gen-go --go_out=. --go_opt=paths=source_relative core/wire/wire.proto
+proto: ## generate core/wire/wire.gen.go anew, and what its tests judge it by (needs protoc)
+	$(GO) build -o .cache/protoc-gen-wire ./core/wire/gen
+	protoc --plugin=.cache/protoc-gen-wire --wire_out=. --wire_opt=paths=source_relative --include_source_info --descriptor_set_out=core/wire/testdata/wire.binpb core/wire/wire.proto
 
 deps: ## fetch what the tests need beyond Go, make and git
 	@./scripts/deps.sh

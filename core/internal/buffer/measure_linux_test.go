@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/wire"
@@ -105,7 +104,7 @@ func measureRounds(t *testing.T, rounds [][]*wire.Item) (syncs float64) {
 		}
 		last, frame := batch.GetLast(), &wire.Frame{Body: &wire.Frame_Batch{Batch: teller.Tell(batch)}}
 		if results += len(items); i > 0 { // the first of a session are told whole
-			payload += proto.Size(frame)
+			payload += wire.Size(frame)
 		}
 		if err := b.Ack(b.Live(), last); err != nil {
 			t.Fatal(err)

@@ -49,6 +49,7 @@ func Open(o Options) (*Buffer, error) {
 			trails = append(trails, t)
 		}
 	}
+	ageByClock(k.generations, o.Now())
 	former := slices.Clone(k.generations)
 	lost := lostRuns(o, former, trails)
 	k.beginGeneration()
@@ -167,7 +168,7 @@ func load(o Options, epoch uint64) (*generation, trail, error) {
 			return nil, trail{}, err
 		}
 	}
-	g, err := list(o.FS, dir, epoch, o.Now())
+	g, err := list(o.FS, dir, epoch)
 	if err != nil {
 		if held != nil {
 			held.Close()

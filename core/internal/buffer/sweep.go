@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
@@ -219,7 +217,7 @@ func (k *keeper) drop(g *generation) {
 func (g *generation) gapsIn(d fsys.FS, i int, from uint64, covered *wire.Gap) (gaps []*wire.Gap) {
 	g.scanSegment(d, i, func(r record) bool {
 		item := new(wire.Item)
-		if r.kind == kindItem && r.seq >= from && proto.Unmarshal(r.raw, item) == nil && item.GetGap() != nil && !covers(covered, item.GetGap()) {
+		if r.kind == kindItem && r.seq >= from && wire.Unmarshal(r.raw, item) == nil && item.GetGap() != nil && !covers(covered, item.GetGap()) {
 			gaps = addGap(gaps, item.GetGap())
 		}
 		return true

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/updater/dial"
@@ -88,7 +87,7 @@ func challenge(ws *websocket.Conn, trusted []ed25519.PublicKey) error {
 		return err
 	}
 	hello := &wire.Hello{ProtocolMin: wire.ProtocolMin, ProtocolMax: wire.ProtocolMax, Nonce: wire.NewNonce(), PublicKey: public}
-	data, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Hello{Hello: hello}})
+	data, err := wire.Marshal(&wire.Frame{Body: &wire.Frame_Hello{Hello: hello}})
 	if err != nil {
 		return err
 	}
@@ -102,7 +101,7 @@ func challenge(ws *websocket.Conn, trusted []ed25519.PublicKey) error {
 		return fmt.Errorf("it ended the line: %w", err)
 	}
 	frame := new(wire.Frame)
-	if err := proto.Unmarshal(data, frame); err != nil {
+	if err := wire.Unmarshal(data, frame); err != nil {
 		return errors.New("what answers speaks another protocol")
 	}
 	if r := frame.GetRefuse(); r != nil {
