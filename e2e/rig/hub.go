@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -60,7 +61,8 @@ func (h *Hub) Start(ctx context.Context) error {
 			return false, nil
 		}
 		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK, nil
+		_, err = os.Stat(filepath.Join(h.Data, "hub.addr")) // else it is another one that answers there, and this one ends for it
+		return resp.StatusCode == http.StatusOK && err == nil, nil
 	})
 }
 

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"runtime/debug"
+	"runtime"
 	"slices"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
@@ -137,7 +137,7 @@ func put(p *wire.Packer, r record, limit int) bool {
 	if p.Len() > 0 {
 		return false
 	}
-	debug.FreeOSMemory() // what it took on its way to the disk is free by now, and is taken again
+	runtime.GC() // what it took on its way to the disk is free by now, and is taken again
 	return p.AddLarge(r.seq, r.crc, r.length, r.apart)
 }
 

@@ -5,7 +5,6 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -152,7 +151,7 @@ func (s *stream) grow(size int, last bool) {
 		size = max(firstRoom, size, 8*cap(s.got.data))
 		if size > largeOutput {
 			size = s.most // memory that is not written to is none
-			debug.FreeOSMemory()
+			runtime.GC()
 		}
 	}
 	s.got.data = append(make([]byte, 0, min(size, s.most)), s.got.data...)
