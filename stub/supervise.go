@@ -67,7 +67,7 @@ func staySmall() {
 // takeLock tries for a moment: `limpet status` looks at this lock too.
 func takeLock(path string) (*platforms.Lock, error) {
 	for end := time.Now().Add(300 * time.Millisecond); ; time.Sleep(20 * time.Millisecond) {
-		lock, err := platforms.Take(path)
+		lock, err := platforms.TakeStanding(path)
 		if err == nil {
 			return lock, nil
 		}
@@ -103,7 +103,7 @@ type supervisor struct {
 	retry    *time.Timer   // fires when a core is to be started
 	deadline *time.Timer   // fires when a stopping core is to be killed
 	before   time.Duration // of the last look
-	within   time.Duration // which the next one comes
+	within   time.Duration // in which the next one comes
 
 	state    state
 	since    time.Time
@@ -112,6 +112,7 @@ type supervisor struct {
 	last     string // how the last core ended
 	alarms   alarms
 	saved    string            // view as it was last written
+	text     []byte            // room for the next
 	versions map[uint64]string // of cores by counter, as far as they are known
 	soaks    map[uint64]uint16 // of the same, in seconds
 	swap     swap

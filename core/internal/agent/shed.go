@@ -62,6 +62,7 @@ func (a *agent) charge(ctx context.Context) error {
 		a.facts.Store(now)
 		a.session.SendFacts()
 	}
+	a.tellLate(load)
 	return nil
 }
 
