@@ -103,7 +103,7 @@ type supervisor struct {
 	retry    *time.Timer   // fires when a core is to be started
 	deadline *time.Timer   // fires when a stopping core is to be killed
 	before   time.Duration // of the last look
-	within   time.Duration // which the next one comes
+	within   time.Duration // in which the next one comes
 
 	state    state
 	since    time.Time
