@@ -62,7 +62,7 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 			s.must(ledger.Settle(s.ctx, s.Rig, a))
 			tally, err := book.Count(s.ctx, s.hub, a.Fingerprint(), time.Hour)
 			s.must(err)
-			refused, lost := s.refused(a), 0
+			refused, lost, killed := s.refused(a), 0, 0
 			t.Logf("%d ran, %d arrived, %d told as lost, %d told as not kept, %d of none of these", tally.Ran, tally.Arrived, tally.Told, refused, len(tally.Lost))
 			if len(tally.Doubled)+len(tally.Strange) > 0 {
 				t.Errorf("doubled %v, strange %v", tally.Doubled, tally.Strange)
@@ -71,9 +71,14 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 				switch {
 				case first.holds(word):
 					lost++
-				case !second.holds(word): // of what it could not keep a core that is killed tells nobody
+				case second.holds(word):
+					killed++
+				default:
 					t.Errorf("lost while the disk was well: %s", word)
 				}
+			}
+			if lost+killed > refused+inFlight && name == "full" {
+				t.Errorf("%d lost, and %d of a core that was killed; %d told as not kept", lost, killed, refused)
 			}
 			if waited := name == "read-only"; waited && lost > 0 || !waited && (lost == 0 || lost > refused) { // where no file can be opened results wait in memory
 				t.Errorf("%d lost while the core lived, %d told as not kept; of %v, spoiled %v and %v", lost, refused, tally.Lost, first, second)
@@ -81,6 +86,9 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 		})
 	}
 }
+
+// inFlight is how many runs a kill may hit: a full disk takes no start mark of them.
+const inFlight = 12
 
 // TestStateOnADiskThatTakesNothing has everything that an agent writes on such a disk. Full: another core, killed in its midst, comes to a session with a hub that was away, and what lies in the buffer
 // goes there. Read-only, as after a reboot that found a fault in the file system: the agent starts, runs its checks and is there; what waited in memory is kept once the disk takes
@@ -120,8 +128,8 @@ func TestStateOnADiskThatTakesNothing(t *testing.T) {
 	s.must(unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=48m,mode=711"))
 	s.must(a.Start())
 	s.await(30*time.Second, "a session from a disk that is read-only", func() bool { return presence(s, a) == "online" })
-	before := s.words()
-	s.await(30*time.Second, "runs on it", func() bool { return s.words() > before+24 })
+	before := book.Ran()
+	s.await(30*time.Second, "runs on it", func() bool { return book.Ran() > before+24 })
 	s.must(unix.Mount("", dir, "", unix.MS_REMOUNT, "size=48m,mode=711"))
 	s.word(a, true)
 	s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks: []\n"))
@@ -137,17 +145,6 @@ func TestStateOnADiskThatTakesNothing(t *testing.T) {
 			t.Errorf("lost while the disk was not full: %s", word)
 		}
 	}
-}
-
-// words is how many runs the site's ledger holds.
-func (s *site) words() (n int) {
-	files, _ := filepath.Glob(filepath.Join(s.Dir, "words", "*"))
-	for _, name := range files {
-		text, err := os.ReadFile(name)
-		s.must(err)
-		n += strings.Count(string(text), "\n")
-	}
-	return n
 }
 
 // span is a time by the clock that plugins put into their words: seconds since the boot.

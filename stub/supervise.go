@@ -111,6 +111,7 @@ type supervisor struct {
 	last     string // how the last core ended
 	alarms   alarms
 	saved    string            // view as it was last written
+	text     []byte            // room for the next
 	versions map[uint64]string // of cores by counter, as far as they are known
 	soaks    map[uint64]uint16 // of the same, in seconds
 	swap     swap

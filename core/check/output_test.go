@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -159,66 +158,6 @@ func TestEscapeTakesTimeInProportion(t *testing.T) {
 	if n := testing.AllocsPerRun(5, func() { Escape(bytes.Repeat([]byte("a\xff"), 1000)) }); n > 2 {
 		t.Errorf("%v allocations", n)
 	}
-}
-
-func FuzzParseOutput(f *testing.F) {
-	for _, s := range []string{"OK | a=1;2:3;@4;0;5\nlong | 'b c'=1e5%\n", "'x''y'=U", "|a= b=1,5 'c", "\x00\xff|=\r\n", "a|b|c=1|d", "x | ''=1 '''=2"} {
-		f.Add([]byte(s), false)
-		f.Add([]byte(s), true)
-	}
-	f.Fuzz(func(t *testing.T, out []byte, cut bool) {
-		o := ParseOutput(out, cut)
-		all := append([]string{o.Text, o.Long}, o.Problems...)
-		for _, p := range o.Perfdata {
-			if p.Label == "" || math.IsInf(p.Value, 0) {
-				t.Fatalf("impossible value %+v", p)
-			}
-			all = append(all, p.Label, p.Unit, p.Warn, p.Crit)
-		}
-		for _, s := range all {
-			if !utf8.ValidString(s) || strings.ContainsRune(s, 0) {
-				t.Fatalf("not for the wire: %q", s)
-			}
-		}
-		if len(o.Problems) > MaxProblems+1 {
-			t.Fatalf("%d problems", len(o.Problems))
-		}
-		// Values stand behind the first | of the first line, and behind the first one after it.
-		first, rest, _ := strings.Cut(strings.TrimPrefix(string(out), "\xef\xbb\xbf"), "\n")
-		_, perf, _ := strings.Cut(first, "|")
-		_, more, _ := strings.Cut(rest, "|")
-		if strings.Contains(perf+more, "=") && len(o.Perfdata) == 0 && len(o.Problems) == 0 {
-			t.Fatalf("perfdata of %q lost without a word", out)
-		}
-	})
-}
-
-// What is printed as the guidelines say is read back as it was, without a problem.
-func FuzzPerfdataRoundTrip(f *testing.F) {
-	f.Add("label", 1.5, "ms", "10:20", 0.0)
-	f.Add("it's = |", -1e300, "%", "@~:5", 1e-9)
-	f.Fuzz(func(t *testing.T, label string, v float64, unit, warn string, low float64) {
-		if label == "" || !utf8.ValidString(label) || strings.ContainsAny(label, "\x00\n") || math.IsInf(v, 0) || math.IsNaN(v) || math.IsInf(low, 0) || math.IsNaN(low) {
-			return
-		}
-		switch unit {
-		case "", "s", "us", "ms", "%", "B", "KB", "MB", "TB", "c":
-		default:
-			unit = "B"
-		}
-		if _, err := ParseRange(warn); err != nil {
-			warn = "~:5"
-		}
-		line := fmt.Sprintf("OK | '%s'=%v%s;%s;;%v", strings.ReplaceAll(label, "'", "''"), v, unit, warn, low)
-		o := ParseOutput([]byte(line), false)
-		want := []Perfdata{{Label: label, Value: v, Unit: unit, Warn: warn, Min: low, Max: nan}}
-		if len(o.Perfdata) == 1 {
-			o.Perfdata[0].Max, want[0].Max = 0, 0 // NaN differs from itself
-		}
-		if !reflect.DeepEqual(o.Perfdata, want) || len(o.Problems) > 0 {
-			t.Fatalf("%q read as %+v, problems %q", line, o.Perfdata, o.Problems)
-		}
-	})
 }
 
 func BenchmarkParseOutput(b *testing.B) {

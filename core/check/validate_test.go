@@ -1,6 +1,7 @@
 package check
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,10 @@ import (
 func good() Check { return Check{Name: "web", Plugin: "check_http", Every: time.Minute} }
 
 func TestValidate(t *testing.T) {
+	program, err := os.Executable() // an absolute path, as this system writes it
+	if err != nil {
+		t.Fatal(err)
+	}
 	cases := []struct {
 		name   string
 		change func(*Check)
@@ -29,11 +34,11 @@ func TestValidate(t *testing.T) {
 		{"path of Windows", func(c *Check) { c.Plugin = `..\x.bat` }, "bare name"},
 		{"stream of Windows", func(c *Check) { c.Plugin = "a.ps1:x" }, "bare name"},
 		{"hidden plugin", func(c *Check) { c.Plugin = ".x" }, "bare name"},
-		{"a command line", func(c *Check) { c.Plugin, c.Command, c.User = "", []string{"/bin/echo", "x"}, "nagios" }, ""},
+		{"a command line", func(c *Check) { c.Plugin, c.Command, c.User = "", []string{program, "x"}, "nagios" }, ""},
 		{"a command line without a path", func(c *Check) { c.Plugin, c.Command = "", []string{"echo"} }, "absolute path"},
 		{"a command line and a plugin", func(c *Check) { c.Command = []string{"/bin/echo"} }, "keep one"},
 		{"a command line and arguments", func(c *Check) { c.Plugin, c.Command, c.Args = "", []string{"/bin/echo"}, []string{"x"} }, "keep one"},
-		{"a long command line", func(c *Check) { c.Plugin, c.Command = "", append([]string{"/bin/echo"}, make([]string, 64)...) }, "65 arguments"},
+		{"a long command line", func(c *Check) { c.Plugin, c.Command = "", append([]string{program}, make([]string, 64)...) }, "65 arguments"},
 		{"no time", func(c *Check) { c.Every = 0 }, "neither every nor cron"},
 		{"two times", func(c *Check) { c.Cron = "* * * * *" }, "both every and cron"},
 		{"too often", func(c *Check) { c.Every = 999 * time.Millisecond }, "every"},

@@ -40,7 +40,7 @@ func main() {
 	var o options
 	flag.BoolVar(&o.quick, "quick", false, "one minute at rest instead of ten, 8 swaps instead of 100: a look, not a measure")
 	flag.IntVar(&o.swaps, "swaps", 0, "how many swaps under load (default 100, or 8 with -quick)")
-	flag.StringVar(&o.only, "only", "", "take this part alone: programs, first, now, rest, install, update, faults, resident, fleet, buffer, wire, offline, plugins (or plugins/slots, plugins/marks, plugins/times, plugins/many), hostile (or hostile/KIND), line (or line/strikes, line/deaths, line/outages, line/crowd), away or swaps")
+	flag.StringVar(&o.only, "only", "", "take this part alone: programs, first, now, rest, install, update, faults, resident, fleet, buffer, wire, offline, plugins (or plugins/slots, plugins/marks, plugins/overload, plugins/times, plugins/many), hostile (or hostile/KIND), line (or line/strikes, line/deaths, line/outages, line/crowd), away or swaps")
 	flag.StringVar(&o.keep, "keep", "", "leave everything in this folder")
 	flag.Parse()
 	if o.swaps == 0 {

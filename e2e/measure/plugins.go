@@ -33,7 +33,7 @@ func newLoaded(ctx context.Context, r *rig.Rig, hub *rig.Hub, name string, confi
 		return nil, err
 	}
 	l.plugin = filepath.Join(dir, "check_trivial")
-	if err := writeTrivial(l.plugin); err != nil {
+	if err := writeTrivial(l.plugin, 0); err != nil {
 		return nil, err
 	}
 	if err := hub.Apply(ctx, "defaults: false\n"); err != nil {
@@ -83,19 +83,21 @@ func (l *loaded) apply(ctx context.Context, yaml string, checks int) error {
 	})
 }
 
-func trivial(n int, every string) string {
+func trivial(n int, every string) string { return alike(n, "check_trivial", every) }
+
+func alike(n int, plugin, every string) string {
 	var b strings.Builder
 	b.WriteString("defaults: false\nchecks:\n")
 	for i := range n {
-		fmt.Fprintf(&b, "  - {name: t%d, plugin: check_trivial, every: %s}\n", i, every)
+		fmt.Fprintf(&b, "  - {name: t%d, plugin: %s, every: %s}\n", i, plugin, every)
 	}
 	return b.String()
 }
 
-// rate is what the agent brings into its synced buffer, with its hub away, which would share the processors.
-func (l *loaded) rate(ctx context.Context, during time.Duration) (r rate, skipped uint64, err error) {
+// rate is what the agent brings into its synced buffer, with its hub away, which would share the processors, and what its schedule started and skipped meanwhile.
+func (l *loaded) rate(ctx context.Context, during time.Duration) (r rate, sched slots, err error) {
 	if err := l.hub.Stop(); err != nil {
-		return r, 0, err
+		return r, sched, err
 	}
 	defer func() {
 		if started := l.hub.Start(ctx); err == nil {
@@ -103,24 +105,27 @@ func (l *loaded) rate(ctx context.Context, during time.Duration) (r rate, skippe
 		}
 	}()
 	if err := sleep(ctx, 2*time.Second); err != nil { // the first runs are over, and the line's end is known
-		return r, 0, err
+		return r, sched, err
 	}
 	pid := l.agent.CorePID()
 	before, err := l.state(ctx)
 	if err != nil {
-		return r, 0, err
+		return r, sched, err
 	}
 	start, cpu := time.Now(), treeTime(pid)
 	if err := sleep(ctx, during); err != nil {
-		return r, 0, err
+		return r, sched, err
 	}
 	after, err := l.state(ctx)
 	if err != nil {
-		return r, 0, err
+		return r, sched, err
 	}
 	r = rate{after.Core.Buffer.Pending - before.Core.Buffer.Pending, time.Since(start), treeTime(pid) - cpu}
-	return r, after.Core.Schedule.Skipped - before.Core.Schedule.Skipped, nil
+	return r, slots{after.Core.Schedule.Runs - before.Core.Schedule.Runs, after.Core.Schedule.Skipped - before.Core.Schedule.Skipped}, nil
 }
+
+// slots are those of a while that were run, and those that were skipped.
+type slots struct{ run, skipped uint64 }
 
 // treeTime is the user and system time of a process and of the children it has waited for.
 func treeTime(pid int) time.Duration {
@@ -140,11 +145,16 @@ func treeTime(pid int) time.Duration {
 
 // pluginRate holds the agent's rate against the bare loop's, taken before and after it.
 func pluginRate(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub, name, config string, share float64, during time.Duration) error {
-	l, err := newLoaded(ctx, r, hub, "rate-"+strings.Fields(config)[2], config)
+	return withLoaded(ctx, r, hub, "rate", config, func(l *loaded) error { return l.rates(ctx, t, name, share, during) })
+}
+
+// withLoaded is for a box with cgroups as config says, that may use all of the machine: one left to itself uses half.
+func withLoaded(ctx context.Context, r *rig.Rig, hub *rig.Hub, what, config string, f func(*loaded) error) error {
+	l, err := newLoaded(ctx, r, hub, what+"-"+strings.Fields(config)[2], config, "limit.cpu = none")
 	if err != nil {
 		return err
 	}
-	err = l.rates(ctx, t, name, share, during)
+	err = f(l)
 	if stopped := l.agent.Stop(); err == nil {
 		err = stopped
 	}
@@ -161,14 +171,13 @@ func bestBare(plugin string, during time.Duration) (best rate) {
 	return best
 }
 
-// rates takes three rounds of bare loop, agent at about its peak, bare loop, agent at twice that.
+// rates takes three rounds of bare loop, agent with more checks than it runs, bare loop.
 func (l *loaded) rates(ctx context.Context, t *table, name string, share float64, during time.Duration) error {
-	var shares, cpus, kept []float64
-	var base, peak, twice rate
-	var left uint64
+	var shares, cpus []float64
+	var base, peak rate
 	for range 3 {
 		base = bestBare(l.plugin, during) // of this round: neighbours of the machine hit both alike
-		n := int(base.perSecond() * 1.1)
+		n := min(int(base.perSecond()*1.3), mostChecks)
 		if err := l.apply(ctx, trivial(n, "1s"), n); err != nil {
 			return err
 		}
@@ -179,18 +188,9 @@ func (l *loaded) rates(ctx context.Context, t *table, name string, share float64
 		if b := bestBare(l.plugin, during); b.perSecond() > base.perSecond() {
 			base = b
 		}
-		n = min(int(peak.perSecond()*2), 10_000)
-		if err := l.apply(ctx, trivial(n, "1s"), n); err != nil {
-			return err
-		}
-		if twice, left, err = l.rate(ctx, during); err != nil {
-			return err
-		}
-		top := max(peak.perSecond(), twice.perSecond())
-		fmt.Fprintf(os.Stderr, "bare %.0f/s %s, agent %.0f/s %s, twice %.0f/s %s\n", base.perSecond(), base.cpuPerRun(), peak.perSecond(), peak.cpuPerRun(), twice.perSecond(), twice.cpuPerRun())
-		shares = append(shares, top/base.perSecond())
+		fmt.Fprintf(os.Stderr, "bare %.0f/s %s, agent %.0f/s %s\n", base.perSecond(), base.cpuPerRun(), peak.perSecond(), peak.cpuPerRun())
+		shares = append(shares, peak.perSecond()/base.perSecond())
 		cpus = append(cpus, float64(peak.cpuPerRun())/float64(base.cpuPerRun()))
-		kept = append(kept, twice.perSecond()/top)
 		if err := l.apply(ctx, "defaults: false\n", 0); err != nil {
 			return err
 		}
@@ -199,7 +199,6 @@ func (l *loaded) rates(ctx context.Context, t *table, name string, share float64
 		fmt.Sprintf("%.0f/s = %.0f %%", peak.perSecond(), 100*median(shares)), fmt.Sprintf("%.0f %%", 100*share), median(shares) >= share)
 	t.add("user+sys a run, "+name+", of the bare loop's "+base.cpuPerRun().Round(time.Microsecond).String(),
 		fmt.Sprintf("%s = %.2f ×", peak.cpuPerRun().Round(time.Microsecond), median(cpus)), "1.10 ×", median(cpus) <= 1.1)
-	t.add("at twice that load, "+name, fmt.Sprintf("%.0f %% kept, %d slots skipped and reported", 100*median(kept), left), "90 %", median(kept) >= 0.9 && left > 0)
 	return nil
 }
 
@@ -221,6 +220,7 @@ func plugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub, row string
 		{"perfdata", func() error { perfdata(t); return nil }},
 		{"slots", func() error { return pluginRate(ctx, t, r, hub, "with cgroup slots", "cgroups = yes", 0.85, during) }},
 		{"marks", func() error { return pluginRate(ctx, t, r, hub, "without", "cgroups = no", 0.90, during) }},
+		{"overload", func() error { return overload(ctx, t, r, hub, during) }},
 		{"times", func() error { return punctual(ctx, t, r, hub, 3*during) }},
 		{"many", func() error { return tenThousand(ctx, t, r, hub, 3*during) }},
 	} {

@@ -4,4 +4,6 @@ package main
 
 import "errors"
 
-func writeTrivial(string) error { return errors.New("the trivial plugin is made for amd64 only") }
+func writeTrivial(string, uint32) error {
+	return errors.New("the trivial plugin is made for amd64 only")
+}

@@ -62,6 +62,7 @@ func (a *agent) charge(ctx context.Context) {
 		a.facts.Store(now)
 		a.session.SendFacts()
 	}
+	a.tellLate(load)
 }
 
 // shedding is one time in which slots are passed over for want of processor time, as it is told: from the first until there were none for a while. The zero value is rest.

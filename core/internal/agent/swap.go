@@ -160,6 +160,7 @@ func (a *agent) follow(ctx context.Context, f *handover.Former) error {
 			}
 		}
 		if gone {
+			f.Close() // what is open cannot be removed everywhere
 			handover.Forget(a.o.Layout.Handover(), f.Name)
 			a.buffer.LookAgain()
 			a.session.Again() // a session that was refused beside the old one's

@@ -45,6 +45,7 @@ func (a *agent) noteStub(values []control.Value) {
 	now := cloneFacts(a.facts.Load())
 	now.More, now.Development = stubFacts(values)
 	a.shed.note(now.More)
+	a.late.note(now.More)
 	a.tellOOM(now.More["last"])
 	seconds, _ := strconv.ParseInt(now.More["time_floor"], 10, 64)
 	a.timeFloor.Store(seconds)

@@ -47,6 +47,7 @@ type generation struct {
 	settleTried bool            // in this life
 	hubLost     uint64          // up to here a loss by the hub was stated
 	durable     uint64          // everything up to it was synced by the core that wrote it, as its segments say
+	lost        lostAppends     // what its cursor's file counts, not told when it was written
 	lostFrom    uint64          // a cap has dropped all from here to the cursor; 0 = nothing that borders on it
 	reading     reading
 }
@@ -124,10 +125,11 @@ func list(d fsys.FS, dir string, epoch uint64) (*generation, error) {
 		g.boot, g.durable = or(g.boot, o.boot), max(g.durable, o.synced)
 		g.segments = append(g.segments, s)
 	}
-	c, ok, err := readCursor(d, dir)
+	c, lost, ok, err := readCursor(d, dir)
 	if err != nil {
 		return nil, err
 	}
+	g.lost = lost
 	if !ok && len(g.segments) > 0 {
 		c.acked = g.segments[0].first - 1
 	}
@@ -177,16 +179,16 @@ func ageByClock(generations []*generation, now time.Time) {
 	}
 }
 
-func readCursor(d fsys.FS, dir string) (cursor, bool, error) {
+func readCursor(d fsys.FS, dir string) (cursor, lostAppends, bool, error) {
 	data, err := fsys.Read(d, filepath.Join(dir, cursorName), 4096)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fsys.ErrTooLarge) {
-		return cursor{}, false, nil
+		return cursor{}, lostAppends{}, false, nil
 	}
 	if err != nil {
-		return cursor{}, false, fmt.Errorf("read cursor of %s: %w", filepath.Base(dir), err)
+		return cursor{}, lostAppends{}, false, fmt.Errorf("read cursor of %s: %w", filepath.Base(dir), err)
 	}
 	c, ok := parseCursor(data)
-	return c, ok, nil
+	return c, parseRefused(data), ok, nil
 }
 
 // keepCursor writes the cursor; synced where the caller needs it to stand. It goes into the slot that does not hold the one synced last, so

@@ -45,6 +45,7 @@ func Open(o Options) (*Buffer, error) {
 		default:
 			g.adopt(o.Owner)
 			k.generations = append(k.generations, g)
+			k.inherit(g)
 			trails = append(trails, t)
 		}
 	}

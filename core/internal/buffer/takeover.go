@@ -126,6 +126,7 @@ func (k *keeper) adopt(g *generation) {
 	}
 	k.generations = append(k.generations[:at], append([]*generation{g}, k.generations[at:]...)...)
 	k.newest = max(k.newest, g.epoch)
+	k.inherit(g)
 	k.wake()
 	k.scheduleSweep()
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -105,41 +106,59 @@ func (c *Catalog) try(ctx context.Context, f *file) time.Duration {
 	return wait
 }
 
-// bring downloads one plugin into its part, from where that ends, hashes the whole by the descriptor it was written by, and places it.
+// bring downloads one plugin into its part, from where that ends, hashes the whole by the descriptor it was written by, and places it. It has no other
+// name, and does not go, before that is closed: some systems have no other way.
 func (c *Catalog) bring(ctx context.Context, f *file) error {
 	v := c.View()
 	signed, ok := v.find(f.Name, f.Hash)
 	if !ok {
 		return v.Listed(f.Name, f.Hash)
 	}
-	out, have, err := c.open(f.Plugin)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	if have > signed.length {
-		if err := out.Truncate(0); err != nil {
-			return err
-		}
-		have = 0
-	}
-	if err := c.room(signed.length - have); err != nil {
-		return err
-	}
-	if err := c.download(ctx, f, signed, out, have); err != nil {
-		return err
-	}
-	if err := out.Sync(); err != nil {
-		return err
-	}
-	sum, err := hashFile(&reader{file: out})
+	sum, err := c.fill(ctx, f, signed)
 	if err == nil && sum != f.Hash {
 		err = errors.Join(errors.New("what came is not what was signed; it is brought anew"), c.o.Disk.Remove(c.part(f.Plugin)))
 	}
 	if err != nil {
 		return err
 	}
-	return c.place(f.Plugin)
+	if err := c.place(f.Plugin); err != nil {
+		return err
+	}
+	if !c.wants(f.Plugin) { // since it was begun, and what nobody names has been collected already
+		return errors.Join(errors.New("no revision names it any more"), c.o.Disk.Remove(c.path(f.Plugin)))
+	}
+	return nil
+}
+
+func (c *Catalog) wants(p Plugin) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.wanted, func(f *file) bool { return f.Plugin == p })
+}
+
+// fill makes a part whole and durable, and says what it hashes to.
+func (c *Catalog) fill(ctx context.Context, f *file, signed listed) (sum string, err error) {
+	out, have, err := c.open(f.Plugin)
+	if err != nil {
+		return "", err
+	}
+	defer out.Close()
+	if have > signed.length {
+		if err := out.Truncate(0); err != nil {
+			return "", err
+		}
+		have = 0
+	}
+	if err := c.room(signed.length - have); err != nil {
+		return "", err
+	}
+	if err := c.download(ctx, f, signed, out, have); err != nil {
+		return "", err
+	}
+	if err := out.Sync(); err != nil {
+		return "", err
+	}
+	return hashFile(&reader{file: out})
 }
 
 // download appends to a part what it lacks.

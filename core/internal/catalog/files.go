@@ -105,9 +105,25 @@ func (c *Catalog) Program(name, hash string) (*os.File, error) {
 	}
 	if err := c.verify(f, p); err != nil {
 		f.Close()
+		if errors.Is(err, errChanged) {
+			err = c.removeChanged(p)
+		}
 		return nil, err
 	}
 	return f, nil
+}
+
+// errChanged: a file is not what it was when it came.
+var errChanged = errors.New("changed on this disk")
+
+// removeChanged removes such a file, which nobody here has open, and says so.
+func (c *Catalog) removeChanged(p Plugin) error {
+	c.forget(c.path(p))
+	if err := os.Remove(c.path(p)); err != nil {
+		return fmt.Errorf("plugin %s of the catalog was changed on this disk, and cannot be removed: %w", p.Name, err)
+	}
+	poke(c.wake)
+	return fmt.Errorf("plugin %s of the catalog was changed on this disk: it is not run, and comes again from the hub", p.Name)
 }
 
 // missing says why a plugin is not here.
@@ -155,12 +171,7 @@ func (c *Catalog) verify(f *os.File, p Plugin) error {
 		return fmt.Errorf("plugin %s of the catalog: %w", p.Name, err)
 	}
 	c.o.Log.Error("a plugin of the catalog was changed on this disk; it is not run, and comes again", "plugin", p.Name, "sha256", sum, "wanted", p.Hash)
-	c.forget(path)
-	if err := os.Remove(path); err != nil {
-		return fmt.Errorf("plugin %s of the catalog was changed on this disk, and cannot be removed: %w", p.Name, err)
-	}
-	poke(c.wake)
-	return fmt.Errorf("plugin %s of the catalog was changed on this disk: it is not run, and comes again from the hub", p.Name)
+	return errChanged
 }
 
 func (c *Catalog) forget(path string) {

@@ -256,6 +256,7 @@ func TestFormerCores(t *testing.T) {
 	if over, gone := f.Look(); len(over) != 2 || !gone || len(f.Runs()) != 0 {
 		t.Errorf("after the core ended: %v over, gone %v", over, gone)
 	}
+	f.Close()
 	Forget(dir, f.Name)
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("left: %v", left)
@@ -277,6 +278,7 @@ func TestRunsThatOutliveTheirTimeoutCountAsOver(t *testing.T) {
 	if err != nil || len(living) != 1 {
 		t.Fatal(living, err)
 	}
+	defer living[0].Close()
 	if over, gone := living[0].Look(); len(over) != 1 || gone {
 		t.Errorf("%v over, gone %v", over, gone)
 	}

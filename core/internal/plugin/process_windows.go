@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 	"unsafe"
@@ -114,12 +116,49 @@ func assignAndResume(p *os.Process, job windows.Handle) error {
 	return errors.Join(err, failed)
 }
 
-// accounting is JOBOBJECT_BASIC_ACCOUNTING_INFORMATION.
-type accounting struct {
-	TotalUserTime, TotalKernelTime           int64
-	ThisPeriodUserTime, ThisPeriodKernelTime int64
-	TotalPageFaultCount, TotalProcesses      uint32
-	ActiveProcesses, TotalTerminated         uint32
+// maxLeft is how many processes of a job are named, its plugin's own among them.
+const maxLeft = 9
+
+// processList is JOBOBJECT_BASIC_PROCESS_ID_LIST with room for some.
+type processList struct {
+	assigned, listed uint32 // all of them; those that had room
+	pids             [maxLeft]uintptr
+}
+
+// console is the program that Windows starts beside one that prints; it goes by itself.
+const console = "conhost.exe"
+
+// others are the processes of a job without its plugin's own, which may still be among them when it has ended, and without consoles.
+func (p *process) others() (left []string) {
+	var list processList
+	err := windows.QueryInformationJobObject(p.job, windows.JobObjectBasicProcessIdList, uintptr(unsafe.Pointer(&list)), uint32(unsafe.Sizeof(list)), nil)
+	if err != nil && !errors.Is(err, windows.ERROR_MORE_DATA) {
+		return nil
+	}
+	for _, pid := range list.pids[:min(list.listed, maxLeft)] {
+		if name := programOf(uint32(pid)); int(pid) != p.os.Pid && !strings.EqualFold(name, console) {
+			left = append(left, fmt.Sprintf("%s (pid %d)", name, pid))
+		}
+	}
+	if list.assigned > list.listed {
+		left = append(left, fmt.Sprintf("and %d more", list.assigned-list.listed))
+	}
+	return left
+}
+
+// programOf is the name of the file that a process runs.
+func programOf(pid uint32) string {
+	h, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, pid)
+	if err != nil {
+		return "?"
+	}
+	defer windows.CloseHandle(h)
+	var path [windows.MAX_LONG_PATH]uint16
+	size := uint32(len(path))
+	if err := windows.QueryFullProcessImageName(h, 0, &path[0], &size); err != nil {
+		return "?"
+	}
+	return filepath.Base(windows.UTF16ToString(path[:size]))
 }
 
 // terminate: there is no request to end that programs without a window would hear.
@@ -129,18 +168,14 @@ func (p *process) kill() { windows.TerminateJobObject(p.job, 1) }
 
 // killRest ends what is left of the job and says so.
 func (p *process) killRest() (left, survivors []string) {
-	var info accounting
-	err := windows.QueryInformationJobObject(p.job, windows.JobObjectBasicAccountingInformation, uintptr(unsafe.Pointer(&info)), uint32(unsafe.Sizeof(info)), nil)
-	windows.TerminateJobObject(p.job, 1)
-	windows.CloseHandle(p.job)
 	select {
 	case <-p.ended:
-		if err == nil && info.ActiveProcesses > 0 {
-			return []string{fmt.Sprintf("%d processes", info.ActiveProcesses)}, nil
-		}
+		left = p.others()
 	default: // the plugin itself, which watch has killed
 	}
-	return nil, nil
+	windows.TerminateJobObject(p.job, 1)
+	windows.CloseHandle(p.job)
+	return left, nil
 }
 
 func (p *process) reapAdopted() {}

@@ -69,6 +69,9 @@ func TestTheSlowLaneHasACapOfItsOwn(t *testing.T) {
 		if x.Skipped == 0 || x.Queued == 0 {
 			t.Errorf("stats %+v", x)
 		}
+		if l, err := s.Charge(t.Context(), 0, 0); err != nil || l.Missed == 0 || l.Missed > x.Skipped || l.Queued != x.Queued {
+			t.Errorf("%+v %v, where %d slots were skipped", l, err, x.Skipped)
+		}
 	})
 }
 

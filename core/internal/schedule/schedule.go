@@ -254,6 +254,8 @@ type Load struct {
 	Used   float64       // processors, averaged over about a minute
 	Normal time.Duration // runs of checks are at least so far apart, 0 = as they say
 	Low    time.Duration // likewise those of low importance
+	Missed uint64        // slots that passed while the check waited for a place, since New
+	Queued int           // checks that wait for one
 }
 
 // Charge tells how much processor time the agent with its plugins has used in all, and how many processors it may use (0 = as many as there are). It is called
@@ -262,7 +264,8 @@ func (s *Schedule) Charge(ctx context.Context, used time.Duration, rate float64)
 	var l Load
 	err := s.do(ctx, func(st *state) {
 		st.budget = st.budget.limited(rate).after(time.Now(), used)
-		l = Load{Level: st.budget.level, Shed: st.shed, Used: st.budget.recent, Normal: st.budget.apart(check.Normal), Low: st.budget.apart(check.Low)}
+		l = Load{Level: st.budget.level, Shed: st.shed, Used: st.budget.recent, Normal: st.budget.apart(check.Normal), Low: st.budget.apart(check.Low),
+			Missed: st.missed, Queued: st.queued()}
 	})
 	return l, err
 }

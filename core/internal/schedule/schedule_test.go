@@ -227,6 +227,9 @@ func TestASlotThatFindsItsCheckRunningIsSkipped(t *testing.T) {
 		if list[1].Skipped < 6 || list[0].Skipped != 0 || len(r.times("quick", origin)) < 11 {
 			t.Errorf("skipped %d and %d, quick ran %d times", list[1].Skipped, list[0].Skipped, len(r.times("quick", origin)))
 		}
+		if l, err := s.Charge(t.Context(), 0, 0); err != nil || l.Missed != 0 {
+			t.Errorf("%+v %v: none waited for a place", l, err)
+		}
 	})
 }
 

@@ -36,6 +36,7 @@ func facts(d fleet.Detail) []fact {
 		{Name: "Line", Value: line(d.Agent), Key: "line"},
 		{Name: "Clock", Value: clock(d.Agent), Key: "clock"},
 		{Name: "Processor", Value: d.Facts.More["shedding"]},
+		{Name: "Schedule", Value: d.Facts.More["behind"]},
 		{Name: "Results", Value: fmt.Sprint(d.Results), Key: "results"},
 		{Name: "Last seen", Value: "-", Time: &d.LastSeen, Key: "last_seen"},
 		{Name: "Enrolled", Value: "-", Time: &d.Enrolled},

@@ -94,7 +94,10 @@ func (o options) judge(list []container) check.Result {
 			r.State = threshold.Worst(r.State, state)
 			bad = append(bad, text)
 		}
-		lines = append(lines, fmt.Sprintf("%s: %s, %s", state, text, c.image))
+		if c.image != "" { // containerd has none of what Docker starts by it
+			text += ", " + c.image
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s", state, text))
 	}
 	for _, name := range o.names {
 		if !strings.ContainsAny(name, "*?[") && !slices.ContainsFunc(list, func(c container) bool { return c.name == name }) {

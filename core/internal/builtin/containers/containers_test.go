@@ -83,6 +83,36 @@ func TestDocker(t *testing.T) {
 	})
 }
 
+// What Podman 4.3 answers: how a container is stands in its own API alone.
+func TestPodman(t *testing.T) {
+	socket := serve(t, "podman.sock", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Libpod-Api-Version", "4.3.1")
+		switch r.URL.String() {
+		case "/containers/json?all=1":
+			io.WriteString(w, `[{"Id":"a0","Names":["/sick"],"State":"running","Status":"Up 1 second"},{"Id":"a1","Names":["/web"],"State":"running","Status":"Up 3 hours"},
+				{"Id":"a2","Names":["/job"],"State":"exited","Status":"Exited (3) 5 days ago"}]`)
+		case "/v4.0.0/libpod/containers/json?all=true":
+			io.WriteString(w, `[{"Names":["sick"],"State":"running","Status":"unhealthy"},{"Names":["web"],"State":"running","Status":""},{"Names":["job"],"State":"exited","Status":""}]`)
+		default:
+			http.Error(w, "no such page", 404)
+		}
+	}))
+	expect(t, socket, []expectation{
+		{"", check.Critical, "2 of 3 containers running: sick is running and unhealthy (Up 1 second)"},
+		{"-n web", check.OK, "1 of 1 containers running"},
+		{"-n job", check.Critical, "job is exited with exit code 3"},
+	})
+	old := serve(t, "old.sock", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Libpod-Api-Version", "1.0.0")
+		if r.URL.Path != "/containers/json" {
+			http.Error(w, "no such page", 404)
+			return
+		}
+		io.WriteString(w, `[]`)
+	}))
+	expect(t, old, []expectation{{"", check.Critical, "The engine answers 404"}})
+}
+
 func TestDockerThatDoesNotAnswerWell(t *testing.T) {
 	expect(t, serve(t, "a.sock", http.NotFoundHandler()), []expectation{{"", check.Critical, "The engine answers 404 Not Found"}})
 	expect(t, serve(t, "b.sock", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<html>") })), []expectation{{"", check.Critical, "makes no sense"}})

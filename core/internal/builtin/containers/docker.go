@@ -13,29 +13,73 @@ import (
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/reach"
 )
 
-// docker asks Docker's API, in the version that every engine still speaks (without one in the path it is the engine's own).
+// docker asks Docker's API, in the version that every engine still speaks (without one in the path it is the engine's own). Podman's answer to that does not say how
+// the containers are; its own API does.
 func (o options) docker(ctx context.Context) ([]container, error) {
 	client := &http.Client{Transport: &http.Transport{DialContext: o.dial, DisableKeepAlives: true}}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker/containers/json?all=1", nil)
+	body, header, err := ask(ctx, client, "/containers/json?all=1")
 	if err != nil {
 		return nil, err
 	}
+	list, err := parseDocker(body)
+	if err != nil || header.Get("Libpod-Api-Version") == "" {
+		return list, err
+	}
+	if body, _, err = ask(ctx, client, "/v"+podmanAPI+"/libpod/containers/json?all=true"); err != nil {
+		return nil, err
+	}
+	return list, noteHealth(list, body)
+}
+
+// podmanAPI is the version of Podman's API that is asked: the first that has a container's health, which later ones still speak.
+const podmanAPI = "4.0.0"
+
+// ask asks an engine.
+func ask(ctx context.Context, client *http.Client, path string) ([]byte, http.Header, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://docker"+path, nil)
+	if err != nil {
+		return nil, nil, err
+	}
 	answer, err := client.Do(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxRead+1))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("the engine answers %s: %s", answer.Status, reach.OneLine(string(body), 200))
+		return nil, nil, fmt.Errorf("the engine answers %s: %s", answer.Status, reach.OneLine(string(body), 200))
 	}
 	if len(body) > maxRead {
-		return nil, errors.New("the engine's answer is too long")
+		return nil, nil, errors.New("the engine's answer is too long")
 	}
-	return parseDocker(body)
+	return body, answer.Header, nil
+}
+
+// noteHealth puts into a list what Podman's own answer says of its containers' health.
+func noteHealth(list []container, body []byte) error {
+	var raw []struct {
+		Names  []string
+		Status string
+	}
+	if err := json.Unmarshal(body, &raw); err != nil {
+		return fmt.Errorf("the engine's answer makes no sense: %w", err)
+	}
+	of := map[string]string{}
+	for _, x := range raw {
+		if len(x.Names) > 0 {
+			of[x.Names[0]] = x.Status
+		}
+	}
+	for i, c := range list {
+		switch h := of[c.name]; h {
+		case "healthy", "unhealthy", "starting":
+			list[i].health = h
+		}
+	}
+	return nil
 }
 
 func parseDocker(body []byte) ([]container, error) {

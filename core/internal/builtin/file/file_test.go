@@ -42,7 +42,7 @@ func TestFolder(t *testing.T) {
 	if got := New().Run(t.Context(), []string{"-d", filepath.Join(dir, "a.tmp")}); got.State != check.Critical || !strings.Contains(got.Text, "is no folder") {
 		t.Errorf("%+v", got)
 	}
-	if got := New().Run(t.Context(), []string{"-d", "/nonexistent", "-i"}); got.State != check.OK {
+	if got := New().Run(t.Context(), []string{"-d", filepath.Join(dir, "nonexistent"), "-i"}); got.State != check.OK {
 		t.Errorf("%+v", got)
 	}
 }

@@ -142,7 +142,7 @@ func TestRotatedAndNotThereYet(t *testing.T) {
 	b.expect(0)
 	b.write("ERROR at its end\n")
 	b.rename("app.log.1")
-	if r := b.run(); r.State != check.Unknown || !strings.Contains(r.Text, "no such file") {
+	if r := b.run(); r.State != check.Unknown || !strings.Contains(r.Text, "app.log: ") {
 		t.Errorf("%+v", r)
 	}
 	b.write("")

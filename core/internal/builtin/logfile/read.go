@@ -39,7 +39,7 @@ func (s *scan) follow(ctx context.Context, st state, first bool) (state, error) 
 		return st, err
 	}
 	defer f.Close()
-	id := identity(info)
+	id := identity(f, info)
 	switch {
 	case first && !s.options.begin:
 		st.Offset = lastLine(f, info.Size())
@@ -83,7 +83,7 @@ func open(path string) (*os.File, os.FileInfo, error) {
 	if !info.Mode().IsRegular() { // opening a pipe would wait
 		return nil, nil, fmt.Errorf("%s is no regular file", path)
 	}
-	f, err := os.Open(path)
+	f, err := openShared(path)
 	if err != nil {
 		return nil, nil, err
 	}

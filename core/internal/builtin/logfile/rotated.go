@@ -23,7 +23,7 @@ func (s *scan) catchUp(ctx context.Context, st state, current string) (state, er
 	if err != nil {
 		return st, err
 	}
-	former := slices.IndexFunc(list, func(x sibling) bool { return identity(x.info) == st.File })
+	former := slices.IndexFunc(list, func(x sibling) bool { return identityAt(x.path, x.info) == st.File })
 	if former < 0 {
 		s.problems = append(s.problems, "the file was rotated, and the one before is not beside it: lines at its end may be missed")
 		return st, nil
@@ -43,10 +43,11 @@ func (s *scan) readSibling(ctx context.Context, x sibling, st state) (state, err
 		return st, nil // it went meanwhile, or is not for us
 	}
 	defer f.Close()
-	if id := identity(info); id != st.File || info.Size() < st.Offset || !sameHead(f, st) {
+	id := identity(f, info)
+	if id != st.File || info.Size() < st.Offset || !sameHead(f, st) {
 		st.Offset = 0
 	}
-	return s.readFrom(ctx, f, identity(info), st)
+	return s.readFrom(ctx, f, id, st)
 }
 
 // siblings are the files that the log's name has been given to before, the oldest first. Those that are compressed cannot be read, and need not be:
@@ -68,7 +69,7 @@ func (s *scan) siblings(current string) ([]sibling, error) {
 			continue
 		}
 		path := filepath.Join(dir, name)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && identity(info) != current {
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && identityAt(path, info) != current {
 			list = append(list, sibling{path, info})
 		}
 	}
