@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/limpet-monitoring/limpet/e2e/ledger"
 	"github.com/limpet-monitoring/limpet/e2e/rig"
 )
@@ -346,6 +348,19 @@ func TestAFlappingLine(t *testing.T) {
 		}
 		n.pass(11 * time.Second) // a line that held
 	}
+	// A session that lives through silence: what waited goes soon after it, not when TCP's doubled patience ends, which would be five seconds later.
+	if persists(t) {
+		n.swallow(true)
+		n.pass(7500 * time.Millisecond)
+		n.swallow(false)
+		began = time.Now()
+		n.await(30*time.Second, "confirmations flow again", func() bool { return n.waiting(n.box) < 2*checks && n.line(n.box).State == "connected" })
+		took := time.Since(began)
+		t.Logf("confirmed %s after silence", took.Round(time.Millisecond))
+		if took > 3*time.Second {
+			t.Errorf("confirmed only %s after silence", took)
+		}
+	}
 	n.must(n.hub.Apply(n.ctx, "defaults: false\nchecks: []\n"))
 	n.must(ledger.Settle(n.ctx, n.Rig, n.box))
 	tally, err := book.Count(n.ctx, n.hub, n.box.Fingerprint(), 10*time.Minute)
@@ -354,6 +369,17 @@ func TestAFlappingLine(t *testing.T) {
 	if len(tally.Lost)+len(tally.Doubled)+len(tally.Strange) > 0 || tally.Ran < 30*checks {
 		t.Errorf("%d ran, %d arrived: lost %v, doubled %v, strange %v", tally.Ran, tally.Arrived, tally.Lost, tally.Doubled, tally.Strange)
 	}
+}
+
+// persists says whether this kernel lets a program say how long TCP waits between tries (Linux 6.15).
+func persists(t *testing.T) bool {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS, 1500) == nil
 }
 
 // pass lets time go by.

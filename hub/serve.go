@@ -28,6 +28,7 @@ import (
 	"github.com/limpet-monitoring/limpet/hub/internal/rpc"
 	"github.com/limpet-monitoring/limpet/hub/internal/site"
 	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/updater/dial"
 )
 
 // Limits of the one listener. Bodies and streams have their own in api and gateway.
@@ -134,7 +135,9 @@ func (h *hub) open(ctx context.Context, o serveOptions, log *slog.Logger) error 
 		return err
 	}
 	h.closing("release repository", h.releases.files.Close)
-	if h.listener, err = net.Listen("tcp", o.listen); err != nil {
+	config := net.ListenConfig{Control: dial.Persist}
+	config.SetMultipathTCP(false) // its sockets take fewer options, and no agent speaks it
+	if h.listener, err = config.Listen(ctx, "tcp", o.listen); err != nil {
 		return listenFault(o.listen, err)
 	}
 	h.later(func() { _ = h.listener.Close() })

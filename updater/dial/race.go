@@ -67,7 +67,7 @@ func race(ctx context.Context, t target, targets []string) (net.Conn, string, er
 func (t target) connect(ctx context.Context, at string) (net.Conn, error) {
 	dialCtx, cancel := context.WithTimeout(ctx, t.within)
 	defer cancel()
-	raw, err := new(net.Dialer).DialContext(dialCtx, t.network, at)
+	raw, err := (&net.Dialer{Control: Persist}).DialContext(dialCtx, t.network, at)
 	if err != nil {
 		return nil, err // net.OpError names the address
 	}
