@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,6 +55,7 @@ func (l *loaded) overload(ctx context.Context, t *table, name string, during tim
 		return err
 	}
 	var kept, offered, told []float64
+	silent := false // slots that were neither
 	var peak, twice rate
 	var left slots
 	for range 3 {
@@ -71,6 +73,7 @@ func (l *loaded) overload(ctx context.Context, t *table, name string, during tim
 		kept = append(kept, twice.perSecond()/top)
 		offered = append(offered, float64(n)/top)
 		told = append(told, float64(left.run+left.skipped)/due)
+		silent = silent || math.Abs(float64(left.run+left.skipped)-due) > float64(n) // one slot of each check may be counted before a look or after it
 	}
 	if err := l.apply(ctx, "defaults: false\n", 0); err != nil {
 		return err
@@ -85,7 +88,7 @@ func (l *loaded) overload(ctx context.Context, t *table, name string, during tim
 	t.add(fmt.Sprintf("at %.2f times its peak of %.0f/s with a plugin that computes, %s", slices.Min(offered), peak.perSecond(), name),
 		fmt.Sprintf("%.0f %% kept", 100*median(kept)), "90 % at 2", median(kept) >= 0.9 && slices.Min(offered) >= 2)
 	t.add("of the slots meanwhile run, or said to be skipped; the hub is told",
-		fmt.Sprintf("%.1f %%; %s", 100*median(told), map[bool]string{true: "yes", false: "no"}[heard]), "98 to 102 %; yes", median(told) > 0.98 && median(told) < 1.02 && left.skipped > 0 && heard)
+		fmt.Sprintf("%.1f %%; %s", 100*median(told), map[bool]string{true: "yes", false: "no"}[heard]), "all, but for one of each check; yes", !silent && left.skipped > 0 && heard)
 	return nil
 }
 
