@@ -9,7 +9,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins test-engines test-wine powercut powercut-hub test-attacks test-upgrades test-systemd test-limits test-otelcol test-telegraf test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz fuzz-plateau explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins test-engines test-wine powercut powercut-hub test-attacks test-upgrades test-earlier test-systemd test-limits test-otelcol test-telegraf test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz fuzz-plateau explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -58,6 +58,9 @@ test-attacks: deps build ## every attack on updates through the built programs, 
 test-upgrades: deps build ## each of the last six versions to the newest and back, over two new roots (about 3 minutes, mostly waiting)
 	$(GO) test ./e2e -run TestUpgradeMatrix -count 1 -parallel 6 -v -args -olds 6
 
+test-earlier: deps ## boxes of six earlier commits (or COMMITS="...", oldest first), built as they were, to this tree's build and back, with results that only the next core delivers (about 10 minutes)
+	. ./.cache/env && ./scripts/earlier.sh $(COMMITS)
+
 test-otelcol: deps ## a collector of OpenTelemetry's, built once from its modules, alone and beside collectd and a command, through swaps (minutes)
 	. ./.cache/env && ./scripts/otelcol.sh
 
@@ -91,8 +94,8 @@ bench: deps build ## the measures of docs/performance.md (about 100 minutes; QUI
 	@. ./.cache/env && $(GO) run ./e2e/measure $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY)) $(if $(SWAPS),-swaps $(SWAPS)); line=$$?; \
 	[ -n "$(ONLY)" ] || $(MAKE) --no-print-directory bench-delta && exit $$line
 
-bench-delta: ## the delta's measures alone; PAIRS="OLD:NEW ..." for other files (needs bsdiff, xz, zstd)
-	@$(GO) build -o .cache/deltabench-run ./e2e/deltabench && ./.cache/deltabench-run $(if $(QUICK),-quick) $(PAIRS)
+bench-delta: ## the delta's measures alone; PAIR=windows-arm64 for some; PAIRS="OLD:NEW ..." for other files (needs bsdiff, xz, zstd)
+	@$(GO) build -o .cache/deltabench-run ./e2e/deltabench && ./.cache/deltabench-run $(if $(QUICK),-quick) $(if $(PAIR),-only "$(PAIR)") $(PAIRS)
 
 fuzz: ## every fuzz target for FUZZTIME (default 30s) each
 	./scripts/fuzz.sh $(or $(FUZZTIME),30s)
@@ -114,9 +117,9 @@ mutate: ## change the code that nothing may break, one line after the other, and
 	$(GO) run ./e2e/mutate -hand e2e/mutate/weaknesses.txt -list docs/mutation.md \
 		$(if $(SAMPLE),-sample $(SAMPLE) -seed $(or $(SEED),1)) $(or $(PACKAGES),signing/tuf updater/boot updater/store $(MUTATE_STUB))
 
-proto: ## generate core/wire/wire.pb.go anew (needs protoc)
-	$(GO) build -o .cache/protoc-gen-go google.golang.org/protobuf/cmd/protoc-gen-go
-	protoc --plugin=.cache/protoc-gen-go --go_out=. --go_opt=paths=source_relative core/wire/wire.proto
+proto: ## generate core/wire/wire.gen.go anew, and what its tests judge it by (needs protoc)
+	$(GO) build -o .cache/protoc-gen-wire ./core/wire/gen
+	protoc --plugin=.cache/protoc-gen-wire --wire_out=. --wire_opt=paths=source_relative --include_source_info --descriptor_set_out=core/wire/testdata/wire.binpb core/wire/wire.proto
 
 deps: ## fetch what the tests need beyond Go, make and git
 	@./scripts/deps.sh

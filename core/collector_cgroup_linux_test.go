@@ -95,6 +95,28 @@ func TestWhatADeadCollectorLeftIsEndedByTheNextCore(t *testing.T) {
 	b.stop(cur)
 }
 
+// Where a killed core's collector has gone and none is wanted any more, its cgroup goes with the next start.
+func TestAKilledCoresEmptyCgroupIsTakenAway(t *testing.T) {
+	b := newBox(t, "1")
+	b.hub.push(command(1, "exec sleep 1000", nil))
+	cur := b.start()
+	cur.heard("ready")
+	pid := b.until("it runs", running).PID
+	below := filepath.Dir(b.cgroupOf(pid))
+	b.hub.push(&wire.Desired{Revision: 2, NoDefaults: true})
+	b.eventually("it has ended", func() bool { return !lives(pid) })
+	cur.kill()
+	if !exists(below) {
+		t.Fatal("the cgroup goes before it is needed to")
+	}
+	cur = b.start()
+	cur.heard("ready")
+	if exists(below) {
+		t.Errorf("%s is left", below)
+	}
+	b.stop(cur)
+}
+
 // cgroupOf gives the folder of a collector's cgroup. Where this machine gives the agent none, that is said aloud.
 func (b *box) cgroupOf(pid int) string {
 	t := b.t

@@ -23,7 +23,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/signing/trust"
@@ -348,7 +347,7 @@ func (h *scriptedHub) items() (results map[string][]*wire.Result, lost []*wire.L
 }
 
 func (s *hubSession) say(f *wire.Frame) {
-	data, err := proto.Marshal(f)
+	data, err := wire.Marshal(f)
 	if err != nil {
 		s.hub.t.Error(err)
 	}
@@ -365,7 +364,7 @@ func (s *hubSession) read() *wire.Frame {
 		return nil
 	}
 	f := new(wire.Frame)
-	if proto.Unmarshal(data, f) != nil {
+	if wire.Unmarshal(data, f) != nil {
 		return nil
 	}
 	return f

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -61,7 +62,7 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 			s.must(ledger.Settle(s.ctx, s.Rig, a))
 			tally, err := book.Count(s.ctx, s.hub, a.Fingerprint(), time.Hour)
 			s.must(err)
-			refused, lost := s.refused(a), 0
+			refused, lost, killed := s.refused(a), 0, 0
 			t.Logf("%d ran, %d arrived, %d told as lost, %d told as not kept, %d of none of these", tally.Ran, tally.Arrived, tally.Told, refused, len(tally.Lost))
 			if len(tally.Doubled)+len(tally.Strange) > 0 {
 				t.Errorf("doubled %v, strange %v", tally.Doubled, tally.Strange)
@@ -70,14 +71,79 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 				switch {
 				case first.holds(word):
 					lost++
-				case !second.holds(word): // of what it could not keep a core that is killed tells nobody
+				case second.holds(word):
+					killed++
+				default:
 					t.Errorf("lost while the disk was well: %s", word)
 				}
+			}
+			if lost+killed > refused+inFlight && name == "full" {
+				t.Errorf("%d lost, and %d of a core that was killed; %d told as not kept", lost, killed, refused)
 			}
 			if waited := name == "read-only"; waited && lost > 0 || !waited && (lost == 0 || lost > refused) { // where no file can be opened results wait in memory
 				t.Errorf("%d lost while the core lived, %d told as not kept; of %v, spoiled %v and %v", lost, refused, tally.Lost, first, second)
 			}
 		})
+	}
+}
+
+// inFlight is how many runs a kill may hit: a full disk takes no start mark of them.
+const inFlight = 12
+
+// TestStateOnADiskThatTakesNothing has everything that an agent writes on such a disk. Full: another core, killed in its midst, comes to a session with a hub that was away, and what lies in the buffer
+// goes there. Read-only, as after a reboot that found a fault in the file system: the agent starts, runs its checks and is there; what waited in memory is kept once the disk takes
+// something, and `limpet status` is whole again.
+func TestStateOnADiskThatTakesNothing(t *testing.T) {
+	if os.Geteuid() != 0 {
+		inNamespace(t)
+		return
+	}
+	t.Parallel()
+	s := newSite(t)
+	book, err := ledger.New(s.Dir, "0.2")
+	s.must(err)
+	a := s.NewAgent("box")
+	dir := filepath.Join(a.Root, "state")
+	s.must(os.MkdirAll(dir, 0o711))
+	s.must(unix.Mount("tmpfs", dir, "tmpfs", 0, "size=48m,mode=711"))
+	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	s.must(a.Bootstrap(s.ctx, s.hub))
+	s.must(a.Configure("plugin_dirs = " + book.Plugins()))
+	s.must(a.Start())
+	t.Cleanup(func() { a.Stop() })
+	s.must(s.hub.Apply(s.ctx, ledger.Checks(10, 2)))
+	s.await(30*time.Second, "runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
+
+	s.must(s.hub.Stop())
+	full := s.spoiled(a, func() (mend func()) { return fill(s, a, dir) }, func() {
+		core := a.CorePID()
+		s.must(a.KillCore())
+		s.must(s.hub.Start(s.ctx))
+		s.await(30*time.Second, "a session of the next core", func() bool {
+			return !slices.Contains(a.Cores(), core) && presence(s, a) == "online" && s.waiting(a) == 0
+		})
+	})
+
+	s.must(a.Stop())
+	s.must(unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=48m,mode=711"))
+	s.must(a.Start())
+	s.await(30*time.Second, "a session from a disk that is read-only", func() bool { return presence(s, a) == "online" })
+	before := book.Ran()
+	s.await(30*time.Second, "runs on it", func() bool { return book.Ran() > before+24 })
+	s.must(unix.Mount("", dir, "", unix.MS_REMOUNT, "size=48m,mode=711"))
+	s.word(a, true)
+	s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks: []\n"))
+	s.must(ledger.Settle(s.ctx, s.Rig, a))
+	tally, err := book.Count(s.ctx, s.hub, a.Fingerprint(), time.Hour)
+	s.must(err)
+	t.Logf("%d ran, %d arrived, %d told as lost, %d of none of these", tally.Ran, tally.Arrived, tally.Told, len(tally.Lost))
+	if len(tally.Doubled)+len(tally.Strange) > 0 {
+		t.Errorf("doubled %v, strange %v", tally.Doubled, tally.Strange)
+	}
+	for _, word := range tally.Lost {
+		if !full.holds(word) {
+			t.Errorf("lost while the disk was not full: %s", word)
+		}
 	}
 }
 

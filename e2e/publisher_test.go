@@ -64,10 +64,15 @@ func people(names ...string) string {
 	return strings.Join(list, ",")
 }
 
-// program is one of the built programs as another version of it: the same code under another name.
+// program is one of the built programs as another version of it: an earlier build, where there is one, or the same code under another name.
 func (s *publisherSite) program(name, version string) string {
 	s.t.Helper()
 	file := s.path(name + "-" + version)
+	if built := filepath.Join(*earlier, version, name); *earlier != "" {
+		if _, err := os.Stat(built); err == nil {
+			return built
+		}
+	}
 	if version == "0.1.0" {
 		return filepath.Join(bin, name)
 	}

@@ -3,7 +3,9 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -12,18 +14,38 @@ import (
 	"testing"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/e2e/ledger"
 	"github.com/limpet-monitoring/limpet/e2e/rig"
+	"github.com/limpet-monitoring/limpet/updater/boot"
 )
 
-// olds is how many versions before the newest are upgraded and go back.
-var olds = flag.Int("olds", 2, "versions before the newest that are upgraded; `make test-upgrades` takes 6")
+var (
+	// olds is how many versions before the newest are upgraded and go back.
+	olds = flag.Int("olds", 2, "versions before the newest that are upgraded; `make test-upgrades` takes 6")
+	// earlier is where builds of earlier commits lie, each in a folder named by its version, instead of the same code under another name.
+	earlier = flag.String("earlier", "", "folder of earlier builds 0.1.0, 0.1.1 ...: limpet, limpet-fetch, limpet-core (`make test-earlier` builds some)")
+)
+
+// checks is how many run on each box, every second.
+const checks = 4
+
+// upgraded is a box on its way.
+type upgraded struct {
+	*rig.Agent
+	book    *ledger.Ledger
+	version string // that it was installed with
+	counter uint64 // its release
+	without int    // runs whose results the hub may never get: the core that came after them cannot read what lies in the buffer
+}
 
 // TestUpgradeMatrix: boxes that were installed, stub and all, when each of the last versions was the newest, go to the newest and back.
-// Meanwhile the root has changed twice: the oldest stub knows the first one alone, whose keys can sign nothing any more.
+// Meanwhile the root has changed twice: the oldest stub knows the first one alone, whose keys can sign nothing any more. What a core could not deliver
+// the next one does, whichever comes after the other.
 func TestUpgradeMatrix(t *testing.T) {
 	s := newPublisher(t)
+	began := time.Now()
 	var versions []string
-	boxes := map[string]*rig.Agent{}
+	boxes := map[string]*upgraded{}
 	publish := func(version, online string, signers ...string) {
 		s.signed(online, signers...)("publish", "--version", version, "--soak", "10s", "--plain", "--core", rig.Platform+"="+s.program("limpet-core", version))
 	}
@@ -33,28 +55,41 @@ func TestUpgradeMatrix(t *testing.T) {
 	}
 	s.must(os.Symlink("publisher", s.path("release")))
 	s.starts()
-	for _, version := range versions {
-		boxes[version] = s.installed(version)
+	s.must(s.hub.Apply(s.ctx, ledger.Checks(checks, 0)))
+	for i, version := range versions {
+		boxes[version] = s.installed(version, uint64(i+1))
 	}
 	three := people("bob", "cid", "dot")
 	s.signed("timer", "bob", "cid")("rotate", "--role", "root=2:"+three, "--role", "targets=2:"+three, "--role", "stable=2:"+three)
 	s.signed("timer2", "bob", "dot")("rotate", "--role", "snapshot=1:"+people("online2"), "--role", "timestamp=1:"+people("online2"))
 	newest := fmt.Sprintf("0.1.%d", *olds)
 	publish(newest, "timer2", "cid", "dot")
-	for i, version := range versions {
-		t.Run(version+" to "+newest+" and back", func(t *testing.T) {
-			t.Parallel()
-			s.upAndBack(t, boxes[version], uint64(i+1), version, newest)
-		})
+	t.Run("boxes", func(t *testing.T) {
+		for _, version := range versions {
+			t.Run(version+" to "+newest+" and back", func(t *testing.T) {
+				t.Parallel()
+				s.upAndBack(t, boxes[version], newest)
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks: []\n"))
+	for _, version := range versions {
+		s.counted(boxes[version], time.Since(began)+time.Minute)
 	}
 }
 
 // installed is a box as an installer made it of a version: programs of the stub, and the core that the box file pins.
-func (s *publisherSite) installed(version string) *rig.Agent {
+func (s *publisherSite) installed(version string, counter uint64) *upgraded {
 	s.t.Helper()
-	a := s.NewAgent("box-" + version)
+	a := &upgraded{Agent: s.NewAgent("box-" + version), version: version, counter: counter}
+	var err error
+	a.book, err = ledger.New(s.path("book-"+version), "2")
+	s.must(err)
 	s.must(os.MkdirAll(filepath.Join(a.Root, "etc"), 0o755))
-	s.must(a.Configure("hub = "+s.hub.URL(), "pin = "+version))
+	s.must(a.box(s.hub.URL(), "pin = "+version))
 	s.must(a.Bootstrap(s.ctx, s.hub))
 	for _, name := range []string{"limpet", "limpet-fetch"} {
 		data, err := os.ReadFile(s.program(name, version))
@@ -67,58 +102,159 @@ func (s *publisherSite) installed(version string) *rig.Agent {
 	return a
 }
 
-func (s *publisherSite) upAndBack(t *testing.T, a *rig.Agent, counter uint64, version, newest string) {
-	if err := a.StartInstalled(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Stop() })
-	runs := func(counter uint64, version string) {
+// box writes its box file.
+func (a *upgraded) box(hub string, more ...string) error {
+	return a.Box(append(more, "hub = "+hub, "plugin_dirs = "+a.book.Plugins())...)
+}
+
+func (s *publisherSite) upAndBack(t *testing.T, a *upgraded, newest string) {
+	must := func(err error) {
 		t.Helper()
-		err := rig.Await(s.ctx, 2*time.Minute, a.Root+" to run "+version+", and the hub to show it", func(ctx context.Context) (bool, error) {
-			r := a.Record()
-			var shown struct {
-				Presence    string
-				CoreVersion string `json:"core_version"`
-				StubVersion string `json:"stub_version"`
-			}
-			err := s.hub.Get(ctx, "/api/v1/agents/"+a.Fingerprint(), &shown)
-			return err == nil && r.Good.Counter == counter && r.Trial.None() && shown.Presence == "online" && shown.CoreVersion == version &&
-				strings.HasPrefix(shown.StubVersion, filepath.Base(a.Root)[len("box-"):]), nil
-		})
 		if err != nil {
-			log, _ := os.ReadFile(filepath.Join(a.Root, "log", "limpet.log"))
-			t.Fatalf("%v\n%s", err, log)
-		}
-		if out, err := s.Run(s.ctx, "limpet", "status", "--root", a.Root); err != nil || !strings.Contains(out, "core "+version) {
-			t.Errorf("%s: %v\n%s", version, err, out)
+			t.Fatal(err)
 		}
 	}
-	runs(counter, version)
-	conf := filepath.Join(a.Root, "etc", "limpet.conf")
-	if err := os.WriteFile(conf, []byte("hub = "+s.hub.URL()+"\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Reload(); err != nil {
-		t.Fatal(err)
-	}
-	runs(uint64(*olds+1), newest)
+	must(a.StartInstalled())
+	s.t.Cleanup(func() { a.Stop() })
+	s.runs(t, a, a.counter, a.version)
+	must(a.box(s.hub.URL()))
+	must(a.Reload())
+	s.runs(t, a, uint64(*olds+1), newest)
 	if root, err := os.ReadFile(filepath.Join(a.Root, "state", "trust", "core", "root.json")); err != nil || !strings.Contains(string(root), `"version":3`) {
 		t.Errorf("it did not follow to the third root: %v", err)
 	}
-	if _, err := s.Run(s.ctx, "limpet", "rollback", "--root", a.Root, version); err != nil {
-		t.Fatal(err)
-	}
-	runs(counter, version)
+	_, err := s.Run(s.ctx, "limpet", "rollback", "--root", a.Root, a.version)
+	must(err)
+	s.runs(t, a, a.counter, a.version)
 	if bars := a.Record().Barred[0]; bars.Counter != 0 {
 		t.Errorf("barred: release %d", bars.Counter)
 	}
-	var log []struct{ Kind, Fingerprint, Text string }
-	if err := s.hub.Get(s.ctx, "/api/v1/log?limit=1000", &log); err != nil {
-		t.Fatal(err)
+	s.offline(t, a)
+	own := a.format()
+	must(a.StartInstalled())
+	s.runs(t, a, uint64(*olds+1), newest)
+	s.delivered(t, a)
+	n := s.offline(t, a, "pin = "+a.version)
+	if a.format() != own {
+		a.without = n // docs/buffer-format.md, "Format 1"
 	}
+	newer, _ := filepath.Glob(filepath.Join(a.Root, "ver", fmt.Sprintf("%d-*", *olds+1)))
+	for _, dir := range newer {
+		must(os.RemoveAll(dir))
+	}
+	must(a.StartInstalled())
+	s.runs(t, a, a.counter, a.version)
+	var log []struct{ Kind, Fingerprint, Text string }
+	must(s.hub.Get(s.ctx, "/api/v1/log?limit=1000", &log))
 	for _, e := range log {
 		if e.Fingerprint == a.Fingerprint() && (e.Kind == "gap" || e.Kind == "lost-run") {
 			t.Errorf("%s: %s", e.Kind, e.Text)
+		}
+	}
+}
+
+// runs waits until the box runs a version, and the hub shows it.
+func (s *publisherSite) runs(t *testing.T, a *upgraded, counter uint64, version string) {
+	t.Helper()
+	err := rig.Await(s.ctx, 2*time.Minute, a.Root+" to run "+version+", and the hub to show it", func(ctx context.Context) (bool, error) {
+		r := a.Record()
+		var shown struct {
+			Presence    string
+			CoreVersion string `json:"core_version"`
+			StubVersion string `json:"stub_version"`
+		}
+		err := s.hub.Get(ctx, "/api/v1/agents/"+a.Fingerprint(), &shown)
+		return err == nil && r.Good.Counter == counter && r.Trial.None() && shown.Presence == "online" && shown.CoreVersion == version &&
+			strings.HasPrefix(shown.StubVersion, a.version), nil
+	})
+	if err != nil {
+		log, _ := os.ReadFile(filepath.Join(a.Root, "log", "limpet.log"))
+		t.Fatalf("%v\n%s", err, log)
+	}
+	if out, err := s.Run(s.ctx, "limpet", "status", "--root", a.Root); err != nil || !strings.Contains(out, "core "+version) {
+		t.Errorf("%s: %v\n%s", version, err, out)
+	}
+}
+
+// format is the version of the newest segment in its buffer.
+func (a *upgraded) format() byte {
+	segments, _ := filepath.Glob(filepath.Join(a.Root, "state", "buffer", "*", "*.seg"))
+	if len(segments) == 0 {
+		return 0
+	}
+	data, _ := os.ReadFile(segments[len(segments)-1])
+	return data[len("LIMPSEG")]
+}
+
+// offline has the core that runs collect results that it cannot deliver, and says of how many runs. Then the box is stopped, with these lines in its box
+// file, and no record that holds: its stub starts the newest release that is in place.
+func (s *publisherSite) offline(t *testing.T, a *upgraded, lines ...string) (runs int) {
+	t.Helper()
+	before := 0
+	steps := []func() error{
+		a.Stop,
+		func() error { return a.box("https://nowhere.invalid:1") }, // whoever answers at an address that the core remembers is not that one
+		a.StartInstalled,
+		func() error {
+			before = a.book.Ran()
+			return rig.Await(s.ctx, time.Minute, "ten runs of each check without a hub", func(context.Context) (bool, error) { return a.book.Ran() >= before+10*checks, nil })
+		},
+		func() error {
+			var shown struct{ Presence string }
+			err := s.hub.Get(s.ctx, "/api/v1/agents/"+a.Fingerprint(), &shown)
+			if err == nil && shown.Presence == "online" {
+				err = errors.New("it has a session: what it collected is at the hub")
+			}
+			return err
+		},
+		a.Stop,
+		func() error { return a.box(s.hub.URL(), lines...) },
+		func() error { return a.spoil("rec0") },
+		func() error { return a.spoil("rec1") },
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return a.book.Ran() - before
+}
+
+// delivered waits until the core that runs has brought what the one before it could not, but for what runs now. That one would bring it itself when it comes
+// back.
+func (s *publisherSite) delivered(t *testing.T, a *upgraded) {
+	t.Helper()
+	lost := 0
+	err := rig.Await(s.ctx, 30*time.Second, "the results of the core before", func(context.Context) (bool, error) {
+		tally, err := a.book.Count(s.ctx, s.hub, a.Fingerprint(), 10*time.Minute)
+		if err == nil {
+			lost = len(tally.Lost)
+		}
+		return err == nil && lost <= checks, err
+	})
+	if err != nil {
+		t.Errorf("%d runs are not at the hub: %v", lost, err)
+	}
+}
+
+// spoil makes a sector of its record none.
+func (a *upgraded) spoil(sector string) error {
+	return os.WriteFile(filepath.Join(a.Root, "state", sector), bytes.Repeat([]byte{0xff}, boot.Size), 0o644)
+}
+
+// counted holds what ran on a box against what the hub has of it.
+func (s *publisherSite) counted(a *upgraded, back time.Duration) {
+	s.t.Helper()
+	s.must(ledger.Settle(s.ctx, s.Rig, a.Agent))
+	tally, err := a.book.Count(s.ctx, s.hub, a.Fingerprint(), back)
+	s.must(err)
+	s.t.Logf("box of %s: %d runs, %d at the hub", a.version, tally.Ran, tally.Arrived)
+	if len(tally.Lost) <= a.without {
+		tally.Lost = nil
+	}
+	for what, list := range map[string][]string{"lost": tally.Lost, "more than once at the hub": tally.Doubled, "at the hub and never ran": tally.Strange} {
+		if len(list) > 0 {
+			s.t.Errorf("box of %s: %s: %v", a.version, what, list)
 		}
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/signing/trust"
@@ -105,7 +104,7 @@ func (a *scripted) connect(h *testHub, token string) {
 }
 
 func (a *scripted) send(f *wire.Frame) {
-	data, err := proto.Marshal(f)
+	data, err := wire.Marshal(f)
 	if err != nil {
 		a.t.Error(err)
 		return
@@ -121,7 +120,7 @@ func (a *scripted) read() *wire.Frame {
 		return nil
 	}
 	f := new(wire.Frame)
-	if err := proto.Unmarshal(data, f); err != nil {
+	if err := wire.Unmarshal(data, f); err != nil {
 		a.t.Error(err)
 	}
 	return f
@@ -163,7 +162,7 @@ func (a *scripted) report(results ...*wire.Result) {
 	}
 	for _, r := range results {
 		a.seq++
-		raw, err := proto.Marshal(&wire.Item{Seq: a.seq, Kind: &wire.Item_Result{Result: r}})
+		raw, err := wire.Marshal(&wire.Item{Seq: a.seq, Kind: &wire.Item_Result{Result: r}})
 		if err != nil {
 			a.t.Fatal(err)
 		}

@@ -28,6 +28,23 @@ func Take(path string) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
+// TakeStanding is Take where the place may have become read-only, or closed to this user: a file that stands there is then locked as it is.
+func TakeStanding(path string) (*Lock, error) {
+	lock, err := Take(path)
+	if err == nil || errors.Is(err, ErrLocked) {
+		return lock, err
+	}
+	f, standing := os.Open(path)
+	if standing != nil {
+		return nil, err
+	}
+	if err := lockFile(f, true); err != nil {
+		f.Close()
+		return nil, plain.Wrap("lock "+path, err)
+	}
+	return &Lock{f}, nil
+}
+
 // Held reports whether a process holds the lock on a file. It takes no part: for as long as it looks
 // a Take by others may be refused, so who must have the lock tries more than once.
 func Held(path string) (bool, error) {

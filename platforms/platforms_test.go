@@ -82,6 +82,25 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// What stands there and takes no writing: a folder, for it takes none from root either.
+func TestLockOfWhatTakesNoWriting(t *testing.T) {
+	path := t.TempDir()
+	if _, err := Take(path); err == nil || errors.Is(err, ErrLocked) {
+		t.Errorf("taken for writing: %v", err)
+	}
+	l, err := TakeStanding(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := TakeStanding(path); !errors.Is(err, ErrLocked) {
+		t.Errorf("taken twice: %v", err)
+	}
+	l.Release()
+	if _, err := TakeStanding(filepath.Join(path, "no", "file")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("taken where nothing is: %v", err)
+	}
+}
+
 func TestBoot(t *testing.T) {
 	first, err := BootID()
 	if err != nil || first == "" {

@@ -11,8 +11,8 @@ import (
 // publish writes the stub's view where it changed.
 func (s *supervisor) publish() {
 	v := s.view()
-	text := v.String()
-	if text == s.saved {
+	s.text = v.append(s.text[:0])
+	if string(s.text) == s.saved {
 		return
 	}
 	if err := v.save(s.layout.RunStub()); err != nil {
@@ -22,7 +22,7 @@ func (s *supervisor) publish() {
 		s.saved = ""
 		return
 	}
-	s.saved, s.worked = text, true
+	s.saved, s.worked = string(s.text), true
 	s.init("STATUS=" + string(s.state))
 }
 

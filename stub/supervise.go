@@ -67,7 +67,7 @@ func staySmall() {
 // takeLock tries for a moment: `limpet status` looks at this lock too.
 func takeLock(path string) (*platforms.Lock, error) {
 	for end := time.Now().Add(300 * time.Millisecond); ; time.Sleep(20 * time.Millisecond) {
-		lock, err := platforms.Take(path)
+		lock, err := platforms.TakeStanding(path)
 		if err == nil {
 			return lock, nil
 		}
@@ -111,6 +111,7 @@ type supervisor struct {
 	last     string // how the last core ended
 	alarms   alarms
 	saved    string            // view as it was last written
+	text     []byte            // room for the next
 	versions map[uint64]string // of cores by counter, as far as they are known
 	soaks    map[uint64]uint16 // of the same, in seconds
 	swap     swap

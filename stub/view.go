@@ -54,9 +54,11 @@ const (
 
 const maxView = 64 << 10 // bytes
 
-func (v view) String() string {
-	var b strings.Builder
-	put := func(key, value string) { putLine(&b, key, value) }
+func (v view) String() string { return string(v.append(nil)) }
+
+// append is String behind what b has: the supervisor looks at each turn whether it would say something else, and takes no memory for that.
+func (v view) append(b []byte) []byte {
+	put := func(key, value string) { b = putLine(b, key, value) }
 	put("format", "1")
 	put("pid", strconv.Itoa(v.pid))
 	put("version", v.version)
@@ -92,14 +94,16 @@ func (v view) String() string {
 	for _, w := range v.warnings {
 		put("warning", w.word+" "+w.text)
 	}
-	return b.String()
+	return b
 }
 
 //go:noinline
-func putLine(b *strings.Builder, key, value string) {
-	if value != "" {
-		b.WriteString(key + " " + line(value) + "\n")
+func putLine(b []byte, key, value string) []byte {
+	if value == "" {
+		return b
 	}
+	b = append(append(b, key...), ' ')
+	return append(append(b, line(value)...), '\n')
 }
 
 // parseView reads what String wrote. What it does not know it passes over.

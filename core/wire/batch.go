@@ -9,7 +9,6 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 )
 
 // Limits of what travels with results, in bytes.
@@ -51,11 +50,14 @@ type Record struct {
 // Item decodes the record.
 func (r Record) Item() (*Item, error) {
 	item := new(Item)
-	if err := proto.Unmarshal(r.Raw, item); err != nil {
+	if err := Unmarshal(r.Raw, item); err != nil {
 		return nil, fmt.Errorf("decode record %d: %w", r.Seq, err)
 	}
 	return item, nil
 }
+
+// itemsRoom is what a batch begins with: a round of default checks needs little more.
+const itemsRoom = 2 << 10
 
 // Packer builds a batch out of records in order. The zero value is ready; it is reused after Batch.
 type Packer struct {
@@ -66,15 +68,15 @@ type Packer struct {
 	count       int
 }
 
-// Add puts a record in and says whether it did: it does not when the batch would grow past max bytes
+// Add puts a record in and says whether it did: it does not when the batch would grow past most bytes
 // (at most MaxBatch; the first record always goes in), or when seq does not follow the last one.
-func (p *Packer) Add(seq uint64, raw []byte, max int) bool {
-	max = min(max, MaxBatch)
-	if p.unpacked > 0 || p.count > 0 && (seq != p.last+1 || len(p.items)+recordSize(raw) > max) {
+func (p *Packer) Add(seq uint64, raw []byte, most int) bool {
+	if p.unpacked > 0 || p.count > 0 && (seq != p.last+1 || len(p.items)+recordSize(raw) > min(most, MaxBatch)) {
 		return false
 	}
 	if p.count == 0 {
 		p.first = seq
+		p.items = make([]byte, 0, max(itemsRoom, recordSize(raw)))
 	}
 	p.items = appendRecord(p.items, raw)
 	p.last, p.crc = seq, Crc(raw)
@@ -331,7 +333,7 @@ const (
 // BatchFrame is a Frame with a batch, as it is marshalled, in two pieces: the second is the batch's items where they lie.
 func BatchFrame(b *Batch) (head, items []byte, err error) {
 	bare := &Batch{Epoch: b.Epoch, First: b.First, Last: b.Last, Crc: b.Crc, Unpacked: b.Unpacked, Zstd: b.Zstd, BootId: b.BootId}
-	fields, err := proto.Marshal(bare)
+	fields, err := Marshal(bare)
 	if err != nil {
 		return nil, nil, fmt.Errorf("marshal batch: %w", err)
 	}

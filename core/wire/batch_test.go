@@ -8,13 +8,11 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-
-	"google.golang.org/protobuf/proto"
 )
 
 func stored(t testing.TB, seq uint64, text string) []byte {
 	t.Helper()
-	raw, err := proto.Marshal(&Item{Seq: seq, Kind: &Item_Result{Result: &Result{Check: "c", Text: text}}})
+	raw, err := Marshal(&Item{Seq: seq, Kind: &Item_Result{Result: &Result{Check: "c", Text: text}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +65,7 @@ func TestBatchesComeOutAsTheyWentIn(t *testing.T) {
 		}
 		// Items is what its message says it is.
 		if !b.GetZstd() {
-			if err := proto.Unmarshal(b.GetItems(), new(Items)); err != nil {
+			if err := Unmarshal(b.GetItems(), new(Items)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -168,7 +166,7 @@ func TestCutBefore(t *testing.T) {
 
 func FuzzUnpack(f *testing.F) {
 	for _, b := range []*Batch{pack(f, 1, "a"), pack(f, 9, "a", "b"), pack(f, 3, strings.Repeat("z", 6000), "y")} {
-		data, err := proto.Marshal(b)
+		data, err := Marshal(b)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -176,7 +174,7 @@ func FuzzUnpack(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		b := new(Batch)
-		if proto.Unmarshal(data, b) != nil {
+		if Unmarshal(data, b) != nil {
 			return
 		}
 		records, err := Unpack(b)
@@ -234,7 +232,7 @@ func TestALargeRecordIsPackedInPieces(t *testing.T) {
 		frame := &Frame{Body: &Frame_Batch{Batch: b}}
 		head, items, err := BatchFrame(b)
 		var told Frame
-		if err != nil || proto.Unmarshal(append(head, items...), &told) != nil || !proto.Equal(&told, frame) {
+		if err != nil || Unmarshal(append(head, items...), &told) != nil || !Equal(&told, frame) {
 			t.Errorf("%s: another frame in two pieces (%v)", name, err)
 		}
 	}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/check"
 )
 
@@ -41,7 +39,7 @@ func FromResult(r check.Result) *Result {
 // it is made into messages: many values, and a long text, would be in memory once more.
 func Ended(r check.Result) *Result {
 	if sizeOf(r) <= maxRunEnd {
-		if whole := FromResult(r); proto.Size(whole) <= maxRunEnd {
+		if whole := FromResult(r); Size(whole) <= maxRunEnd {
 			return whole
 		}
 	}
@@ -53,7 +51,7 @@ func Ended(r check.Result) *Result {
 		for i, p := range r.Problems {
 			r.Problems[i] = clip(p, 1<<10)
 		}
-		if short := FromResult(r); proto.Size(short) <= maxRunEnd {
+		if short := FromResult(r); Size(short) <= maxRunEnd {
 			return short
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/check"
 )
 
@@ -22,12 +20,12 @@ func TestAResultSurvivesTheWire(t *testing.T) {
 		},
 		Exit: -1, Signal: "SIGKILL", TimedOut: true, Truncated: true, Trigger: check.Manual, Problems: []string{"p"},
 	}
-	b, err := proto.Marshal(FromResult(r))
+	b, err := Marshal(FromResult(r))
 	if err != nil {
 		t.Fatal(err)
 	}
 	var w Result
-	if err := proto.Unmarshal(b, &w); err != nil {
+	if err := Unmarshal(b, &w); err != nil {
 		t.Fatal(err)
 	}
 	r.Due = time.Unix(1_790_000_000, 122_000_000) // whole milliseconds travel
@@ -51,10 +49,10 @@ func TestEnded(t *testing.T) {
 	}
 	for _, r := range []check.Result{{Text: long}, {Long: long, Perfdata: values}, {Perfdata: values}, {Perfdata: []check.Perfdata{{Label: long}}, Problems: []string{long}}} {
 		got := Ended(r)
-		if n := proto.Size(got); n > maxRunEnd || !got.Truncated || len(got.Problems) == 0 {
+		if n := Size(got); n > maxRunEnd || !got.Truncated || len(got.Problems) == 0 {
 			t.Errorf("%d bytes, truncated %v, problems %d", n, got.Truncated, len(got.Problems))
 		}
-		if _, err := proto.Marshal(got); err != nil {
+		if _, err := Marshal(got); err != nil {
 			t.Error(err)
 		}
 	}
@@ -65,7 +63,7 @@ func TestNoStringIsRefusedByTheWire(t *testing.T) {
 	r := check.Result{Check: bad, Text: bad, Long: bad, Signal: bad, Problems: []string{"fine", bad, bad},
 		Perfdata: []check.Perfdata{{Label: bad, Unit: bad, Warn: bad, Crit: bad}}, State: 9, Exit: math.MaxInt}
 	w := FromResult(r)
-	if _, err := proto.Marshal(w); err != nil {
+	if _, err := Marshal(w); err != nil {
 		t.Errorf("result: %v", err)
 	}
 	if w.Text != `a\xff\x00` || w.Problems[2] != w.Text || w.Problems[0] != "fine" || r.Problems[1] != bad {
@@ -74,7 +72,7 @@ func TestNoStringIsRefusedByTheWire(t *testing.T) {
 	if w.State != State_STATE_UNKNOWN || w.Exit != math.MaxInt32 {
 		t.Errorf("state %v exit %d", w.State, w.Exit)
 	}
-	if _, err := proto.Marshal(FromCheck(check.Check{Name: bad, Args: []string{bad}, Cron: bad})); err != nil {
+	if _, err := Marshal(FromCheck(check.Check{Name: bad, Args: []string{bad}, Cron: bad})); err != nil {
 		t.Errorf("check: %v", err)
 	}
 }
@@ -122,7 +120,7 @@ func TestTheLargestResultFitsIntoARecord(t *testing.T) {
 	} {
 		o := check.ParseOutput([]byte(out), true)
 		w := FromResult(check.Result{Check: strings.Repeat("n", check.MaxName), Text: o.Text, Long: o.Long, Perfdata: o.Perfdata, Problems: o.Problems})
-		if n := proto.Size(&Item{Seq: math.MaxUint64, Kind: &Item_Result{Result: w}}); n > MaxRecord {
+		if n := Size(&Item{Seq: math.MaxUint64, Kind: &Item_Result{Result: w}}); n > MaxRecord {
 			t.Errorf("%s: %d bytes, the limit is %d", name, n, MaxRecord)
 		}
 	}
@@ -146,7 +144,7 @@ func TestAppendPerfdata(t *testing.T) {
 	}
 	want := FromResult(check.Result{Check: "c", Text: "t", Perfdata: values})
 	bare := FromResult(check.Result{Check: "c", Text: "t"})
-	b, err := proto.Marshal(bare)
+	b, err := Marshal(bare)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +153,7 @@ func TestAppendPerfdata(t *testing.T) {
 	if size := SizePerfdata(values); size != len(b)-from {
 		t.Errorf("%d bytes, said to be %d", len(b)-from, size)
 	}
-	all, err := proto.MarshalOptions{Deterministic: true}.Marshal(want)
+	all, err := Marshal(want)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +161,7 @@ func TestAppendPerfdata(t *testing.T) {
 		t.Errorf("%d bytes, marshalled %d", len(b), len(all))
 	}
 	var got Result
-	if err := proto.Unmarshal(b, &got); err != nil || fmt.Sprint(&got) != fmt.Sprint(want) {
+	if err := Unmarshal(b, &got); err != nil || !Equal(&got, want) {
 		t.Errorf("%v:\n%v, want\n%v", err, &got, want)
 	}
 }

@@ -9,8 +9,8 @@ const ProtocolMax = 2
 
 // Novelties are what today's version has to ignore: a kind of frame that it does not know, and a frame with a field more.
 func Novelties() []*Frame {
-	strange, more := new(Frame), &Frame{Body: &Frame_Heartbeat{Heartbeat: &Heartbeat{}}}
-	strange.ProtoReflect().SetUnknown(protowire.AppendBytes(protowire.AppendTag(nil, 2000, protowire.BytesType), []byte("of the next version")))
-	more.GetHeartbeat().ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 2000, protowire.VarintType), 1))
-	return []*Frame{strange, more}
+	return []*Frame{
+		{unknown: protowire.AppendBytes(protowire.AppendTag(nil, 2000, protowire.BytesType), []byte("of the next version"))},
+		{Body: &Frame_Heartbeat{Heartbeat: &Heartbeat{unknown: protowire.AppendVarint(protowire.AppendTag(nil, 2000, protowire.VarintType), 1)}}},
+	}
 }

@@ -9,20 +9,18 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // carried sends a batch over a line and gives how many bytes its frame had; the other side has to hear what was told.
 func carried(t testing.TB, teller *Teller, hearer *Hearer, b *Batch) int {
 	t.Helper()
-	want := proto.Clone(b).(*Batch)
-	data, err := proto.Marshal(&Frame{Body: &Frame_Batch{Batch: teller.Tell(b)}})
+	want := Clone(b)
+	data, err := Marshal(&Frame{Body: &Frame_Batch{Batch: teller.Tell(b)}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := new(Frame)
-	if err := proto.Unmarshal(data, f); err != nil {
+	if err := Unmarshal(data, f); err != nil {
 		t.Fatal(err)
 	}
 	got, err := hearer.Hear(f.GetBatch())
@@ -32,7 +30,7 @@ func carried(t testing.TB, teller *Teller, hearer *Hearer, b *Batch) int {
 	if got.GetZstd() { // it went whole
 		Compress(want)
 	}
-	if !proto.Equal(got, want) {
+	if !Equal(got, want) {
 		t.Fatalf("heard %v, told %v", got, want)
 	}
 	if _, err := Unpack(got); err != nil {
@@ -60,7 +58,7 @@ func loose(t testing.TB, epoch, first uint64, boot string, records ...[]byte) *B
 
 func resultOf(t testing.TB, seq uint64, check, text string) []byte {
 	t.Helper()
-	raw, err := proto.Marshal(&Item{Seq: seq, Kind: &Item_Result{Result: &Result{
+	raw, err := Marshal(&Item{Seq: seq, Kind: &Item_Result{Result: &Result{
 		Check: check, Text: text, StartNs: 1_790_000_000_000_000_000 + int64(seq)*500_012_345, DurationNs: 12_345_678 + int64(seq*7919%1000), EveryMs: 10_000, Plugin: "check_" + check,
 		Perfdata: []*Perfdata{{Label: "v", Value: float64(seq%97) / 100, Unit: "s"}},
 	}}})
@@ -225,7 +223,7 @@ func FuzzHear(f *testing.F) {
 	t := NewTeller(BasesRoom)
 	for seq := uint64(1); seq < 4; seq++ {
 		b := t.Tell(loose(f, 5, seq, "boot", resultOf(f, seq, "c", fmt.Sprint("text ", seq))))
-		data, err := proto.Marshal(b)
+		data, err := Marshal(b)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -237,7 +235,7 @@ func FuzzHear(f *testing.F) {
 			b := new(Batch)
 			if i == 2 {
 				b.Epoch, b.First, b.Alike = 1, 1, data
-			} else if proto.Unmarshal(data, b) != nil {
+			} else if Unmarshal(data, b) != nil {
 				continue
 			}
 			got, err := h.Hear(b)

@@ -3,6 +3,7 @@
 //
 //	deltabench                     the programs that docs/delta-format.md has measures for, with their limits; 1 when one is missed
 //	deltabench -quick              three of them
+//	deltabench -only TEXT          those of them that have it in their name
 //	deltabench OLD:NEW ...         any files, without limits
 //
 // The programs are built once, below .cache/deltabench, from their released versions. bsdiff takes about 20 times the size of the
@@ -14,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/limpet-monitoring/limpet/updater/delta"
@@ -24,6 +26,7 @@ const cache = ".cache/deltabench"
 
 func main() {
 	quick := flag.Bool("quick", false, "three pairs instead of all")
+	only := flag.String("only", "", "pairs with this in their name alone")
 	meter := flag.Bool("meter", false, "run a command and say what it took (what deltabench starts itself as)")
 	make := flag.Bool("make", false, "make a go1 patch: OLD NEW PATCH (as well)")
 	flag.Parse()
@@ -34,7 +37,7 @@ func main() {
 	case *make:
 		err = makePatch(flag.Arg(0), flag.Arg(1), flag.Arg(2))
 	default:
-		err = compare(*quick, flag.Args())
+		err = compare(*quick, *only, flag.Args())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
@@ -59,7 +62,7 @@ func makePatch(oldPath, newPath, patchPath string) error {
 	return os.WriteFile(patchPath, patch, 0o600)
 }
 
-func compare(quick bool, args []string) error {
+func compare(quick bool, only string, args []string) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return err
 	}
@@ -72,7 +75,10 @@ func compare(quick bool, args []string) error {
 	if err := goBuild(core, ".", nil, "./core"); err != nil {
 		return err
 	}
-	list := corpus(quick)
+	list := slices.DeleteFunc(corpus(quick), func(p pair) bool { return !strings.Contains(p.name, only) })
+	if len(list) == 0 {
+		return fmt.Errorf("no pair has %q in its name", only)
+	}
 	if len(args) > 0 {
 		if list, err = named(args); err != nil {
 			return err

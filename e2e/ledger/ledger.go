@@ -72,6 +72,15 @@ func (l *Ledger) Began() int {
 	return len(files)
 }
 
+// Ran is how many runs there were.
+func (l *Ledger) Ran() (n int) {
+	all, _ := l.ran()
+	for _, words := range all {
+		n += len(words)
+	}
+	return n
+}
+
 // Run is one result on the bus.
 type Run struct {
 	Check   string
@@ -87,7 +96,7 @@ type Run struct {
 type Tally struct {
 	Ran, Arrived int
 	Told         int      // runs that the bus says were cut off
-	Lost         []string // ran, are not on the bus, and nobody says that they were cut off
+	Lost         []string // ran, are not on the bus, and nobody says that they were cut off; of a check's missing ones the later ones
 	Doubled      []string // are on the bus more than once
 	Strange      []string // are on the bus and never ran
 	Runs         []Run    // everything on the bus, in its order
@@ -141,11 +150,13 @@ func (l *Ledger) CountWith(ctx context.Context, hub *rig.Hub, agent string, back
 }
 
 // add counts one check. boot is what the words' times are from.
-func (t *Tally) add(check string, ran map[string]bool, arrived map[string]int, told []time.Time, boot time.Time) {
+func (t *Tally) add(check string, ran []string, arrived map[string]int, told []time.Time, boot time.Time) {
 	t.Ran += len(ran)
 	t.Told += len(told)
 	var missing []string
-	for word := range ran {
+	known := make(map[string]bool, len(ran))
+	for _, word := range ran {
+		known[word] = true
 		if arrived[word] == 0 {
 			missing = append(missing, word)
 		}
@@ -158,7 +169,7 @@ func (t *Tally) add(check string, ran map[string]bool, arrived map[string]int, t
 		if n > 1 {
 			t.Doubled = append(t.Doubled, check+" "+word)
 		}
-		if !ran[word] {
+		if !known[word] {
 			t.Strange = append(t.Strange, check+" "+word)
 		}
 	}
@@ -198,21 +209,21 @@ func booted() (time.Time, error) {
 	return time.Now().Add(-time.Duration(seconds * float64(time.Second))), err
 }
 
-// ran reads the words that plugins wrote, by check.
-func (l *Ledger) ran() (map[string]map[string]bool, error) {
+// ran reads the words that plugins wrote, by check, in the order in which they ran.
+func (l *Ledger) ran() (map[string][]string, error) {
 	files, err := os.ReadDir(l.words())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	all := map[string]map[string]bool{}
+	all := map[string][]string{}
 	for _, f := range files {
 		file, err := os.Open(filepath.Join(l.words(), f.Name()))
 		if err != nil {
 			return nil, err
 		}
-		words := map[string]bool{}
+		var words []string
 		for lines := bufio.NewScanner(file); lines.Scan(); {
-			words[lines.Text()] = true
+			words = append(words, lines.Text())
 		}
 		file.Close()
 		all[f.Name()] = words

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
@@ -81,7 +80,7 @@ func (c *crowd) greet(ctx context.Context, hub string) bool {
 	if err != nil {
 		return false
 	}
-	hello, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Hello{Hello: &wire.Hello{
+	hello, err := wire.Marshal(&wire.Frame{Body: &wire.Frame_Hello{Hello: &wire.Hello{
 		ProtocolMin: wire.ProtocolMin, ProtocolMax: wire.ProtocolMax, Nonce: wire.NewNonce(), PublicKey: public}}})
 	if err != nil || conn.WriteMessage(websocket.BinaryMessage, hello) != nil {
 		return false
@@ -89,5 +88,5 @@ func (c *crowd) greet(ctx context.Context, hub string) bool {
 	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
 	_, data, err := conn.ReadMessage()
 	f := new(wire.Frame)
-	return err == nil && proto.Unmarshal(data, f) == nil && f.GetChallenge() != nil
+	return err == nil && wire.Unmarshal(data, f) == nil && f.GetChallenge() != nil
 }

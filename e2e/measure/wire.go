@@ -12,18 +12,8 @@ import (
 	"time"
 
 	"github.com/limpet-monitoring/limpet/e2e/rig"
+	"github.com/limpet-monitoring/limpet/internal/twenty"
 )
-
-// twenty are checks as a box has them, the same as the buffer's own measure has.
-var twenty = [][]string{
-	{"check_load", "-w", "50,50,50", "-c", "90,90,90"}, {"check_load", "-r", "-w", "9,9,9", "-c", "20,20,20"},
-	{"check_disk", "-w", "5%", "-c", "2%", "-p", "/"}, {"check_disk", "-w", "5%", "-c", "2%", "-p", "/tmp"}, {"check_disk", "-W", "5%", "-K", "2%", "-p", "/"},
-	{"check_swap", "-w", "0", "-c", "0"}, {"check_users", "-w", "50", "-c", "90"}, {"check_procs", "-w", "5000", "-c", "9000"},
-	{"check_procs", "-w", "50", "-c", "90", "-s", "Z"}, {"check_procs", "-m", "CPU", "-w", "90", "-c", "99"}, {"check_procs", "-m", "RSS", "-w", "9000000", "-c", "99000000"},
-	{"check_procs", "-c", "0:", "-C", "cron"}, {"check_procs", "-c", "0:", "-C", "sshd"}, {"check_file_age", "-w", "999999999", "-c", "9999999999", "-f", "/etc/passwd"},
-	{"check_dummy", "0", "all is well"}, {"check_dummy", "1", "nearly"}, {"check_procs", "-m", "VSZ", "-w", "900000000", "-c", "990000000"}, {"check_tcp", "-H", "127.0.0.1", "-p", "9", "-r", "ok"},
-	{"check_tcp", "-H", "127.0.0.1", "-p", "22"}, {"check_file_age", "-w", "60", "-c", "90", "-f", "/etc/hostname"},
-}
 
 // What surrounds a message of up to 125 bytes that an agent sends, and of a longer one.
 const (
@@ -109,8 +99,8 @@ func onTheWire(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub, quick bo
 			Checks  []json.RawMessage
 		}
 		err := hub.Get(ctx, "/api/v1/agents/"+a.Fingerprint(), &agent)
-		if err == nil && len(agent.Checks) != len(twenty) {
-			err = fmt.Errorf("%d checks, not %d", len(agent.Checks), len(twenty))
+		if err == nil && len(agent.Checks) != len(twenty.Checks) {
+			err = fmt.Errorf("%d checks, not %d", len(agent.Checks), len(twenty.Checks))
 		}
 		return carried{agent.Results, tap.toHub.bytes.Load(), tap.toHere.bytes.Load(), tap.toHub.records.Load(), tap.toHere.records.Load(), tap.toHub.payload.Load()}, err
 	}
@@ -150,7 +140,7 @@ func onTheWire(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub, quick bo
 func wireChecks() string {
 	var b strings.Builder
 	b.WriteString("defaults: false\nchecks:\n")
-	for i, c := range twenty {
+	for i, c := range twenty.Checks {
 		args, _ := json.Marshal(c[1:]) // strings
 		fmt.Fprintf(&b, "  - {name: %s-%02d, plugin: %s, args: %s, every: 10s}\n", strings.TrimPrefix(c[0], "check_"), i, c[0], args)
 	}

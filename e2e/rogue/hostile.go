@@ -166,6 +166,8 @@ var Kinds = []Kind{
 	// It has the agent's own rights over cgroups.
 	{Name: "moves_away", Does: "moves itself out of its cgroup, and hangs", State: "UNKNOWN", Says: "timed out", Told: AtDeadline, body: moveAway + `exec sleep 86413`},
 	{Name: "leaves_one_elsewhere", Does: "leaves a process outside of its cgroup", State: "OK", Says: "left behind", body: moveAway + `echo OK; setsid sleep 86413 & sleep 0.04`},
+	{Name: "leaves_some_everywhere", Does: "leaves a process in its cgroup and one outside of it", State: "OK", Says: "left behind",
+		body: `setsid sleep 86413 & ` + moveAway + `echo OK; setsid sleep 86413 & sleep 0.04`},
 	{Name: "makes_a_cgroup", Does: "leaves a process in a cgroup that it made below its own", State: "OK", Says: "left behind",
 		body: ownCgroup + `mkdir "$own/sub" 2>/dev/null && echo $$ > "$own/sub/cgroup.procs"; echo OK; setsid sleep 86413 & sleep 0.04`},
 	{Name: "freezes_itself", Does: "has the kernel freeze its cgroup", State: "UNKNOWN", Says: "timed out", Told: AtKill, body: ownCgroup + `echo 1 > "$own/cgroup.freeze" 2>/dev/null; sleep 86413`},

@@ -31,7 +31,7 @@ const (
 	narrowGC = 40
 	wideGC   = 100
 	// reservedThreads is more than a core with hostile plugins was ever seen to have.
-	reservedThreads = 16
+	reservedThreads = 8
 )
 
 // narrow begins at rest.

@@ -27,12 +27,16 @@ func (a *agent) newCollectors() *collector.Collectors {
 // collectorsCgroup makes the cgroup for collectors where runs of plugins have theirs. Its name is that of the folder: agents that share a hierarchy do not
 // share it, and every core of one agent finds it again.
 func (a *agent) collectorsCgroup() string {
-	sum := sha256.Sum256([]byte(a.o.Layout.Collector()))
-	dir, err := a.slots.Beside("limpet-collectors-" + hex.EncodeToString(sum[:8]))
+	dir, err := a.slots.Beside(a.collectorsName())
 	if err != nil {
 		a.log.Warn("collectors run without cgroups of their own", "err", err)
 	}
 	return dir
+}
+
+func (a *agent) collectorsName() string {
+	sum := sha256.Sum256([]byte(a.o.Layout.Collector()))
+	return "limpet-collectors-" + hex.EncodeToString(sum[:8])
 }
 
 // keepCollectors makes those of the running set run. Only the core that schedules has collectors.

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin"
 	"github.com/limpet-monitoring/limpet/core/internal/config"
@@ -219,6 +217,6 @@ func (a *agent) show() {
 	a.view.Store(v)
 }
 
-func sameFacts(x, y *wire.Facts) bool { return proto.Equal(x, y) }
+func sameFacts(x, y *wire.Facts) bool { return wire.Equal(x, y) }
 
-func cloneFacts(f *wire.Facts) *wire.Facts { return proto.Clone(f).(*wire.Facts) }
+func cloneFacts(f *wire.Facts) *wire.Facts { return wire.Clone(f) }

@@ -22,41 +22,42 @@ func (a *agent) keepBook(g *group) {
 	}
 	g.start("standings", func(context.Context) error {
 		defer close(stood)
-		a.keepStandings(ctx)
+		a.keep(ctx, "state/standings", a.moved, standingsPause, a.tryStandings)
 		return nil
 	})
 	g.start("checks", func(context.Context) error {
 		defer close(done)
-		a.keep(ctx)
+		a.keep(ctx, "state/checks", a.changed, func(written time.Time) time.Duration { return soon(written, bookEvery) }, a.writeChecks)
 		return nil
 	})
 	poke(a.changed)
 	poke(a.moved)
 }
 
-// keep waits a moment with each change for those that follow it, and writes all of them at once.
-func (a *agent) keep(ctx context.Context) {
-	timer := time.NewTimer(bookEvery)
+// keep has a file written after each change, until ctx ends: a moment later, which pause knows by when it was written last, so that those that follow
+// come with it.
+func (a *agent) keep(ctx context.Context, name string, changed chan struct{}, pause func(written time.Time) time.Duration, write func(context.Context) error) {
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	broken := false
 	var written time.Time
 	for {
 		select {
-		case <-a.changed:
+		case <-changed:
 		case <-ctx.Done():
 			return
 		}
-		timer.Reset(soon(written, bookEvery))
+		timer.Reset(pause(written))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			return
 		}
-		drop(a.changed) // what changed meanwhile is written now
+		drop(changed) // what changed meanwhile is written now
 		written = time.Now()
-		err := a.writeChecks(ctx)
+		err := write(ctx)
 		if err != nil && ctx.Err() == nil && !broken {
-			a.log.Warn("state/checks not written", "err", err) // once: a full disk stays full for a while
+			a.log.Warn(name+" not written", "err", err) // once: a full disk stays full for a while
 		}
 		broken = err != nil
 	}

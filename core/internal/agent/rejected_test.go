@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/internal/buffer"
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
@@ -66,7 +64,7 @@ func eventsOf(t *testing.T, b *buffer.Buffer) (all []*wire.Event) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, proto.Clone(i.GetEvent()).(*wire.Event))
+		all = append(all, wire.Clone(i.GetEvent()))
 	}
 	return all
 }

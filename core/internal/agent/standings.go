@@ -17,35 +17,17 @@ const (
 	standingsSoon  = 5 * time.Second
 )
 
-// keepStandings writes state/standings from now on, until ctx ends. Where nothing changes, nothing is written.
-func (a *agent) keepStandings(ctx context.Context) {
-	timer := time.NewTimer(standingsEvery)
-	defer timer.Stop()
-	broken := false
-	var written time.Time
-	for {
-		select {
-		case <-a.moved:
-		case <-ctx.Done():
-			return
-		}
-		timer.Reset(max(standingsSoon, standingsEvery-time.Since(written)))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return
-		}
-		drop(a.moved) // what moved meanwhile is written now
-		written = time.Now()
-		err := a.writeStandings()
-		if err != nil {
-			poke(a.moved)
-			if !broken {
-				a.log.Warn("state/standings not written", "err", err) // once: a full disk stays full for a while
-			}
-		}
-		broken = err != nil
+func standingsPause(written time.Time) time.Duration {
+	return max(standingsSoon, standingsEvery-time.Since(written))
+}
+
+// tryStandings writes state/standings; where that fails it is tried again without a change.
+func (a *agent) tryStandings(context.Context) error {
+	err := a.writeStandings()
+	if err != nil {
+		poke(a.moved)
 	}
+	return err
 }
 
 func (a *agent) writeStandings() error {

@@ -22,6 +22,7 @@ const (
 	formerRuns    = 20 * time.Millisecond  // between looks at what a former core still runs: a check waits for its end
 	formerLives   = 200 * time.Millisecond // between looks at one that runs nothing any more
 	flushWithin   = time.Second
+	listenAgain   = 5 * time.Second
 	inputsGiven   = 16 * time.Second           // what giving the inputs' sockets away may take
 	killRunsAfter = plugin.Grace + time.Second // what the end of a killed run may take
 )
@@ -52,7 +53,7 @@ func (a *agent) awaitTurn(file string) func(context.Context) error {
 func takeLock(ctx context.Context, path string) (*platforms.Lock, error) {
 	began := time.Now()
 	for {
-		lock, err := platforms.Take(path)
+		lock, err := platforms.TakeStanding(path)
 		if err == nil {
 			return lock, nil
 		}
@@ -185,17 +186,38 @@ func (a *agent) endOrphans(context.Context) error {
 	return nil
 }
 
-// listen opens the local socket, in the place of any other's.
+// listen opens the local socket, in the place of any other's. Where that cannot be, it is tried again: the disk may take something later.
 func (a *agent) listen(g *group) {
-	socket, err := local.Listen(a.o.Layout.Socket(), map[string]local.Answer{
+	socket, err := a.openSocket()
+	if err == nil {
+		g.start("local", socket.Serve)
+		return
+	}
+	a.log.Warn("no local socket; limpet status shows less", "err", err)
+	g.start("local", func(ctx context.Context) error {
+		again := time.NewTicker(listenAgain)
+		defer again.Stop()
+		for {
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+				return nil
+			}
+			if !a.active.Load() {
+				continue // the socket is the scheduling core's
+			}
+			if socket, err := a.openSocket(); err == nil {
+				return socket.Serve(ctx)
+			}
+		}
+	})
+}
+
+func (a *agent) openSocket() (*local.Server, error) {
+	return local.Listen(a.o.Layout.Socket(), map[string]local.Answer{
 		"status": local.Alone(a.answerStatus), PartQuestion: local.Alone(a.answerPart), "deregister": local.Alone(a.deregister),
 		"reload": local.Alone(a.answerReload), EnrolQuestion: local.Alone(a.answerEnrol), WhyQuestion: a.answerWhy,
 	})
-	if err != nil {
-		a.log.Warn("no local socket; limpet status shows less", "err", err)
-		return
-	}
-	g.start("local", socket.Serve)
 }
 
 // drain hands over: nothing is scheduled here any more, the next core may take the lock, and what runs is finished. It returns at once; the

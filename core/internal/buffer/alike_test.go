@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
 )
@@ -38,7 +36,7 @@ func scanned(t *testing.T, data []byte, epoch uint64) map[uint64]stood {
 	s := newScan(bytes.NewReader(data), int64(len(data)), epoch, 1)
 	for r, ok := s.next(); ok; r, ok = s.next() {
 		var item wire.Item
-		if err := proto.Unmarshal(r.raw, &item); err != nil || item.GetSeq() != r.seq {
+		if err := wire.Unmarshal(r.raw, &item); err != nil || item.GetSeq() != r.seq {
 			t.Fatalf("record %d is %v, %v", r.seq, &item, err)
 		}
 		all[r.seq] = stood{item.GetResult().GetCheck(), item.GetResult().GetText(), r.base, r.offset, r.length}

@@ -17,7 +17,6 @@ import (
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/wire"
@@ -134,8 +133,8 @@ func encode(i *wire.Item) (item, error) {
 		return encodeResult(r, nil)
 	}
 	bare := &wire.Item{Kind: i.GetKind()}
-	size := proto.Size(bare)
-	payload, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(make([]byte, 0, size+12), bare)
+	size := wire.Size(bare)
+	payload, err := wire.Append(make([]byte, 0, size+12), bare)
 	if err != nil {
 		return item{}, fmt.Errorf("append: %w", err)
 	}
@@ -161,7 +160,7 @@ func encodeResult(r *wire.Result, values []check.Perfdata) (item, error) {
 	if !utf8.ValidString(text) {
 		return item{}, errors.New("append: text that is no UTF-8")
 	}
-	size := proto.Size(r) + wire.SizePerfdata(values)
+	size := wire.Size(r) + wire.SizePerfdata(values)
 	var end []byte
 	if text != "" {
 		end = protowire.AppendVarint(protowire.AppendTag(nil, field, protowire.BytesType), uint64(len(text)))
@@ -170,7 +169,7 @@ func encodeResult(r *wire.Result, values []check.Perfdata) (item, error) {
 	payload = protowire.AppendTag(payload, resultField, protowire.BytesType)
 	payload = protowire.AppendVarint(payload, uint64(size+len(end)+len(text)))
 	from := len(payload)
-	payload, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(payload, r)
+	payload, err := wire.Append(payload, r)
 	if err != nil {
 		return item{}, fmt.Errorf("append: %w", err)
 	}

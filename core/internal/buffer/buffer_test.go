@@ -465,21 +465,56 @@ func TestCapsDropTheOldestWithAGap(t *testing.T) {
 func TestAgeDropsWhatNobodyFetched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := crashdisk.New()
+		for range 8 { // off for a day, again and again
+			b := open(t, Options{FS: disk})
+			add(t, b, "old")
+			b.Close()
+			time.Sleep(mostBetween)
+		}
 		b := open(t, Options{FS: disk})
-		add(t, b, "old")
-		b.Close()
-		time.Sleep(8 * 24 * time.Hour)
-		b = open(t, Options{FS: disk})
 		defer b.Close()
 		add(t, b, "new")
 		time.Sleep(ageGrace - time.Second)
-		if n := b.Stats().UnackedRecords; n != 2 {
+		if n := b.Stats().UnackedRecords; n != 9 {
 			t.Errorf("%d records in the first ten minutes", n)
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		expect(t, drain(t, b), "new", "gap cap 1-1")
+		expect(t, drain(t, b), "old", "old", "old", "old", "old", "old", "new", "gap cap 1-1", "gap cap 1-1")
 	})
+}
+
+// Between two lives of a core the clock counts for a day at most, wherever it stands: ahead in the life that writes, or in the one that reads, or in both.
+func TestAClockThatIsWrongDropsNothing(t *testing.T) {
+	const years = 10 * 365 * 24 * time.Hour
+	for name, ahead := range map[string][3]time.Duration{
+		"ahead now":             {0, 0, years},
+		"ahead, and before":     {0, years, years},
+		"ahead once":            {0, years, 0},
+		"behind, then right":    {-years, -years, 0},
+		"behind once":           {0, -years, 0},
+		"ahead and then behind": {0, years, -years},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk := crashdisk.New()
+				life := func(ahead time.Duration) *Buffer {
+					return open(t, Options{FS: disk, Now: func() time.Time { return time.Now().Add(ahead) }})
+				}
+				for _, a := range ahead[:2] {
+					b := life(a)
+					add(t, b, "kept")
+					b.Close()
+					time.Sleep(time.Hour)
+				}
+				b := life(ahead[2])
+				defer b.Close()
+				time.Sleep(4 * 24 * time.Hour)
+				synctest.Wait()
+				expect(t, drain(t, b), "kept", "kept")
+			})
+		})
+	}
 }
 
 func TestEpochsNeverFallBack(t *testing.T) {

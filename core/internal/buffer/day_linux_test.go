@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
@@ -77,7 +75,7 @@ func gathered(t *testing.T, o Options) map[string][]*wire.Result {
 		for i := range v.segments {
 			v.read(i, v.from, func(r record) bool {
 				var item wire.Item
-				if err := proto.Unmarshal(r.raw, &item); err != nil {
+				if err := wire.Unmarshal(r.raw, &item); err != nil {
 					t.Fatal(err)
 				}
 				if x := item.GetResult(); x != nil {
@@ -140,7 +138,7 @@ func fillDay(t *testing.T, o Options, list string, found map[string][]*wire.Resu
 
 // moved is a result as it had come had it been due at another time.
 func moved(r *wire.Result, due time.Time) *wire.Result {
-	m := proto.Clone(r).(*wire.Result)
+	m := wire.Clone(r)
 	by := due.UnixNano() - r.DueNs
 	if r.DueNs == 0 {
 		by = due.UnixNano() - r.StartNs

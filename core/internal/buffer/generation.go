@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"time"
 
@@ -46,6 +47,7 @@ type generation struct {
 	settleTried bool            // in this life
 	hubLost     uint64          // up to here a loss by the hub was stated
 	durable     uint64          // everything up to it was synced by the core that wrote it, as its segments say
+	lost        lostAppends     // what its cursor's file counts, not told when it was written
 	lostFrom    uint64          // a cap has dropped all from here to the cursor; 0 = nothing that borders on it
 	reading     reading
 }
@@ -105,7 +107,7 @@ func (g *generation) oldest() time.Time {
 
 // list reads the names in a generation's folder and its cursor: what is known without reading
 // through it. written is not.
-func list(d fsys.FS, dir string, epoch uint64, now time.Time) (*generation, error) {
+func list(d fsys.FS, dir string, epoch uint64) (*generation, error) {
 	names, err := d.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list generation %s: %w", filepath.Base(dir), err)
@@ -116,17 +118,18 @@ func list(d fsys.FS, dir string, epoch uint64, now time.Time) (*generation, erro
 		if !ok {
 			continue
 		}
-		s, o, err := describe(d, filepath.Join(dir, name), epoch, first, now)
+		s, o, err := describe(d, filepath.Join(dir, name), epoch, first)
 		if err != nil {
 			return nil, err
 		}
 		g.boot, g.durable = or(g.boot, o.boot), max(g.durable, o.synced)
 		g.segments = append(g.segments, s)
 	}
-	c, ok, err := readCursor(d, dir)
+	c, lost, ok, err := readCursor(d, dir)
 	if err != nil {
 		return nil, err
 	}
+	g.lost = lost
 	if !ok && len(g.segments) > 0 {
 		c.acked = g.segments[0].first - 1
 	}
@@ -134,10 +137,8 @@ func list(d fsys.FS, dir string, epoch uint64, now time.Time) (*generation, erro
 	return g, nil
 }
 
-// describe is a segment's size and age, and what its header says. Its age is what the clock says now, and the time since
-// then, so that a clock that is set while a core runs ages nothing. A file that vanished is one of no
-// size.
-func describe(d fsys.FS, name string, epoch, first uint64, now time.Time) (s segment, o opening, err error) {
+// describe is a segment's size, and what its header says; ageByClock says how old it is. A file that vanished is one of no size.
+func describe(d fsys.FS, name string, epoch, first uint64) (s segment, o opening, err error) {
 	s = segment{first: first, since: time.Now()}
 	f, err := d.Open(name, os.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -154,22 +155,40 @@ func describe(d fsys.FS, name string, epoch, first uint64, now time.Time) (s seg
 	n, _ := f.ReadAt(head, 0)
 	if o, ok := parseSegmentHeader(head[:n], epoch, first); ok {
 		s.begun = o.begun
-		s.since = s.since.Add(-max(0, now.Sub(o.begun)))
 		return s, o, nil
 	}
 	return s, opening{}, nil
 }
 
-func readCursor(d fsys.FS, dir string) (cursor, bool, error) {
+// mostBetween is what may count by the clock between one segment and the next: a box that was off. What the clock says beyond that is as likely a clock that was wrong.
+const mostBetween = 24 * time.Hour
+
+// ageByClock says how old the segments of generations, in their order, are: what the clock says now, from segment to segment, and the time since, so that a clock that is
+// set while a core runs ages nothing, and one that is ten years off ages by a day.
+func ageByClock(generations []*generation, now time.Time) {
+	at, age := now, time.Duration(0)
+	for _, g := range slices.Backward(generations) {
+		for i := range slices.Backward(g.segments) {
+			s := &g.segments[i]
+			if !s.begun.IsZero() && s.begun.Before(at) {
+				age += min(at.Sub(s.begun), mostBetween)
+				at = s.begun
+			}
+			s.since = time.Now().Add(-age)
+		}
+	}
+}
+
+func readCursor(d fsys.FS, dir string) (cursor, lostAppends, bool, error) {
 	data, err := fsys.Read(d, filepath.Join(dir, cursorName), 4096)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fsys.ErrTooLarge) {
-		return cursor{}, false, nil
+		return cursor{}, lostAppends{}, false, nil
 	}
 	if err != nil {
-		return cursor{}, false, fmt.Errorf("read cursor of %s: %w", filepath.Base(dir), err)
+		return cursor{}, lostAppends{}, false, fmt.Errorf("read cursor of %s: %w", filepath.Base(dir), err)
 	}
 	c, ok := parseCursor(data)
-	return c, ok, nil
+	return c, parseRefused(data), ok, nil
 }
 
 // keepCursor writes the cursor; synced where the caller needs it to stand. It goes into the slot that does not hold the one synced last, so

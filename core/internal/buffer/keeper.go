@@ -68,7 +68,8 @@ type keeper struct {
 	syncAt       *time.Timer
 	gathers      bool // syncAt runs
 	restTill     time.Time
-	lost         lostAppends
+	lost         lostAppends // not told
+	recount      bool        // lost is otherwise than the disk has it
 	held         held
 	unlisted     bool // what lies in the folder could not be looked at yet
 
@@ -83,13 +84,6 @@ type waiter struct {
 	g    *generation
 	seq  uint64
 	done func(seq uint64, err error) // called in the keeper's goroutine; does not block
-}
-
-// lostAppends are those that failed and were not told to the hub yet.
-type lostAppends struct {
-	count uint64
-	since time.Time
-	cause string
 }
 
 // loop runs the keeper until Close.
@@ -114,6 +108,7 @@ func (k *keeper) loop() {
 			k.shut()
 			return
 		}
+		k.keepLost()
 	}
 }
 
@@ -239,32 +234,6 @@ func (k *keeper) rested() error {
 	return nil
 }
 
-func (k *keeper) refuse(err error) {
-	k.stats.Refused++
-	k.stats.LastError = err.Error()
-	if k.lost.count == 0 {
-		k.lost.since = k.o.Now()
-	}
-	k.lost.count++
-	k.lost.cause = err.Error()
-}
-
-// tellLost states appends that failed, now that one worked again.
-func (k *keeper) tellLost() {
-	if k.lost.count == 0 {
-		return
-	}
-	lost := k.lost
-	k.lost = lostAppends{}
-	k.stats.LastError = ""
-	event := &wire.Event{
-		Kind: "buffer-refused",
-		Text: fmt.Sprintf("%d results could not be kept since %s: %s", lost.count, lost.since.UTC().Format(time.RFC3339), lost.cause),
-		AtNs: k.o.Now().UnixNano(),
-	}
-	k.state(&wire.Item{Kind: &wire.Item_Event{Event: event}}, func(error) {})
-}
-
 // state appends an item of the buffer's own; then is called when it is synced or has failed.
 func (k *keeper) state(i *wire.Item, then func(error)) {
 	it, err := encode(i)
@@ -337,6 +306,7 @@ func (k *keeper) shut() {
 		}
 		k.finishSync(<-k.synced)
 	}
+	k.keepLost()
 	k.syncAt.Stop()
 	k.sweepAt.Stop()
 	for _, w := range append(k.splits, k.live) {

@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
 )
@@ -25,11 +23,11 @@ func TestLargeResultsComeBackAsTheyWere(t *testing.T) {
 	b := open(t, Options{FS: crashdisk.New()})
 	defer b.Close()
 	for _, r := range given {
-		before := proto.Clone(r)
+		before := wire.Clone(r)
 		if err := b.Append(&wire.Item{Kind: &wire.Item_Result{Result: r}}); err != nil {
 			t.Fatal(err)
 		}
-		if !proto.Equal(before, r) {
+		if !wire.Equal(before, r) {
 			t.Errorf("%s: Append has changed it", r.Check)
 		}
 	}
@@ -40,7 +38,7 @@ func TestLargeResultsComeBackAsTheyWere(t *testing.T) {
 			t.Fatalf("result %d: %v, %v", i, first, err)
 		}
 		again, err := b.Next(epoch, wire.MaxBatch)
-		if err != nil || !proto.Equal(first, again) {
+		if err != nil || !wire.Equal(first, again) {
 			t.Errorf("the batch from %d on is another one when it is asked for again: %v", i, err)
 		}
 		records, err := wire.Unpack(first)
@@ -49,7 +47,7 @@ func TestLargeResultsComeBackAsTheyWere(t *testing.T) {
 		}
 		for _, r := range records {
 			item, err := r.Item()
-			if err != nil || !proto.Equal(item.GetResult(), given[i]) || item.GetSeq() != uint64(i+1) {
+			if err != nil || !wire.Equal(item.GetResult(), given[i]) || item.GetSeq() != uint64(i+1) {
 				t.Errorf("%s is not what comes back as %d (%v)", given[i].Check, item.GetSeq(), err)
 			}
 			i++

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
@@ -72,7 +71,7 @@ func (t *trail) follow(r record) {
 	switch r.kind {
 	case kindMark:
 		m := new(wire.LostRun)
-		if proto.Unmarshal(r.raw, m) == nil && len(t.open) < maxRuns {
+		if wire.Unmarshal(r.raw, m) == nil && len(t.open) < maxRuns {
 			if x := (run{m.GetCheck(), m.GetStartNs()}); !slices.Contains(t.open, x) {
 				t.open = append(t.open, x)
 			}
@@ -198,7 +197,7 @@ func (x run) item() *wire.Item {
 // is appended, the next Open reports the run as lost. It is written, not synced.
 func (b *Buffer) Mark(check string, start time.Time) error {
 	x := run{check, start.UnixNano()}
-	payload, err := proto.Marshal(&wire.LostRun{Check: x.check, StartNs: x.start})
+	payload, err := wire.Marshal(&wire.LostRun{Check: x.check, StartNs: x.start})
 	if err == nil && len(payload) > maxScratch {
 		err = ErrTooLarge
 	}

@@ -7,8 +7,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
 )
@@ -55,7 +53,7 @@ func TestRunInReadsWhatDecodingDoes(t *testing.T) {
 		{Seq: 9, Kind: &wire.Item_Gap{Gap: &wire.Gap{Epoch: 1, First: 2}}},
 		{Seq: 3},
 	} {
-		raw, err := proto.Marshal(item)
+		raw, err := wire.Marshal(item)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,30 +17,19 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/wire"
+	"github.com/limpet-monitoring/limpet/internal/twenty"
 )
 
 // `make bench ONLY=buffer` gives the folder of Debian's plugins; what is found is said as "buffer: WHAT: FIGURE: LIMIT: kept".
 var measured = flag.String("measure", "", "measure with the plugins in this folder")
 
-// debian are twenty checks as a box has them.
-var debian = [][]string{
-	{"check_load", "-w", "50,50,50", "-c", "90,90,90"}, {"check_load", "-r", "-w", "9,9,9", "-c", "20,20,20"},
-	{"check_disk", "-w", "5%", "-c", "2%", "-p", "/"}, {"check_disk", "-w", "5%", "-c", "2%", "-p", "/tmp"}, {"check_disk", "-W", "5%", "-K", "2%", "-p", "/"},
-	{"check_swap", "-w", "0", "-c", "0"}, {"check_users", "-w", "50", "-c", "90"}, {"check_procs", "-w", "5000", "-c", "9000"},
-	{"check_procs", "-w", "50", "-c", "90", "-s", "Z"}, {"check_procs", "-m", "CPU", "-w", "90", "-c", "99"}, {"check_procs", "-m", "RSS", "-w", "9000000", "-c", "99000000"},
-	{"check_procs", "-c", "0:", "-C", "cron"}, {"check_procs", "-c", "0:", "-C", "sshd"}, {"check_file_age", "-w", "999999999", "-c", "9999999999", "-f", "/etc/passwd"},
-	{"check_dummy", "0", "all is well"}, {"check_dummy", "1", "nearly"}, {"check_procs", "-m", "VSZ", "-w", "900000000", "-c", "990000000"}, {"check_tcp", "-H", "127.0.0.1", "-p", "9", "-r", "ok"},
-	{"check_tcp", "-H", "127.0.0.1", "-p", "22"}, {"check_file_age", "-w", "60", "-c", "90", "-f", "/etc/hostname"},
-}
-
 // round runs them all and makes of their output what the agent makes of it.
 func round(t *testing.T) (items []*wire.Item) {
 	t.Helper()
-	for i, args := range debian {
+	for i, args := range twenty.Checks {
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		cmd := exec.CommandContext(ctx, filepath.Join(*measured, args[0]), args[1:]...)
@@ -115,7 +104,7 @@ func measureRounds(t *testing.T, rounds [][]*wire.Item) (syncs float64) {
 		}
 		last, frame := batch.GetLast(), &wire.Frame{Body: &wire.Frame_Batch{Batch: teller.Tell(batch)}}
 		if results += len(items); i > 0 { // the first of a session are told whole
-			payload += proto.Size(frame)
+			payload += wire.Size(frame)
 		}
 		if err := b.Ack(b.Live(), last); err != nil {
 			t.Fatal(err)

@@ -45,9 +45,11 @@ func Open(o Options) (*Buffer, error) {
 		default:
 			g.adopt(o.Owner)
 			k.generations = append(k.generations, g)
+			k.inherit(g)
 			trails = append(trails, t)
 		}
 	}
+	ageByClock(k.generations, o.Now())
 	former := slices.Clone(k.generations)
 	lost := lostRuns(o, former, trails)
 	k.beginGeneration()
@@ -166,7 +168,7 @@ func load(o Options, epoch uint64) (*generation, trail, error) {
 			return nil, trail{}, err
 		}
 	}
-	g, err := list(o.FS, dir, epoch, o.Now())
+	g, err := list(o.FS, dir, epoch)
 	if err != nil {
 		if held != nil {
 			held.Close()

@@ -93,7 +93,7 @@ func (b *Buffer) sign(owner uint64) error {
 				return
 			}
 		}
-		b.k.o.Owner = owner
+		b.k.o.Owner, b.k.recount = owner, true
 		err = b.k.split()
 	})
 	return err

@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
@@ -243,7 +241,7 @@ const maxUnsyncedFiles = 4
 func (b *Buffer) fill(w *writer, v view, before []*wire.Item) error {
 	put := func(i *wire.Item) error {
 		i.Seq = w.next
-		payload, err := proto.Marshal(i)
+		payload, err := wire.Marshal(i)
 		if err != nil {
 			return err
 		}
@@ -267,7 +265,7 @@ func (b *Buffer) fill(w *writer, v view, before []*wire.Item) error {
 		}
 		v.read(i, v.from, func(r record) bool {
 			item := new(wire.Item)
-			if proto.Unmarshal(r.raw, item) == nil {
+			if wire.Unmarshal(r.raw, item) == nil {
 				err = put(item)
 			}
 			return err == nil

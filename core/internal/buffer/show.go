@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms"
@@ -181,13 +179,13 @@ func tell(r record) ShownRecord {
 	stamp := func(ns int64) string { return time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000Z") }
 	if r.kind == kindMark {
 		var m wire.LostRun
-		if proto.Unmarshal(r.raw, &m) != nil {
+		if wire.Unmarshal(r.raw, &m) != nil {
 			return ShownRecord{Kind: "mark", Text: "does not decode"}
 		}
 		return ShownRecord{Kind: "mark", At: stamp(m.GetStartNs()), Name: m.GetCheck(), Text: "a run began"}
 	}
 	var i wire.Item
-	if proto.Unmarshal(r.raw, &i) != nil {
+	if wire.Unmarshal(r.raw, &i) != nil {
 		return ShownRecord{Kind: "item", Text: "does not decode"}
 	}
 	switch k := i.GetKind().(type) {

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
@@ -112,7 +110,7 @@ func (k *keeper) droppable(g *generation) bool {
 
 // spent says whether a generation has nothing left.
 func (k *keeper) spent(g *generation) bool {
-	return g.closed && g.unsynced == 0 && len(g.segments) == 0
+	return g.closed && g.unsynced == 0 && len(g.segments) == 0 && (g.lost.count == 0 || k.strange(g))
 }
 
 func (k *keeper) freeRetained(g *generation, now time.Time) {
@@ -219,7 +217,7 @@ func (k *keeper) drop(g *generation) {
 func (g *generation) gapsIn(d fsys.FS, i int, from uint64, covered *wire.Gap) (gaps []*wire.Gap) {
 	g.scanSegment(d, i, func(r record) bool {
 		item := new(wire.Item)
-		if r.kind == kindItem && r.seq >= from && proto.Unmarshal(r.raw, item) == nil && item.GetGap() != nil && !covers(covered, item.GetGap()) {
+		if r.kind == kindItem && r.seq >= from && wire.Unmarshal(r.raw, item) == nil && item.GetGap() != nil && !covers(covered, item.GetGap()) {
 			gaps = addGap(gaps, item.GetGap())
 		}
 		return true

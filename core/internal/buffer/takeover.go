@@ -88,6 +88,7 @@ func (b *Buffer) takeAll(unreadable map[uint64]bool) {
 	if len(taken) == 0 {
 		return
 	}
+	ageByClock(taken, b.k.o.Now())
 	lost := lostRuns(b.k.o, taken, trails) // before they are the keeper's
 	if !b.k.do(func() {
 		for _, g := range taken {
@@ -125,6 +126,7 @@ func (k *keeper) adopt(g *generation) {
 	}
 	k.generations = append(k.generations[:at], append([]*generation{g}, k.generations[at:]...)...)
 	k.newest = max(k.newest, g.epoch)
+	k.inherit(g)
 	k.wake()
 	k.scheduleSweep()
 }

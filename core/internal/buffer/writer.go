@@ -151,7 +151,7 @@ func (w *writer) begin(marks [][]byte, now time.Time) error {
 }
 
 // makeFolder makes the generation's folder, and its cursor in it: on a disk that is full later it can
-// still be written over, so that what is acknowledged can be freed.
+// still be written over, so that what is acknowledged can be freed, and what is refused can be counted.
 func (w *writer) makeFolder() error {
 	if w.g.made {
 		return nil
@@ -164,6 +164,7 @@ func (w *writer) makeFolder() error {
 		w.g.made = false
 		return fmt.Errorf("begin generation: %w", err)
 	}
+	_ = w.g.keepLost(w.disk, lostAppends{}) // room for a count; without it one stays in memory
 	return nil
 }
 

@@ -82,3 +82,14 @@ type process struct {
 
 	group *cgroup // nil = it has none
 }
+
+// reap waits for the end of a process of ours, and notes it.
+func (p *process) reap(child *os.Process) {
+	defer close(p.done)
+	state, err := child.Wait()
+	if err != nil {
+		p.how = err.Error()
+		return
+	}
+	p.how = state.String()
+}

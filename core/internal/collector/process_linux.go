@@ -46,15 +46,7 @@ func start(path string, args, env []string, dir string, log *os.File, group *cgr
 	p := &process{pid: child.Pid, dir: dir, group: group, done: make(chan struct{})}
 	p.born, _, _ = birth(p.pid)
 	_ = platforms.SetOOMScore(p.pid, platforms.OOMCollector) // best effort
-	go func() {
-		defer close(p.done)
-		state, err := child.Wait()
-		if err != nil {
-			p.how = err.Error()
-			return
-		}
-		p.how = state.String()
-	}()
+	go p.reap(child)
 	return p, nil
 }
 

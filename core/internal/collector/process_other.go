@@ -24,15 +24,7 @@ func start(path string, args, env []string, dir string, log *os.File, _ *cgroup)
 		return nil, err
 	}
 	p := &process{pid: child.Pid, born: "-", dir: dir, done: make(chan struct{})}
-	go func() {
-		defer close(p.done)
-		state, err := child.Wait()
-		if err != nil {
-			p.how = err.Error()
-			return
-		}
-		p.how = state.String()
-	}()
+	go p.reap(child)
 	return p, nil
 }
 

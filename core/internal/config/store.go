@@ -7,8 +7,6 @@ import (
 	"hash/crc32"
 	"io/fs"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
@@ -70,9 +68,9 @@ func (s *Store) Save(d *wire.Desired) error {
 }
 
 func encode(d *wire.Desired) ([]byte, error) {
-	b := make([]byte, len(header)+4, len(header)+4+proto.Size(d))
+	b := make([]byte, len(header)+4, len(header)+4+wire.Size(d))
 	copy(b, header)
-	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(b, d)
+	b, err := wire.Append(b, d)
 	if err != nil {
 		return nil, fmt.Errorf("encode desired state: %w", err)
 	}
@@ -89,7 +87,7 @@ func decode(b []byte) (*wire.Desired, error) {
 		return nil, errors.New("its checksum does not hold")
 	}
 	d := new(wire.Desired)
-	if err := proto.Unmarshal(body, d); err != nil {
+	if err := wire.Unmarshal(body, d); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
 	return d, nil

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
@@ -24,7 +22,7 @@ func TestTheLastKnownGoodSurvives(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := OpenStore(path).Load()
-		if err != nil || !proto.Equal(got, d) {
+		if err != nil || !wire.Equal(got, d) {
 			t.Errorf("got %v, %v", got, err)
 		}
 	}

@@ -2,32 +2,18 @@ package doctor
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/gorilla/websocket"
-	"google.golang.org/protobuf/proto"
-
-	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
-	"github.com/limpet-monitoring/limpet/signing/trust"
 	"github.com/limpet-monitoring/limpet/updater/dial"
 )
 
@@ -36,84 +22,6 @@ const (
 	lineTime    = 20 * time.Second
 	mostSkew    = time.Minute // more, and results stand in the wrong place of every plot
 )
-
-// known is what the box knows of its hub.
-type known struct {
-	ok   bool // there is a trust document or a token that names one
-	ca   string
-	keys []ed25519.PublicKey
-}
-
-// identity looks at key, trust document and token, and reads them without making any.
-func (p *patient) identity() known {
-	l := p.o.Layout
-	if _, err := os.ReadFile(l.Key()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		if errors.Is(err, fs.ErrPermission) {
-			p.warn("identity", "run limpet doctor as the user of the agent (root)", "the agent's key cannot be read with your rights")
-		} else {
-			p.bad("identity", "the agent's key is who this box is: bring it back from a backup", "%v", err)
-		}
-	}
-	token := p.token()
-	data, err := fsys.Read(fsys.Disk{}, l.TrustDocument(), trust.MaxDocument)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && token:
-		p.good("identity", "not enrolled yet; there is a token")
-		return known{ok: true}
-	case errors.Is(err, fs.ErrNotExist):
-		p.bad("identity", "on the hub: limpet-hub token create; here: put it into "+l.Token(), "this box trusts no hub yet and has no token")
-		return known{}
-	case err != nil:
-		p.bad("identity", "enrol the box again with a new token", "%v", err)
-		return known{}
-	}
-	document, err := trust.ParseDocument(data, sha256.Sum256(data))
-	if err != nil {
-		p.bad("identity", "enrol the box again with a new token", "the trust document is damaged: %v", err)
-		return known{}
-	}
-	finger, _ := os.ReadFile(l.Finger())
-	p.good("identity", "agent %.16s; trusts the hub with key %s", strings.TrimSpace(string(finger)), keyName(document.HubKey))
-	return known{true, document.CA, append([]ed25519.PublicKey{document.HubKey}, learned(l.TrustDocument())...)}
-}
-
-func keyName(key ed25519.PublicKey) string {
-	sum := sha256.Sum256(key)
-	return hex.EncodeToString(sum[:8])
-}
-
-// learned are the hub keys that successions led to: state/trust/hub-keys, a line of hex each.
-func learned(document string) (keys []ed25519.PublicKey) {
-	data, err := fsys.Read(fsys.Disk{}, filepath.Join(filepath.Dir(document), "hub-keys"), 16<<10)
-	if err != nil {
-		return nil
-	}
-	for _, word := range strings.Fields(string(data)) {
-		if key, err := hex.DecodeString(word); err == nil && len(key) == ed25519.PublicKeySize {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-// token says whether there is one that can be read. No part of it is shown but its name.
-func (p *patient) token() bool {
-	text, where := p.o.Token, "the environment"
-	if text == "" {
-		data, err := fsys.Read(fsys.Disk{}, p.o.Layout.Token(), 4<<10)
-		if err != nil {
-			return false
-		}
-		text, where = string(data), p.o.Layout.Token()
-	}
-	token, err := trust.ParseToken(text)
-	if err != nil {
-		p.bad("token", "on the hub: limpet-hub token create; put the whole of it into "+p.o.Layout.Token(), "what is in %s is no token: %v", where, err)
-		return false
-	}
-	p.good("token", "%s holds one, id %s; whether it is still good only the hub knows", where, token.ID())
-	return true
-}
 
 // lines goes to each hub that the box file names, as a session would; with several, one that is well is enough.
 func (p *patient) lines(ctx context.Context, k known) {
@@ -317,118 +225,4 @@ func (p *patient) unproven(addr string, err error) {
 	default:
 		p.bad("TLS", "look whether something between speaks only older TLS than 1.3", "%v", err)
 	}
-}
-
-// handshake has the hub prove its key, as in a session, and goes no further.
-func (p *patient) handshake(ctx context.Context, k known, addr string) {
-	ctx, cancel := context.WithTimeout(ctx, lineTime)
-	defer cancel()
-	d, err := p.dialer(k, k.ok && len(k.keys) == 0)
-	if err != nil {
-		return // said before
-	}
-	answer, err := healthz(ctx, d, addr)
-	if err != nil {
-		p.bad("hub", "look at the hub's log; a balancer in between may be up while the hub is down", "%v", err)
-		return
-	}
-	p.skew(answer)
-	dialer := websocket.Dialer{NetDialTLSContext: d.DialTLSContext, Subprotocols: []string{wire.Subprotocol}, HandshakeTimeout: wire.HandshakeStep}
-	ws, _, err := dialer.DialContext(ctx, "wss://"+addr+wire.Path, nil)
-	if err != nil {
-		p.bad("hub", "a proxy or balancer in between must pass websockets", "it takes no websocket: %v", err)
-		return
-	}
-	defer ws.Close()
-	if err := challenge(ws, k.keys); err != nil {
-		p.bad("hub", "if the hub was made anew: enrol with a new token; else something stands in its place", "%v", err)
-		return
-	}
-	if len(k.keys) == 0 {
-		p.good("hub", "answers; it is verified when the box enrols")
-		return
-	}
-	p.good("hub", "it is the one that this box trusts")
-}
-
-func healthz(ctx context.Context, d *dial.Dialer, addr string) (*http.Response, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+addr+"/healthz", nil)
-	if err != nil {
-		return nil, err
-	}
-	transport := d.HTTPTransport()
-	defer transport.CloseIdleConnections()
-	answer, err := transport.RoundTrip(request)
-	if err != nil {
-		return nil, err
-	}
-	defer answer.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 4<<10))
-	if answer.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", addr, answer.Status)
-	}
-	return answer, nil
-}
-
-// skew holds this clock against the hub's.
-func (p *patient) skew(answer *http.Response) {
-	theirs, err := http.ParseTime(answer.Header.Get("Date"))
-	if err != nil {
-		return
-	}
-	off := p.o.Now().Sub(theirs)
-	if off.Abs() > mostSkew {
-		p.warn("time", "set the clock here or at the hub", "the clock is %s %s the hub's", off.Abs().Round(time.Second), map[bool]string{true: "ahead of", false: "behind"}[off > 0])
-	}
-}
-
-// challenge has the hub sign, under a key that is made for this alone: it learns nothing of the agent.
-func challenge(ws *websocket.Conn, trusted []ed25519.PublicKey) error {
-	public, _, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return err
-	}
-	hello := &wire.Hello{ProtocolMin: wire.ProtocolMin, ProtocolMax: wire.ProtocolMax, Nonce: wire.NewNonce(), PublicKey: public}
-	data, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Hello{Hello: hello}})
-	if err != nil {
-		return err
-	}
-	ws.SetReadLimit(wire.MaxHubFrame)
-	_ = ws.SetReadDeadline(time.Now().Add(wire.HandshakeStep))
-	if err := ws.WriteMessage(websocket.BinaryMessage, data); err != nil {
-		return fmt.Errorf("it ended the line: %w", err)
-	}
-	_, data, err = ws.ReadMessage()
-	if err != nil {
-		return fmt.Errorf("it ended the line: %w", err)
-	}
-	frame := new(wire.Frame)
-	if err := proto.Unmarshal(data, frame); err != nil {
-		return errors.New("what answers speaks another protocol")
-	}
-	if r := frame.GetRefuse(); r != nil {
-		return fmt.Errorf("it refuses: %s %s", r.GetMessage(), r.GetHint())
-	}
-	c := frame.GetChallenge()
-	t := wire.Transcript{AgentNonce: hello.Nonce, HubNonce: c.GetNonce(), AgentKey: public, HubKey: c.GetHubKey()}
-	if c.GetTlsBound() {
-		if t.Binding, err = binding(ws); err != nil {
-			return err
-		}
-	}
-	switch {
-	case c == nil || t.Check() != nil || t.VerifyHub(c.GetSignature()) != nil:
-		return errors.New("it does not prove its key: TLS may be broken open in between")
-	case len(trusted) > 0 && !wire.Trusted(c.GetHubKey(), trusted, c.GetSuccession()):
-		return fmt.Errorf("its key %s is not the one that this box trusts", keyName(c.GetHubKey()))
-	}
-	return nil
-}
-
-func binding(ws *websocket.Conn) ([]byte, error) {
-	c, ok := ws.NetConn().(*tls.Conn)
-	if !ok {
-		return nil, errors.New("the line is not TLS")
-	}
-	return wire.Binding(c.ConnectionState())
 }

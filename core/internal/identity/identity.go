@@ -47,7 +47,8 @@ type Identity struct {
 	given   string // Options.Token until it is used up
 	trusted *trust.Document
 	learned []ed25519.PublicKey // hub keys that successions led to
-	spare   uint64              // a count that is durable and was not shown to a hub yet, 0 = none
+	spare   uint64              // a count that was reserved and not shown to a hub yet, 0 = none
+	counted uint64              // the last count reserved, kept here for a disk that took none
 }
 
 // Open reads the identity, and makes the key at the first start. A key that cannot be read or that

@@ -5,14 +5,17 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/limpet-monitoring/limpet/platforms"
+	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/platforms/fsys/crashdisk"
 	"github.com/limpet-monitoring/limpet/signing/trust"
 )
@@ -158,6 +161,55 @@ func TestSessionNumbersRiseAndAreNeverShownTwice(t *testing.T) {
 			t.Errorf("count %q: %d, %v", damage, n, err)
 		}
 	}
+}
+
+// A full disk takes other bytes in a file that stands there, one that takes nothing leaves the count to this core's memory: a session is never refused for its number.
+func TestSessionNumbersOnADiskThatTakesNothing(t *testing.T) {
+	for name, fails := range map[string]func(call string) bool{
+		"no new file": func(call string) bool { return call == "new" },
+		"nothing":     func(string) bool { return true },
+	} {
+		l := layout(t)
+		i := open(t, Options{Layout: l})
+		if n, err := i.ReserveSession(); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		i.SessionShown()
+		i.fs = closed{i.fs, fails}
+		for want := uint64(2); want < 13; want++ { // the text grows by a figure
+			if n, err := i.ReserveSession(); n != want || err != nil {
+				t.Errorf("%s: number %d, want %d: %v", name, n, want, err)
+			}
+			i.SessionShown()
+		}
+		want := uint64(13)
+		if name == "nothing" {
+			want = 2 // what the hub then sees is a box that was restored
+		}
+		if n, err := open(t, Options{Layout: l}).ReserveSession(); n != want || err != nil {
+			t.Errorf("%s: the next core counts %d, want %d: %v", name, n, want, err)
+		}
+	}
+}
+
+// closed is a disk that has no room: for a new file, or for anything.
+type closed struct {
+	fsys.FS
+	fails func(call string) bool
+}
+
+func (c closed) Open(name string, flag int, perm fs.FileMode) (fsys.File, error) {
+	call := "read"
+	switch {
+	case flag&os.O_CREATE != 0:
+		call = "new"
+	case flag&(os.O_WRONLY|os.O_RDWR) != 0:
+		call = "write"
+	}
+	if call != "read" && c.fails(call) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.ENOSPC}
+	}
+	return c.FS.Open(name, flag, perm)
 }
 
 func document(t *testing.T) ([]byte, trust.Token) {

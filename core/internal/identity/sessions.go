@@ -2,6 +2,7 @@ package identity
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"path/filepath"
@@ -21,7 +22,8 @@ const (
 
 // ReserveSession gives the number under which the next session shows itself to the hub. It is durable
 // when this returns, so no number is shown twice, and above every one reserved before by this or
-// another core on the box. A number that no hub was shown (see SessionShown) is given again: a hub
+// another core on the box; but on a disk that takes nothing this core alone remembers it
+// (docs/decisions/167). A number that no hub was shown (see SessionShown) is given again: a hub
 // that cannot be reached costs no write for each attempt.
 func (i *Identity) ReserveSession() (uint64, error) {
 	i.mu.Lock()
@@ -30,16 +32,28 @@ func (i *Identity) ReserveSession() (uint64, error) {
 		return i.spare, nil
 	}
 	release, err := i.lockSessions()
-	if err != nil {
+	if errors.Is(err, platforms.ErrLocked) {
 		return 0, fmt.Errorf("count session: %w", err)
 	}
-	defer release()
-	count := i.readSessions() + 1
-	if err := fsys.WriteNew(i.fs, i.sessionsFile(), sessionsText(count), 0o600); err != nil {
-		return 0, fmt.Errorf("count session: %w", err)
+	if err == nil {
+		defer release()
 	}
-	i.spare = count
+	count := max(i.readSessions(), i.counted) + 1
+	if err := i.writeSessions(count); err != nil {
+		i.log.Warn("session count is not kept: after another start the hub may take this box for one that was restored", "count", count, "err", err)
+	}
+	i.spare, i.counted = count, count
 	return count, nil
+}
+
+// writeSessions makes a count durable. A full disk has no room for a new file, but for other bytes in the one that stands there; a power cut in that
+// moment leaves a damaged one, from which counting begins anew.
+func (i *Identity) writeSessions(count uint64) error {
+	err := fsys.WriteNew(i.fs, i.sessionsFile(), sessionsText(count), 0o600)
+	if err != nil && fsys.WriteInPlace(i.fs, i.sessionsFile(), sessionsText(count)) == nil {
+		return nil
+	}
+	return err
 }
 
 // SessionShown says that a hub is about to see the number reserved last: the next one is another.
@@ -59,8 +73,11 @@ func (i *Identity) lockSessions() (release func(), err error) {
 	}
 	for range lockTries {
 		var lock *platforms.Lock
-		if lock, err = platforms.Take(i.sessionsFile() + ".lock"); err == nil {
+		if lock, err = platforms.TakeStanding(i.sessionsFile() + ".lock"); err == nil {
 			return func() { lock.Release() }, nil
+		}
+		if !errors.Is(err, platforms.ErrLocked) {
+			break
 		}
 		time.Sleep(lockPause)
 	}

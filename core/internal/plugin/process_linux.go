@@ -105,8 +105,12 @@ func (p *process) killRest() (left, survivors []string) {
 	}
 	all := named(pids, p.pid)
 	p.killed = append(p.killed, pids...)
-	remain := named(p.slot.kill(), p.pid)
-	return namesOf(all), namesOf(remain)
+	left, survivors = namesOf(all), namesOf(named(p.slot.kill(), p.pid))
+	if orphanSince(p.began) { // it may have left some elsewhere, too
+		more, alive := p.killMarkedRest()
+		left, survivors = append(left, more...), append(survivors, alive...)
+	}
+	return left, survivors
 }
 
 func named(pids []int, without int) []found {

@@ -30,3 +30,6 @@ func slotFails(error) bool { return false }
 
 // Beside has nothing to make here.
 func (s *Slots) Beside(string) (string, error) { return "", nil }
+
+// ClearBeside has nothing to take away.
+func (s *Slots) ClearBeside(string) {}

@@ -113,8 +113,9 @@ func (l *lags) add(at time.Time, d time.Duration) {
 
 // quantiles over those not older than LagWindow.
 func (l *lags) quantiles(now time.Time) (p50, p99, max time.Duration) {
-	var recent []time.Duration
-	for _, x := range l.ring[:min(l.n, len(l.ring))] {
+	known := l.ring[:min(l.n, len(l.ring))]
+	recent := make([]time.Duration, 0, len(known))
+	for _, x := range known {
 		if now.Sub(x.at) <= LagWindow {
 			recent = append(recent, x.d)
 		}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/internal/buffer"
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
@@ -43,7 +41,7 @@ func FuzzFramesOfAHub(f *testing.F) {
 		{Body: &wire.Frame_Bye{Bye: &wire.Bye{Cause: "replaced"}}},
 		{Body: &wire.Frame_Refuse{Refuse: &wire.Refuse{RetryAfterMs: 1 << 31}}},
 	} {
-		data, err := proto.Marshal(frame)
+		data, err := wire.Marshal(frame)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -56,7 +54,7 @@ func FuzzFramesOfAHub(f *testing.F) {
 	f.Cleanup(func() { kept.Close() })
 	f.Fuzz(func(t *testing.T, data []byte) {
 		frame := new(wire.Frame)
-		if proto.Unmarshal(data, frame) != nil {
+		if wire.Unmarshal(data, frame) != nil {
 			return
 		}
 		s := &Session{desired: make(chan *wire.Desired, 1), o: Options{Buffer: kept, Log: slog.New(slog.DiscardHandler), Hooks: Hooks{

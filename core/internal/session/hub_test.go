@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/signing/trust"
@@ -367,7 +366,7 @@ func (h *testHub) published() map[string]int {
 }
 
 func (s *testSession) say(f *wire.Frame) {
-	data, err := proto.Marshal(f)
+	data, err := wire.Marshal(f)
 	if err != nil {
 		s.hub.t.Error(err)
 	}
@@ -392,7 +391,7 @@ func (s *testSession) read() *wire.Frame {
 		return nil
 	}
 	f := new(wire.Frame)
-	if proto.Unmarshal(data, f) != nil {
+	if wire.Unmarshal(data, f) != nil {
 		return nil
 	}
 	return f

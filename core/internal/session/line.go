@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/updater/dial"
@@ -161,7 +160,7 @@ func (l *line) read(within time.Duration) (*wire.Frame, error) {
 		return nil, errors.New("read from hub: a message that is not binary")
 	}
 	f := new(wire.Frame)
-	if err := proto.Unmarshal(data, f); err != nil {
+	if err := wire.Unmarshal(data, f); err != nil {
 		return nil, fmt.Errorf("read from hub: %w", err)
 	}
 	return f, nil
@@ -203,7 +202,7 @@ func (l *line) write(f *wire.Frame, buf []byte) ([]byte, error) {
 	if b := f.GetBatch(); len(b.GetItems()) > keptBuffer {
 		return buf, l.writeBatch(b)
 	}
-	data, err := proto.MarshalOptions{}.MarshalAppend(buf, f)
+	data, err := wire.Append(buf, f)
 	if err != nil {
 		return nil, fmt.Errorf("write to hub: %w", err)
 	}

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/core/wire/alike"
@@ -28,7 +26,7 @@ func bytesOf(t testing.TB, seq uint64, n int, output string, late, took time.Dur
 	})
 	r.Plugin, r.EveryMs, r.Revision, r.MonoNs = "check_it", 10_000, 7, int64(time.Duration(n)*10*time.Second+late)+35_112_717_812_345
 	r.Standing = &wire.Standing{Attempt: 1, Attempts: 3, Hard: true, SinceNs: 1_790_000_000_123_456_789, HardSinceNs: 1_790_000_000_123_456_789}
-	data, err := proto.Marshal(&wire.Item{Seq: seq, Kind: &wire.Item_Result{Result: r}})
+	data, err := wire.Marshal(&wire.Item{Seq: seq, Kind: &wire.Item_Result{Result: r}})
 	if err != nil {
 		t.Fatal(err)
 	}

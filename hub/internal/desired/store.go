@@ -15,8 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/site"
@@ -175,7 +173,7 @@ func (s *Store) For(ctx context.Context, t Target) (*wire.Desired, error) {
 	revision, c := s.number(t)
 	known := s.given[t.Fingerprint].Revision
 	s.mu.Unlock()
-	part := proto.CloneOf(c.part)
+	part := wire.Clone(c.part)
 	part.Revision = revision
 	if revision <= known {
 		return part, nil
@@ -219,7 +217,7 @@ func compile(d *Document, t Target, v *site.View) compiled {
 	part, _ := d.For(t)
 	finish(part, t, v)
 	// Deterministic within one version of the library; another one costs each agent one push of the same.
-	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(part)
+	data, err := wire.Marshal(part)
 	if err != nil { // only text that is no UTF-8, which Parse refuses
 		panic(fmt.Sprintf("marshal a part: %v", err))
 	}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/journal"
@@ -49,7 +47,7 @@ func decode(m bus.Message) (*arrival, error) {
 		return nil, fmt.Errorf("read message %d: its subject is %q", m.Seq, m.Subject)
 	}
 	b := new(wire.Batch)
-	if err := proto.Unmarshal(m.Data, b); err != nil {
+	if err := wire.Unmarshal(m.Data, b); err != nil {
 		return nil, fmt.Errorf("read message %d: %w", m.Seq, err)
 	}
 	if b.GetEpoch() != epoch {

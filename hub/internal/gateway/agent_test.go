@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
@@ -73,7 +72,7 @@ func (a *agent) add(epoch uint64, item *wire.Item) {
 		a.gens[epoch] = g
 	}
 	item.Seq = uint64(len(g.records) + 1)
-	raw, err := proto.Marshal(item)
+	raw, err := wire.Marshal(item)
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -284,7 +283,7 @@ func (a *agent) mark(m *wire.Watermark) error {
 }
 
 func (l *link) send(f *wire.Frame) error {
-	data, err := proto.Marshal(f)
+	data, err := wire.Marshal(f)
 	if err != nil {
 		return err
 	}
@@ -306,7 +305,7 @@ func (l *link) next() (*wire.Frame, error) {
 		return nil, err
 	}
 	f := new(wire.Frame)
-	if err := proto.Unmarshal(data, f); err != nil {
+	if err := wire.Unmarshal(data, f); err != nil {
 		return nil, err
 	}
 	if r := f.GetRefuse(); r != nil {

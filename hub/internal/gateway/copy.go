@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
@@ -63,7 +61,7 @@ func (s *session) isThere(ctx context.Context, session string) bool {
 		return false
 	}
 	defer stop()
-	ask, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Ping{Ping: &wire.Ping{Word: session}}})
+	ask, err := wire.Marshal(&wire.Frame{Body: &wire.Frame_Ping{Ping: &wire.Ping{Word: session}}})
 	if err == nil {
 		err = s.gateway.o.Bus.Tell(s.subject(), inbox, ask)
 	}

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/mark"
@@ -93,7 +91,7 @@ func (c *courier) deliver(ctx context.Context, told *wire.Batch) (*wire.Frame, e
 // publish appends what the bus does not hold yet.
 func (c *courier) publish(ctx context.Context, rest *wire.Batch, m *held) error {
 	wire.Compress(rest)
-	data, err := proto.Marshal(rest)
+	data, err := wire.Marshal(rest)
 	if err != nil {
 		return err
 	}
@@ -138,7 +136,7 @@ func (c *courier) look(ctx context.Context, epoch uint64) (held, error) {
 		return held{}, err
 	}
 	var b wire.Batch
-	if err := proto.Unmarshal(last.Data, &b); err != nil {
+	if err := wire.Unmarshal(last.Data, &b); err != nil {
 		return held{}, fmt.Errorf("read message %d: %w", last.Seq, err)
 	}
 	return held{seq: b.GetLast(), crc: b.GetCrc(), stream: last.Seq}, nil

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/mark"
@@ -45,7 +43,7 @@ func courierOn(t testing.TB, b *bus.Bus, epochs ...uint64) *courier {
 
 func record(t testing.TB, seq uint64, text string) []byte {
 	t.Helper()
-	raw, err := proto.Marshal(&wire.Item{Seq: seq, Kind: &wire.Item_Result{Result: &wire.Result{Check: "disk", Text: text}}})
+	raw, err := wire.Marshal(&wire.Item{Seq: seq, Kind: &wire.Item_Result{Result: &wire.Result{Check: "disk", Text: text}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +67,7 @@ func stored(t testing.TB, b *bus.Bus, epoch uint64) []uint64 {
 	var out []uint64
 	err := b.Scan(t.Context(), bus.Results, mark.Subject("f", epoch), bus.Start{}, func(m bus.Message) error {
 		var batch wire.Batch
-		if err := proto.Unmarshal(m.Data, &batch); err != nil {
+		if err := wire.Unmarshal(m.Data, &batch); err != nil {
 			return err
 		}
 		records, err := wire.Unpack(&batch)
@@ -206,7 +204,7 @@ func TestACancelledSessionAnswersNothing(t *testing.T) {
 
 // Whatever bytes come, the checks neither panic nor let through what a reader of the bus could not read.
 func FuzzFrames(f *testing.F) {
-	good, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Batch{Batch: batchOf(f, 1, 1, 3, "a")}})
+	good, err := wire.Marshal(&wire.Frame{Body: &wire.Frame_Batch{Batch: batchOf(f, 1, 1, 3, "a")}})
 	if err != nil {
 		f.Fatal(err)
 	}

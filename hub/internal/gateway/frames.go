@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
@@ -271,7 +269,7 @@ func (s *session) answer(reply string, f *wire.Frame) {
 	if reply == "" {
 		return
 	}
-	data, err := proto.Marshal(f)
+	data, err := wire.Marshal(f)
 	if err == nil {
 		err = s.gateway.o.Bus.Tell(reply, "", data)
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/gorilla/websocket"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/fleet"
@@ -28,7 +27,7 @@ func (h *hub) raw() *websocket.Conn {
 
 func frame(t testing.TB, f *wire.Frame) []byte {
 	t.Helper()
-	data, err := proto.Marshal(f)
+	data, err := wire.Marshal(f)
 	if err != nil {
 		t.Fatal(err)
 	}

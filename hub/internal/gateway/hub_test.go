@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
@@ -187,7 +185,7 @@ func onTheBus(t testing.TB, b *bus.Bus, fingerprint string) map[uint64]map[uint6
 	out := map[uint64]map[uint64]int{}
 	err := b.Scan(t.Context(), bus.Results, mark.Subjects(fingerprint)+"*", bus.Start{}, func(m bus.Message) error {
 		var batch wire.Batch
-		if err := proto.Unmarshal(m.Data, &batch); err != nil {
+		if err := wire.Unmarshal(m.Data, &batch); err != nil {
 			return err
 		}
 		records, err := wire.Unpack(&batch)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
@@ -44,7 +43,7 @@ func (l *line) read(within time.Duration) (*wire.Frame, error) {
 // parseFrame reads a frame and checks what does not depend on the session's state.
 func parseFrame(data []byte) (*wire.Frame, error) {
 	f := new(wire.Frame)
-	if err := proto.Unmarshal(data, f); err != nil {
+	if err := wire.Unmarshal(data, f); err != nil {
 		return nil, fmt.Errorf("read frame: %w: %w", errFrame, err)
 	}
 	if b := f.GetBatch(); len(data) > wire.MaxFrame && (b == nil || b.GetFirst() != b.GetLast() || len(b.GetAlike()) > 0) {
@@ -54,7 +53,7 @@ func parseFrame(data []byte) (*wire.Frame, error) {
 }
 
 func (l *line) write(f *wire.Frame) error {
-	data, err := proto.Marshal(f)
+	data, err := wire.Marshal(f)
 	if err != nil {
 		return fmt.Errorf("write frame: %w", err)
 	}

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/journal"
 	"github.com/limpet-monitoring/limpet/hub/internal/presence"
@@ -109,7 +107,7 @@ func (s *session) tellSwitch(session string, turn uint64) {
 }
 
 func (s *session) tellOthers(cause, text string) {
-	data, err := proto.Marshal(&wire.Frame{Body: &wire.Frame_Bye{Bye: &wire.Bye{Cause: cause, Text: text}}})
+	data, err := wire.Marshal(&wire.Frame{Body: &wire.Frame_Bye{Bye: &wire.Bye{Cause: cause, Text: text}}})
 	if err == nil {
 		err = s.gateway.o.Bus.Tell(s.subject(), "", data)
 	}

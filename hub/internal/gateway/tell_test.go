@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 	"github.com/limpet-monitoring/limpet/hub/internal/enrol"
@@ -64,7 +62,7 @@ func TestTheBusHoldsWholeRecords(t *testing.T) {
 	seq := 0
 	err := h.bus.Scan(t.Context(), bus.Results, mark.Subjects(a.fingerprint())+"*", bus.Start{}, func(m bus.Message) error {
 		var b wire.Batch
-		if err := proto.Unmarshal(m.Data, &b); err != nil {
+		if err := wire.Unmarshal(m.Data, &b); err != nil {
 			return err
 		}
 		records, err := wire.Unpack(&b)

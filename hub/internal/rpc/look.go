@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 )
@@ -51,7 +49,7 @@ func passedOn(n bus.Note) error {
 	switch {
 	case n.Nobody:
 		return ErrOffline
-	case proto.Unmarshal(n.Data, f) != nil || f.GetLook() == nil:
+	case wire.Unmarshal(n.Data, f) != nil || f.GetLook() == nil:
 		return ErrLost
 	}
 	return nil

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"sync"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 )
@@ -37,7 +35,7 @@ func (q *queue) hear(n bus.Note) {
 		return
 	}
 	f := new(wire.Frame)
-	if err := proto.Unmarshal(n.Data, f); err != nil {
+	if err := wire.Unmarshal(n.Data, f); err != nil {
 		return // nobody else knows the inbox
 	}
 	switch body := f.GetBody().(type) {

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/hub/internal/bus"
 )
@@ -66,7 +64,7 @@ func (c *Caller) RunNow(ctx context.Context, fingerprint, check string, out Outp
 }
 
 func (c *Caller) tell(subject, reply string, f *wire.Frame) error {
-	data, err := proto.Marshal(f)
+	data, err := wire.Marshal(f)
 	if err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ const (
 var boring = option.Patterns{"loop*", "ram*", "zram*", "fd*", "sr*", "dm-*", "md*", "nbd*"}
 
 type options struct {
-	busy, wait      threshold.Pair // percent; milliseconds per request
-	include, remove option.Patterns
+	busy, wait threshold.Pair // percent; milliseconds per request
+	devices    option.Choice
 }
 
 // Valid says whether the check takes these arguments.
@@ -41,19 +41,13 @@ func parse(args []string) (options, error) {
 	set.Value('w', "warning", threshold.Into(&o.busy.Warn))
 	set.Value('c', "critical", threshold.Into(&o.busy.Crit))
 	set.Value(0, "await", threshold.IntoPair(&o.wait))
-	set.Value('d', "device", o.include.Into("/dev/"))
-	set.Value('x', "exclude", o.remove.Into("/dev/"))
+	set.Value('d', "device", o.devices.Include.Into("/dev/"))
+	set.Value('x', "exclude", o.devices.Exclude.Into("/dev/"))
 	return o, set.Parse(args)
 }
 
 func (o options) wants(d counters) bool {
-	if o.remove.Match(d.name) {
-		return false
-	}
-	if len(o.include) > 0 {
-		return o.include.Match(d.name)
-	}
-	return !d.part && !boring.Match(d.name)
+	return o.devices.Wants(d.name, !d.part && !boring.Match(d.name))
 }
 
 // counters is what a device did since it was there.
@@ -104,7 +98,7 @@ func (o options) first(list []counters) check.Result {
 
 // missing says which devices that are named exactly are not there.
 func (o options) missing(list []counters) (all []string) {
-	for _, name := range o.include {
+	for _, name := range o.devices.Include {
 		if !strings.ContainsAny(name, `*?[\`) && !slices.ContainsFunc(list, func(d counters) bool { return d.name == name }) {
 			all = append(all, name+" does not exist")
 		}

@@ -38,8 +38,8 @@ var boring = option.Patterns{
 }
 
 type options struct {
-	errors, drops   threshold.Pair // per second
-	include, remove option.Patterns
+	errors, drops threshold.Pair // per second
+	interfaces    option.Choice
 }
 
 // Valid says whether the check takes these arguments.
@@ -54,8 +54,8 @@ func parse(args []string) (options, error) {
 	set.Value('w', "warning", threshold.Into(&o.errors.Warn))
 	set.Value('c', "critical", threshold.Into(&o.errors.Crit))
 	set.Value(0, "drops", threshold.IntoPair(&o.drops))
-	set.Value('i', "interface", o.include.Into(""))
-	set.Value('x', "exclude", o.remove.Into(""))
+	set.Value('i', "interface", o.interfaces.Include.Into(""))
+	set.Value('x', "exclude", o.interfaces.Exclude.Into(""))
 	if err := set.Parse(args); err != nil {
 		return options{}, err
 	}
@@ -67,13 +67,7 @@ func parse(args []string) (options, error) {
 
 // wants says whether an interface is told.
 func (o options) wants(name string) bool {
-	if o.remove.Match(name) {
-		return false
-	}
-	if len(o.include) > 0 {
-		return o.include.Match(name)
-	}
-	return !boring.Match(name)
+	return o.interfaces.Wants(name, !boring.Match(name))
 }
 
 // counters is what an interface did since it was made.
@@ -140,7 +134,7 @@ func judge(o options, before, now []counters, age time.Duration) check.Result {
 	for _, c := range now[:min(len(now), maxInterfaces)] {
 		v := since(before, c, age)
 		state := threshold.Worst(o.errors.State(v.errors), o.drops.State(v.drops))
-		if c.link == linkDown && len(o.include) > 0 {
+		if c.link == linkDown && len(o.interfaces.Include) > 0 {
 			state = check.Critical
 		}
 		r.State = threshold.Worst(r.State, state)
@@ -175,7 +169,7 @@ func judge(o options, before, now []counters, age time.Duration) check.Result {
 
 // missing lists what -i names exactly and is not there.
 func (o options) missing(now []counters) (names []string) {
-	for _, name := range o.include {
+	for _, name := range o.interfaces.Include {
 		if !strings.ContainsAny(name, `*?[\`) && !slices.ContainsFunc(now, func(c counters) bool { return c.name == name }) {
 			names = append(names, name)
 		}

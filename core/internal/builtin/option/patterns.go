@@ -21,6 +21,20 @@ func (p *Patterns) Into(prefix string) func(string) error {
 	}
 }
 
+// Choice is what a user names, and what not: -i and -x, or what they are called.
+type Choice struct{ Include, Exclude Patterns }
+
+// Wants says whether a name is chosen; usual is whether it is where none is named.
+func (c Choice) Wants(name string, usual bool) bool {
+	switch {
+	case c.Exclude.Match(name):
+		return false
+	case len(c.Include) > 0:
+		return c.Include.Match(name)
+	}
+	return usual
+}
+
 // Match says whether one of them takes the name.
 func (p Patterns) Match(name string) bool {
 	return slices.ContainsFunc(p, func(pattern string) bool {
