@@ -37,6 +37,7 @@ func TestNumbersOfTheContract(t *testing.T) {
 		"| `ready` missing | " + spelled(readyTime) + " after the start",
 		"| `alive` missing | " + spelled(aliveTime) + " (three of 5 s)",
 		"| looking | every " + spelled(tick) + " at least",
+		"or within " + spelled(calmTick) + " |",
 		"| stub itself ran late | a look more than " + spelled(late) + " late",
 		"| backoff | " + spelled(firstWait) + ", doubling to " + spelled(mostWait),
 		"back to 250 ms after " + spelled(healthTime) + " of health",

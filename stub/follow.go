@@ -175,7 +175,7 @@ func (s *supervisor) tick() {
 		if p == nil || s.stopping || p.killed != "" {
 			continue
 		}
-		if cause := p.watch.pass(elapsed); cause != "" {
+		if cause := p.watch.pass(elapsed, s.within); cause != "" {
 			s.log.failed("core does not answer and is killed", "cause", cause, "pid", strconv.Itoa(p.child.Pid()))
 			s.end(p, cause)
 		}

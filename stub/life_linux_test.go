@@ -117,6 +117,66 @@ func TestTicks(t *testing.T) {
 	})
 }
 
+// TestLooksWhileNothingGoesOn: with what the core says, which is every 5 s, and every 10 s by itself; every 2.5 s again once `alive` is overdue or
+// something goes on. A core that hangs is killed at the first look after its time is up.
+func TestLooksWhileNothingGoesOn(t *testing.T) {
+	calm := func(test func(b *led, good *puppet, ask func(), taken func() bool)) {
+		inVirtualTime(t, onOne(), func(b *led) {
+			b.s.swap.owned = true
+			good := b.start().ready()
+			b.pass(70 * time.Second)
+			good.lively = false
+			request := filepath.Join(b.Request(), "a.request")
+			test(b, good, func() { b.must(os.WriteFile(request, []byte("odd\n"), 0o600)) },
+				func() bool { _, err := os.Stat(request); return err != nil })
+		})
+	}
+	calm(func(b *led, good *puppet, ask func(), taken func() bool) {
+		for before := true; before || !taken(); b.wait(tick) { // until it has looked by itself just now
+			before = false
+			good.say("alive")
+			ask()
+		}
+		good.say("alive")
+		ask()
+		if b.wait(5 * time.Second); taken() {
+			t.Error("looked in between")
+		}
+		if good.say("alive"); !taken() {
+			t.Error("not looked with a line")
+		}
+		ask()
+		if b.wait(calmTick - 5*time.Second - time.Millisecond - 1); taken() { // the millisecond by which all happens after a tick
+			t.Error("looked too early")
+		}
+		if b.wait(1); !taken() {
+			t.Error("not looked in time")
+		}
+		ask()
+		if b.wait(tick - 1); taken() {
+			t.Error("looked too early, with `alive` overdue")
+		}
+		if b.wait(1); !taken() {
+			t.Error("not looked in time, with `alive` overdue")
+		}
+		if b.wait(3 * tick); good.killed() > 0 {
+			t.Error("killed a millisecond before its time was up")
+		}
+		if b.wait(tick); good.killed() != 1 {
+			t.Error("not killed when its time was up")
+		}
+	})
+	calm(func(b *led, good *puppet, ask func(), taken func() bool) {
+		b.set(func() { b.silent = true })
+		b.wait(tick / 2)
+		good.say("look")
+		ask()
+		if b.wait(tick); !taken() {
+			t.Error("a look for releases is under way, and no look comes")
+		}
+	})
+}
+
 // over reports whether the stub has ended.
 func over(b *led) bool {
 	select {

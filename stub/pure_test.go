@@ -42,7 +42,7 @@ func TestWatch(t *testing.T) {
 			for i, s := range tt.steps {
 				got := ""
 				for left := s.pass; left > 0 && got == ""; left -= tick {
-					got = w.pass(min(left, tick))
+					got = w.pass(min(left, tick), tick)
 				}
 				switch s.line {
 				case "ready":
@@ -62,14 +62,14 @@ func TestTimeInWhichTheStubDidNotRunDoesNotCount(t *testing.T) {
 	w := watch{}
 	w.gotReady()
 	for _, asleep := range []time.Duration{8 * time.Hour, time.Minute, tick + late + 1} {
-		if cause := w.pass(asleep); cause != "" {
+		if cause := w.pass(asleep, tick); cause != "" {
 			t.Fatalf("after %v: %s", asleep, cause)
 		}
 	}
 	if w.quiet != 3*tick {
 		t.Errorf("quiet for %v", w.quiet)
 	}
-	if w.pass(tick + late); w.quiet != 4*tick+late {
+	if w.pass(tick+late, tick); w.quiet != 4*tick+late {
 		t.Errorf("a little late counts in full: %v", w.quiet)
 	}
 }
@@ -79,12 +79,12 @@ func TestHealthForgives(t *testing.T) {
 	w.gotReady()
 	for range healthTime/tick - 1 {
 		w.gotAlive()
-		w.pass(tick)
+		w.pass(tick, tick)
 	}
 	if w.healthy() {
 		t.Error("too early")
 	}
-	if w.pass(tick); !w.healthy() {
+	if w.pass(tick, tick); !w.healthy() {
 		t.Error("never")
 	}
 }

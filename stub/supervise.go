@@ -100,9 +100,10 @@ type supervisor struct {
 	verdicts chan verdict
 	asking   bool // a verifier is at work
 	asked    time.Time
-	retry    *time.Timer // fires when a core is to be started
-	deadline *time.Timer // fires when a stopping core is to be killed
-	before   time.Duration
+	retry    *time.Timer   // fires when a core is to be started
+	deadline *time.Timer   // fires when a stopping core is to be killed
+	before   time.Duration // of the last look
+	within   time.Duration // which the next one comes
 
 	state    state
 	since    time.Time
@@ -133,6 +134,7 @@ func newSupervisor(l platforms.Layout, log *logger) *supervisor {
 		versions: map[uint64]string{}, soaks: map[uint64]uint16{}, bootID: id,
 		swap:    swap{hand: idleTimer()},
 		looking: looking{found: make(chan looked, 1), got: make(chan brought, 1)},
+		within:  tick,
 	}
 	s.on(system{s})
 	return s
@@ -169,13 +171,10 @@ func records(l platforms.Layout) [2]string { return [2]string{l.Record(0), l.Rec
 func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
 	ticker := time.NewTicker(tick)
 	for s.state != stopped {
+		last := s.before
 		select {
 		case e := <-s.events:
-			s.heard(e)
-			if s.machine.sinceBoot()-s.before >= tick/2 { // as long as we are awake
-				s.tick()
-				ticker.Reset(tick)
-			}
+			s.heardAndLook(e)
 		case v := <-s.verdicts:
 			s.verified(v)
 		case <-ticker.C:
@@ -198,7 +197,44 @@ func (s *supervisor) loop(stop, reload, child <-chan os.Signal) {
 			s.stop()
 		}
 		s.publish()
+		s.pace(ticker, last)
 	}
+}
+
+// heardAndLook takes what a core says, and looks, as long as we are awake: before, where the last look was long ago, as what has passed
+// since then came before the line.
+func (s *supervisor) heardAndLook(e event) {
+	look := s.machine.sinceBoot()-s.before >= tick/2
+	if look && s.within > tick {
+		s.tick()
+		look = false
+	}
+	s.heard(e)
+	if look {
+		s.tick()
+	}
+}
+
+// pace says when the next look comes: a whole interval after one that just was. While nothing goes on the ticker is left alone, though lines bring looks
+// too: a timer that is put off still wakes us when it was due.
+func (s *supervisor) pace(ticker *time.Ticker, last time.Duration) {
+	within := tick
+	if s.calm() {
+		within = calmTick
+	}
+	if within != s.within || within == tick && s.before != last {
+		s.within = within
+		ticker.Reset(within)
+	}
+}
+
+// calm is when nothing goes on that looks could come too late for: one core runs, good, has been well for a minute, and said so just now.
+func (s *supervisor) calm() bool {
+	p, w, l := s.core, &s.swap, &s.looking
+	return p != nil && p.role == boot.GoodRole && p.killed == "" && p.watch.healthy() && p.watch.quiet <= tick+late &&
+		w.owned && w.next == nil && w.judge == nil && len(w.draining) == 0 && s.record.Trial.None() &&
+		!l.busy && l.unkept == nil && l.due-s.before > calmTick && !s.asking && !s.stopping && !s.sweep && !s.worked &&
+		(s.watchdog == 0 || s.watchdog > calmTick+late)
 }
 
 // decide takes one step of the record: it is durable before the action is returned.

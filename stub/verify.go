@@ -244,15 +244,28 @@ func word(s string) string { return strings.ReplaceAll(line(s), " ", "_") }
 
 // line makes text fit the end of a line: no control characters, not longer than a person reads.
 func line(s string) string {
+	const most = 300
+	if len(s) <= most && plainText(s) {
+		return s
+	}
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?"))
-	const most = 300
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}
 	return s
+}
+
+// plainText reports whether s is ASCII without control characters.
+func plainText(s string) bool {
+	for _, c := range []byte(s) {
+		if c < ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }

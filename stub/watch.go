@@ -8,6 +8,7 @@ import (
 // What the stub expects of a core; docs/stub-contract.md says the same to the core's side.
 const (
 	tick       = 2500 * time.Millisecond // how often the stub looks
+	calmTick   = 4 * tick                // and while nothing goes on: with late and what may pass before, less than aliveTime
 	readyTime  = 60 * time.Second        // from start to `ready`
 	aliveTime  = 15 * time.Second        // three `alive` of 5 s missed
 	late       = time.Second             // a tick later than this says that we did not run ourselves
@@ -34,9 +35,10 @@ func (w *watch) gotReady() {
 
 func (w *watch) gotAlive() { w.quiet = 0 }
 
-// pass lets time pass since it was called last, and returns why the core is to be killed, or "".
-func (w *watch) pass(elapsed time.Duration) (cause string) {
-	if elapsed > tick+late {
+// pass lets time pass since it was called last, after which it was to be called again within some time, and returns why the core is to
+// be killed, or "".
+func (w *watch) pass(elapsed, within time.Duration) (cause string) {
+	if elapsed > within+late {
 		elapsed = tick
 	}
 	w.start += elapsed

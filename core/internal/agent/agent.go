@@ -329,11 +329,10 @@ func (a *agent) beat(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, aliveEvery)
 	defer cancel()
-	if _, err := a.plan.Stats(ctx); err != nil {
+	if err := a.charge(ctx); err != nil {
 		a.log.Error("the schedule does not answer", "err", err)
 		return nil
 	}
-	a.charge(ctx)
 	return a.o.Stub.Alive()
 }
 

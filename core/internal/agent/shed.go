@@ -40,12 +40,12 @@ func (a *agent) used() time.Duration {
 	return platforms.ProcessorTime() + time.Duration(a.runs.spent.Load()) + a.slots.Used()
 }
 
-// charge has the schedule keep within the processor time that there is, and tells where it has to.
-func (a *agent) charge(ctx context.Context) {
+// charge has the schedule keep within the processor time that there is, and tells where it has to. An error: the schedule ends, or hangs.
+func (a *agent) charge(ctx context.Context) error {
 	may := share(a.box.Limit.CPU, a.set.CPU, runtime.NumCPU())
 	load, err := a.plan.Charge(ctx, a.used(), may)
 	if err != nil {
-		return // the schedule ends, or hangs, which the next beat says
+		return err
 	}
 	a.normalApart.Store(int64(load.Normal))
 	a.lowApart.Store(int64(load.Low))
@@ -63,6 +63,7 @@ func (a *agent) charge(ctx context.Context) {
 		a.session.SendFacts()
 	}
 	a.tellLate(load)
+	return nil
 }
 
 // shedding is one time in which slots are passed over for want of processor time, as it is told: from the first until there were none for a while. The zero value is rest.

@@ -26,6 +26,10 @@ type Slots struct {
 	made int
 	lost []*slot // of runs that could not be killed; looked at again later
 	dead bool    // there are no slots any more
+
+	taken   int           // of runs under way
+	settled bool          // nothing has run in them since used was read
+	used    time.Duration // as it was read last
 }
 
 // minMemory is the least a run is limited to: below it no program starts.
@@ -77,11 +81,22 @@ func (s *Slots) Held() Limits {
 	return s.limits
 }
 
-// Used is what all runs in these slots have used of the processors, those that go on included.
+// Used is what all runs in these slots have used of the processors, those that go on included. Where none has gone on since it was asked last,
+// nothing is read: an agent whose checks are all its own asks every five seconds.
 func (s *Slots) Used() time.Duration {
 	if s == nil {
 		return 0
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.settled {
+		s.used, s.settled = s.read(), s.taken == 0 && len(s.lost) == 0
+	}
+	return s.used
+}
+
+// read reads what has been used; 0 when that cannot be told.
+func (s *Slots) read() time.Duration {
 	text, err := os.ReadFile(filepath.Join(s.dir, "cpu.stat")) // counted without any controller
 	if err != nil {
 		return 0
@@ -120,6 +135,16 @@ func (s *Slots) take() *slot {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lookAgain()
+	x := s.free()
+	if x != nil {
+		s.taken++
+		s.settled = false
+	}
+	return x
+}
+
+// free is an idle slot, or a new one. mu is held.
+func (s *Slots) free() *slot {
 	if n := len(s.idle); n > 0 {
 		x := s.idle[n-1]
 		s.idle = s.idle[:n-1]
@@ -143,6 +168,7 @@ func (s *Slots) give(x *slot) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.taken--
 	switch populated, frozen := x.state(); {
 	case !x.empty() || x.killed && populated:
 		s.lost = append(s.lost, x)

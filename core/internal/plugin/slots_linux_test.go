@@ -177,6 +177,31 @@ echo "OK - $i"
 	}
 }
 
+// TestWhatRunsUseIsReadWhileAnyGoesOn, and once more after the last: what has ended uses no more.
+func TestWhatRunsUseIsReadWhileAnyGoesOn(t *testing.T) {
+	s := openSlots(t, Limits{})
+	before := s.Used()
+	for range 2 {
+		r := run(t, Spec{Path: script(t, "#!/bin/bash\nfor ((i = 0; i < 20000; i++)); do :; done\necho OK\n"), Slots: s}, nil)
+		now := s.Used()
+		if r.State != check.OK || now <= before {
+			t.Fatalf("%v used, %v before, by %+v", now, before, r)
+		}
+		before = now
+	}
+	dir := s.dir
+	defer func() { s.dir = dir }()
+	s.dir = t.TempDir() // where there is nothing to read
+	if now := s.Used(); now != before {
+		t.Errorf("read again: %v, %v before", now, before)
+	}
+	x := s.take() // the one that both had
+	if s.Used() != 0 || s.Used() != 0 {
+		t.Error("not read while a run is under way")
+	}
+	s.give(x)
+}
+
 func TestWithoutTheKernelsHelpARunGoesWithoutASlot(t *testing.T) {
 	s := openSlots(t, Limits{})
 	s.giveUp()

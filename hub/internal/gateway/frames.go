@@ -90,8 +90,20 @@ func (s *session) refreshAgent() {
 	s.agent = fleet.WithSession(s.agent, s.entry)
 }
 
-// beat sends a heartbeat.
+// beatBack sends a heartbeat with the agent's, where the last one was long enough ago. The next one of our own comes so late that it is the answer to the
+// agent's next instead: an agent at rest then wakes once for its results and for both heartbeats.
+func (s *session) beatBack(tick *time.Ticker) error {
+	every := s.gateway.o.Heartbeat
+	tick.Reset(every + every/2)
+	if time.Since(s.sent.at) <= every/2 {
+		return nil
+	}
+	return s.beat()
+}
+
+// beat sends a heartbeat, and tells callers that the session lives.
 func (s *session) beat() error {
+	s.keepCallers()
 	now := time.Now()
 	h := &wire.Heartbeat{SentNs: now.UnixNano()}
 	if s.heard.ns != 0 {

@@ -149,9 +149,8 @@ func (s *session) loop(ctx context.Context) string {
 				return byeCause(bye)
 			}
 			err = s.take(f)
-			if f.GetHeartbeat() != nil && time.Since(s.sent.at) > s.gateway.o.Heartbeat/2 {
-				tick.Reset(s.gateway.o.Heartbeat)
-				err = errors.Join(err, s.beat())
+			if f.GetHeartbeat() != nil {
+				err = errors.Join(err, s.beatBack(tick))
 			}
 		case f := <-s.answers:
 			err = s.line.write(f)
@@ -160,7 +159,6 @@ func (s *session) loop(ctx context.Context) string {
 		case <-s.compare:
 			err = s.push()
 		case <-tick.C:
-			s.keepCallers()
 			err = s.beat()
 		case bye := <-s.ending:
 			_ = s.line.write(&wire.Frame{Body: &wire.Frame_Bye{Bye: bye}})

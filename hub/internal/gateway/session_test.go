@@ -227,6 +227,31 @@ func TestRoundTripIsMeasured(t *testing.T) {
 	}
 }
 
+// TestHeartbeatsAnswerTheAgents, whenever it sends them: an agent at rest wakes once for both.
+func TestHeartbeatsAnswerTheAgents(t *testing.T) {
+	const every = 400 * time.Millisecond
+	h := startHub(t, settings{heartbeat: every})
+	_, l := h.join()
+	next := func() *wire.Heartbeat {
+		return l.must(func(f *wire.Frame) bool { return f.GetHeartbeat() != nil }).GetHeartbeat()
+	}
+	next() // at the session's beginning, a quarter of an interval before the agent's
+	<-time.After(every / 4)
+	own := time.NewTicker(every)
+	defer own.Stop()
+	for i := int64(1); i <= 3; i++ {
+		if err := l.send(&wire.Frame{Body: &wire.Frame_Heartbeat{Heartbeat: &wire.Heartbeat{SentNs: i}}}); err != nil {
+			t.Fatal(err)
+		}
+		if i > 1 { // the first finds one that was sent just before
+			if got := next(); got.GetEchoNs() != i || got.GetHeldNs() > (every/2).Nanoseconds() {
+				t.Errorf("to the %d. came %v", i, got)
+			}
+		}
+		<-own.C
+	}
+}
+
 func TestSilenceIsADeadLine(t *testing.T) {
 	h := startHub(t, settings{heartbeat: 100 * time.Millisecond})
 	start := time.Now()

@@ -9,14 +9,29 @@ import (
 // maxFile bounds what is read of one file; memory.stat, the longest, has some 2 KiB.
 const maxFile = 64 << 10
 
-// Finder looks limits up below the given roots. It is for one goroutine.
+// again is how long a limit that is nowhere is not looked for again: that is a dozen files in a service's cgroup, and nobody sets one every day.
+const again = time.Minute
+
+// Finder looks limits up below the given roots. It is for one goroutine. One that is set where there was none is found within a minute.
 type Finder struct {
 	Proc, Sys string // where procfs and sysfs are mounted
 	read      procfs.Reader
+
+	noMemory, noCPU time.Time // until when there is none
 }
 
 // Memory gives the memory limit that binds this process. A box without cgroups has none.
-func (f *Finder) Memory() Memory {
+func (f *Finder) Memory() (found Memory) {
+	if now := time.Now(); now.After(f.noMemory) {
+		if found = f.memory(); found.Scope == None {
+			f.noMemory = now.Add(again)
+		}
+	}
+	return found
+}
+
+func (f *Finder) memory() Memory {
+	defer f.read.Done()
 	top, place, v1, ok := f.hierarchy("memory")
 	if !ok {
 		return Memory{}
@@ -49,7 +64,17 @@ func (f *Finder) Memory() Memory {
 }
 
 // CPU gives the CPU limit that binds this process.
-func (f *Finder) CPU() CPU {
+func (f *Finder) CPU() (found CPU) {
+	if now := time.Now(); now.After(f.noCPU) {
+		if found = f.cpu(); found.Scope == None {
+			f.noCPU = now.Add(again)
+		}
+	}
+	return found
+}
+
+func (f *Finder) cpu() CPU {
+	defer f.read.Done()
 	top, place, v1, ok := f.hierarchy("cpu")
 	if !ok {
 		return CPU{}

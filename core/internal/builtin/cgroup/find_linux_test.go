@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/fixture"
@@ -47,4 +48,27 @@ func TestNoCgroups(t *testing.T) {
 	if m, c := f.Memory(), f.CPU(); m != (Memory{}) || c != (CPU{}) {
 		t.Errorf("%+v %+v", m, c)
 	}
+}
+
+// TestALimitThatIsNewIsFoundWithinAMinute; one that is there is read each time.
+func TestALimitThatIsNewIsFoundWithinAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root := fixture.Tree(t, map[string]string{"self/cgroup": "0::/a\n", "fs/cgroup/a/memory.max": "max\n", "fs/cgroup/a/cpu.max": "max 100000\n"})
+		f := Finder{Proc: root, Sys: root}
+		if m, c := f.Memory(), f.CPU(); m != (Memory{}) || c != (CPU{}) {
+			t.Errorf("no limits, and found %+v %+v", m, c)
+		}
+		fixture.Write(t, root+"/fs/cgroup/a/memory.max", "1000\n")
+		fixture.Write(t, root+"/fs/cgroup/a/memory.current", "900\n")
+		fixture.Write(t, root+"/fs/cgroup/a/cpu.max", "50000 100000\n")
+		fixture.Write(t, root+"/fs/cgroup/a/cpu.stat", "usage_usec 7\n")
+		time.Sleep(again + 1)
+		if m, c := f.Memory(), f.CPU(); m != (Memory{Own, 1000, 900}) || c != (CPU{Scope: Own, CPUs: 0.5, Used: 7 * time.Microsecond}) {
+			t.Errorf("a minute later %+v %+v", m, c)
+		}
+		fixture.Write(t, root+"/fs/cgroup/a/memory.current", "950\n")
+		if m := f.Memory(); m.Used != 950 {
+			t.Errorf("at once %+v", m)
+		}
+	})
 }

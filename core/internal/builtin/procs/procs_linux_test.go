@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/fixture"
@@ -50,21 +53,99 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestKernelThreadsAreReadRarely(t *testing.T) {
-	root := box(t)
+// TestWhoSleptIsReadNowAndThen: processes that slept after 35 s, kernel threads after five minutes, all others in each run; and all are counted.
+func TestWhoSleptIsReadNowAndThen(t *testing.T) {
+	synctest.Test(t, whoSlept)
+}
+
+func whoSlept(t *testing.T) {
+	const all = 240
+	files := map[string]string{"loadavg": "", "sys/kernel/pid_max": "100\n", "sys/kernel/threads-max": "1000\n"}
+	kinds := []struct {
+		state string
+		flags uint64
+		after time.Duration
+	}{{"S", kernelThread, idlesFor + 20*time.Second}, {"S", 0, restsFor}, {"D", 0, 0}} // kernel threads with those that slept, which come every 40 s
+	for n := range len(kinds) * all {
+		files[fmt.Sprintf("%d/stat", 1000+n)] = stat(1000+n, "x", kinds[n/all].state, 1, kinds[n/all].flags)
+	}
+	root := fixture.Tree(t, files)
 	c := New(root)
 	c.Run(t.Context(), nil)
-	fixture.Write(t, root+"/3/stat", stat(3, "reused", "Z", 40, 0))
-	for run := 1; run <= lookEvery; run++ {
-		got := c.Run(t.Context(), nil)
-		want := "1 zombies"
-		if run == lookEvery {
-			want = "2 zombies"
+	for n := range len(kinds) * all {
+		fixture.Write(t, fmt.Sprintf("%s/%d/stat", root, 1000+n), stat(1000+n, "x", "Z", 1, 0))
+	}
+	began := time.Now()
+	for run := 1; run <= 33; run++ {
+		time.Sleep(10 * time.Second)
+		zombies := 0
+		for _, k := range kinds {
+			if time.Since(began) >= k.after {
+				zombies += all
+			}
 		}
-		if !strings.Contains(got.Text, want) || !strings.Contains(got.Text, "6 processes") {
-			t.Fatalf("run %d: %q", run, got.Text)
+		fixture.Write(t, fmt.Sprintf("%s/%d/stat", root, 2000+run), stat(2000+run, "new", "S", 1, 0))
+		want := fmt.Sprintf("PROCS WARNING: %d processes, 0 running, 0 blocked, %d zombies", len(kinds)*all+run, zombies)
+		if got := c.Run(t.Context(), nil).Text; got != want {
+			t.Fatalf("run %d: %q, want %q", run, got, want)
 		}
 	}
+}
+
+// TestOnThisBox: listed or not, as many are counted as there are. Others come and go meanwhile, so it must be right now and then.
+func TestOnThisBox(t *testing.T) {
+	c := New("/proc")
+	var right [2]bool // not listed, listed
+	for run := 0; run < 1000 && !(right[0] && right[1]); run++ {
+		listed := run % 2
+		if listed == 1 {
+			c.woke = time.Time{}
+		}
+		before := processes(t)
+		got := c.Run(t.Context(), nil).Text
+		right[listed] = right[listed] || run > 0 && before == processes(t) && strings.Contains(got, fmt.Sprintf(": %d processes, ", before))
+	}
+	if !right[0] || !right[1] {
+		t.Errorf("never right: %v", right)
+	}
+}
+
+func processes(t *testing.T) (n int) {
+	t.Helper()
+	all, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range all {
+		if _, err := strconv.Atoi(e.Name()); err == nil {
+			n++
+		}
+	}
+	return n
+}
+
+// TestAPidThatIsUsedAgain is a new process when the old one was seen to be gone; and who ran is read in each run until it sleeps.
+func TestAPidThatIsUsedAgain(t *testing.T) {
+	root := box(t)
+	c := New(root)
+	look := func(want string) {
+		t.Helper()
+		if got := c.Run(t.Context(), nil).Text; !strings.Contains(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	look("6 processes, 1 running")
+	if err := os.RemoveAll(root + "/1"); err != nil {
+		t.Fatal(err)
+	}
+	look("5 processes, 1 running")
+	fixture.Write(t, root+"/1/stat", stat(1, "init", "R", 0, 0))
+	fixture.Write(t, root+"/40/stat", stat(40, "sh", "S", 1, 0))
+	look("6 processes, ")
+	c.woke = time.Time{}
+	look("6 processes, 1 running")
+	fixture.Write(t, root+"/1/stat", stat(1, "init", "S", 0, 0))
+	look("6 processes, 0 running")
 }
 
 func TestProcessThatEndsMeanwhileIsNotCounted(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,57 +21,133 @@ const (
 	statHead  = 256      // bytes read of a process' stat: all that is needed stands at its beginning, a name has 64 at most
 	askEvery  = 512      // processes between two looks at the deadline
 	maxLine   = 64 << 10 // bytes read of a command line
-	lookEvery = 30       // runs between two looks at kernel threads
+	maxEnded  = 64       // processes that ended in a row and are looked past; behind more all are read once
 )
 
+// How long a process counts as what it was when it was read last. A check that comes less often than restsFor reads all but kernel threads in each run.
+const (
+	restsFor = 35 * time.Second // one that slept
+	idlesFor = 5 * time.Minute  // a kernel thread
+)
+
+// sampler reads processes. Reading one is what this check costs, and nearly all do at the next run what they did at the last: kernel threads, half of
+// an idle box's processes, are never zombies, and most others sleep. So without a filter these are counted unread, and read now and then. And where the
+// kernel counts processes for us they are not listed either: it adds one for each to the links of procfs, on the whole box.
 type sampler struct {
 	proc    string
 	read    procfs.Reader
 	entries []byte
 	path    []byte
-	// kernel are the kernel threads found when all processes were read last. They are half of an idle box's processes, are no
-	// zombies, and reading them is what this check costs: so they are counted unread, and read every lookEvery runs.
-	kernel map[int]bool
-	runs   int
+	known   []known   // what the last listing found, in the folder's order
+	at      int       // behind the one that the folder came to last
+	found   []known   // what this one finds, for the next
+	woke    time.Time // when those that sleep were read last
+	idled   time.Time // and kernel threads
+	wake    bool      // they are read in this run
+	idle    bool
+	allowed int // threads, as the kernel said last
+
+	named, folders int // entries of this listing: processes, other folders
+	beside         int // links that are no processes, 0 = not every process of the box is listed here, or they came and went
 }
+
+// known is a process as it was read last.
+type known struct {
+	pid  int32
+	rest rest
+}
+
+// rest is whether a process has to be read in each run.
+type rest byte
+
+const (
+	restless rest = iota
+	asleep
+	kernel
+)
 
 func newSampler(proc string) sampler { return sampler{proc: proc} }
 
-// sample looks at every process. One that ends meanwhile is not counted.
-func (s *sampler) sample(ctx context.Context, o options) (counts, error) {
+// sample counts processes and their states. One that ends meanwhile is not counted.
+func (s *sampler) sample(ctx context.Context, o options) (c counts, err error) {
+	defer s.read.Done()
 	dir, err := unix.Open(s.proc, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return counts{}, &fs.PathError{Op: "open", Path: s.proc, Err: err}
 	}
 	defer unix.Close(dir)
+	var st unix.Stat_t
+	if err := unix.Fstat(dir, &st); err != nil {
+		return counts{}, &fs.PathError{Op: "look at", Path: s.proc, Err: err}
+	}
+	links, now := int(st.Nlink), time.Now()
+	s.wake, s.idle = now.Sub(s.woke) >= restsFor, now.Sub(s.idled) >= idlesFor
+	if s.beside > 0 && links > s.beside && !s.wake && !o.filtered() {
+		c, err = s.unlisted(ctx, o, dir)
+		c.total = links - s.beside
+		c.matching = c.total
+	} else {
+		c, err = s.list(ctx, o, dir)
+		s.beside = 0
+		if err == nil && links == s.named+s.folders+2 {
+			s.beside = s.folders + 2
+		}
+		if err == nil && s.wake {
+			s.woke = now
+		}
+		if err == nil && s.idle {
+			s.idled = now
+		}
+	}
+	if err != nil {
+		return counts{}, err
+	}
+	if !o.filtered() {
+		c.threads, c.limit = s.threads()
+	}
+	return c, nil
+}
+
+// unlisted reads those that were neither asleep nor kernel threads when they were read last.
+func (s *sampler) unlisted(ctx context.Context, o options, dir int) (c counts, err error) {
+	for i, k := range s.found {
+		if i%askEvery == 0 && ctx.Err() != nil {
+			return c, context.Cause(ctx)
+		}
+		if k.rest == restless {
+			s.look(o, &c, dir, k.pid)
+		}
+	}
+	return c, nil
+}
+
+// list goes through all processes.
+func (s *sampler) list(ctx context.Context, o options, dir int) (c counts, err error) {
 	if s.entries == nil {
 		s.entries = make([]byte, dirBuffer)
 	}
-	if s.runs%lookEvery == 0 || o.filtered() {
-		s.kernel = make(map[int]bool)
+	s.known, s.found, s.at = s.found, s.known[:0], 0
+	if o.filtered() { // all are to be read
+		s.known = s.known[:0]
 	}
-	s.runs++
-	var c counts
+	s.named, s.folders = 0, 0
 	for {
 		n, err := unix.Getdents(dir, s.entries)
 		if errors.Is(err, unix.EINTR) {
 			continue
 		}
 		if err != nil {
-			return counts{}, &fs.PathError{Op: "read", Path: s.proc, Err: err}
+			return c, &fs.PathError{Op: "read", Path: s.proc, Err: err}
 		}
 		if n <= 0 {
 			break
 		}
 		if err := s.batch(ctx, o, &c, dir, s.entries[:n]); err != nil {
-			return counts{}, err
+			return c, err
 		}
 	}
 	if c.total == 0 {
-		return counts{}, fmt.Errorf("read %s: there is no process in it", s.proc)
-	}
-	if !o.filtered() {
-		c.threads, c.limit = s.threads()
+		return c, fmt.Errorf("read %s: there is no process in it", s.proc)
 	}
 	return c, nil
 }
@@ -82,12 +159,17 @@ func (s *sampler) batch(ctx context.Context, o options, c *counts, dir int, entr
 		if length < 19 || length > len(entries) {
 			return fmt.Errorf("read %s: broken folder entry", s.proc)
 		}
-		name := entries[19:length]
+		name, kind := entries[19:length], entries[18]
 		entries = entries[length:]
-		if name[0] < '1' || name[0] > '9' {
+		pid, ok := pidOf(name)
+		if !ok {
+			if kind == unix.DT_DIR && name[0] != '.' {
+				s.folders++
+			}
 			continue
 		}
-		s.one(o, c, dir, name)
+		s.named++
+		s.one(o, c, dir, pid)
 		if c.total%askEvery == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -95,25 +177,39 @@ func (s *sampler) batch(ctx context.Context, o options, c *counts, dir int, entr
 	return nil
 }
 
-// one counts one process by its entry's name, which ends with a zero byte.
-func (s *sampler) one(o options, c *counts, dir int, name []byte) {
-	pid := 0
-	s.path = s.path[:0]
-	for _, b := range name {
-		if b < '0' || b > '9' || pid >= 1<<27 {
-			break
+// pidOf reads an entry's name, which ends with a zero byte.
+func pidOf(name []byte) (pid int32, ok bool) {
+	for i, b := range name {
+		switch {
+		case b == 0:
+			return pid, i > 0
+		case b < '0' || b > '9' || b == '0' && i == 0 || pid >= 1<<27:
+			return 0, false
 		}
-		pid = 10*pid + int(b-'0')
-		s.path = append(s.path, b)
+		pid = 10*pid + int32(b-'0')
 	}
-	if s.kernel[pid] {
-		c.add(o, process{kernel: true})
+	return 0, false
+}
+
+// one counts one process.
+func (s *sampler) one(o options, c *counts, dir int, pid int32) {
+	before := s.last(pid)
+	if before == asleep && !s.wake || before == kernel && !s.idle {
+		s.found = append(s.found, known{pid, before})
+		c.add(o, process{kernel: before == kernel})
 		return
 	}
-	s.path = append(s.path, "/stat"...)
+	if p, ok := s.look(o, c, dir, pid); ok {
+		s.found = append(s.found, known{pid, p.rest()})
+	}
+}
+
+// look reads and counts one process; false: it has ended.
+func (s *sampler) look(o options, c *counts, dir int, pid int32) (process, bool) {
+	s.path = append(strconv.AppendInt(s.path[:0], int64(pid), 10), "/stat"...)
 	text, err := s.read.OnceAt(dir, string(s.path), statHead)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
-		return
+		return process{}, false
 	}
 	p, ok := parseStat(text)
 	if err != nil || !ok {
@@ -124,10 +220,30 @@ func (s *sampler) one(o options, c *counts, dir int, name []byte) {
 		p.command = bytes.Clone(p.command) // what is read next takes its memory
 		p.other = !s.deep(o, dir, bytes.TrimSuffix(s.path, []byte("stat")))
 	}
-	if p.kernel {
-		s.kernel[pid] = true
-	}
 	c.add(o, p)
+	return p, true
+}
+
+// last is what a process was when it was read last: restless for a new one. It is asked in the folder's order, which is the same in each
+// run: what lies between two that are still there has ended.
+func (s *sampler) last(pid int32) rest {
+	for i, k := range s.known[s.at:min(len(s.known), s.at+maxEnded)] {
+		if k.pid == pid {
+			s.at += i + 1
+			return k.rest
+		}
+	}
+	return restless
+}
+
+func (p process) rest() rest {
+	switch {
+	case p.kernel:
+		return kernel
+	case p.state == 'S':
+		return asleep
+	}
+	return restless
 }
 
 // deep reads what else the options ask about a process, whose folder below dir is given with its slash.
@@ -157,11 +273,19 @@ func (s *sampler) threads() (now, limit int) {
 		return 0, 0
 	}
 	now = parseThreads(text)
+	if s.wake {
+		s.allowed = s.most()
+	}
+	return now, s.allowed
+}
+
+// most is how many threads the kernel allows, 0 when unknown. People change it, programs do not.
+func (s *sampler) most() (limit int) {
 	for _, name := range [...]string{"/sys/kernel/pid_max", "/sys/kernel/threads-max"} {
 		n, err := s.read.Uint(s.proc + name)
 		if err == nil && n < 1<<31 && (limit == 0 || int(n) < limit) {
 			limit = int(n)
 		}
 	}
-	return now, limit
+	return limit
 }
