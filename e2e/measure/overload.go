@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,7 +54,8 @@ func (l *loaded) overload(ctx context.Context, t *table, name string, during tim
 	if err := writeBusy(plugin); err != nil {
 		return err
 	}
-	var kept, offered, told []float64
+	var kept, cost, offered, told []float64
+	silent := false // slots that were neither
 	var peak, twice rate
 	var left slots
 	for range 3 {
@@ -67,10 +69,12 @@ func (l *loaded) overload(ctx context.Context, t *table, name string, during tim
 		}
 		top := max(peak.perSecond(), twice.perSecond())
 		due := float64(n) * twice.took.Seconds()
-		fmt.Fprintf(os.Stderr, "peak %.0f/s; of %.0f slots, %d a second, %d run, %d skipped, %.0f/s in the buffer\n", peak.perSecond(), due, n, left.run, left.skipped, twice.perSecond())
+		fmt.Fprintf(os.Stderr, "peak %.0f/s; of %.0f slots, %d a second, %d run, %d skipped, %.0f/s in the buffer; user+sys a run %s, then %s\n", peak.perSecond(), due, n, left.run, left.skipped, twice.perSecond(), peak.cpuPerRun(), twice.cpuPerRun())
 		kept = append(kept, twice.perSecond()/top)
+		cost = append(cost, float64(twice.cpuPerRun())/float64(peak.cpuPerRun()))
 		offered = append(offered, float64(n)/top)
 		told = append(told, float64(left.run+left.skipped)/due)
+		silent = silent || math.Abs(float64(left.run+left.skipped)-due) > float64(n) // one slot of each check may be counted before a look or after it
 	}
 	if err := l.apply(ctx, "defaults: false\n", 0); err != nil {
 		return err
@@ -83,9 +87,9 @@ func (l *loaded) overload(ctx context.Context, t *table, name string, during tim
 		return strings.Contains(line, `"cause":"behind"`) && strings.Contains(line, l.agent.Fingerprint())
 	})
 	t.add(fmt.Sprintf("at %.2f times its peak of %.0f/s with a plugin that computes, %s", slices.Min(offered), peak.perSecond(), name),
-		fmt.Sprintf("%.0f %% kept", 100*median(kept)), "90 % at 2", median(kept) >= 0.9 && slices.Min(offered) >= 2)
+		fmt.Sprintf("%.0f %% kept, user+sys a run %.2f × that at the peak", 100*median(kept), median(cost)), "90 % at 2", median(kept) >= 0.9 && slices.Min(offered) >= 2)
 	t.add("of the slots meanwhile run, or said to be skipped; the hub is told",
-		fmt.Sprintf("%.1f %%; %s", 100*median(told), map[bool]string{true: "yes", false: "no"}[heard]), "98 to 102 %; yes", median(told) > 0.98 && median(told) < 1.02 && left.skipped > 0 && heard)
+		fmt.Sprintf("%.1f %%; %s", 100*median(told), map[bool]string{true: "yes", false: "no"}[heard]), "all, but for one of each check; yes", !silent && left.skipped > 0 && heard)
 	return nil
 }
 

@@ -108,19 +108,21 @@ func (l *loaded) rate(ctx context.Context, during time.Duration) (r rate, sched 
 		return r, sched, err
 	}
 	pid := l.agent.CorePID()
+	start := time.Now() // both times before the answer, which is long with so many checks
 	before, err := l.state(ctx)
 	if err != nil {
 		return r, sched, err
 	}
-	start, cpu := time.Now(), treeTime(pid)
+	cpu := treeTime(pid)
 	if err := sleep(ctx, during); err != nil {
 		return r, sched, err
 	}
+	took := time.Since(start)
 	after, err := l.state(ctx)
 	if err != nil {
 		return r, sched, err
 	}
-	r = rate{after.Core.Buffer.Pending - before.Core.Buffer.Pending, time.Since(start), treeTime(pid) - cpu}
+	r = rate{after.Core.Buffer.Pending - before.Core.Buffer.Pending, took, treeTime(pid) - cpu}
 	return r, slots{after.Core.Schedule.Runs - before.Core.Schedule.Runs, after.Core.Schedule.Skipped - before.Core.Schedule.Skipped}, nil
 }
 
