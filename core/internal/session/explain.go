@@ -60,6 +60,7 @@ func explain(err error, h hub) (text, hint string) {
 	var name x509.HostnameError
 	var authority x509.UnknownAuthorityError
 	var verify *tls.CertificateVerificationError
+	var invalid x509.CertificateInvalidError
 	switch {
 	case errors.As(err, &refused):
 		return text, refusalHint(refused)
@@ -73,6 +74,8 @@ func explain(err error, h hub) (text, hint string) {
 		return text, "this hub has another key than the one this agent enrolled with: check the hub in limpet.conf, or enrol again with a token of the new one"
 	case errors.As(err, &name):
 		return text, "the hub's certificate is for another name: use that name in limpet.conf, or give the hub a certificate for " + h.host
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return text, "set the clock of this box if it is wrong; else the hub's certificate has to be renewed"
 	case errors.As(err, &authority), errors.As(err, &verify):
 		return text, "nobody this agent trusts vouches for the hub's certificate: something stands between, or the hub was set up anew; enrol again with a new token"
 	case errors.Is(err, dial.ErrProxy):
