@@ -5,6 +5,8 @@ VERSION ?= 0.1.0
 COMMIT := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # What two builds of one commit must agree on, byte for byte.
 BUILT := $(shell git log -1 --format=%ct 2>/dev/null)
+# Go 1.25's garbage collector: an agent at rest has 0.3 MB less with it (docs/decisions/151-former-collector.md).
+export GOEXPERIMENT := nogreenteagc
 LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin

@@ -25,8 +25,12 @@ var bin string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := flag.Set("test.parallel", "5"); err != nil { // those that may stand side by side mostly wait for time to pass
-		panic(err)
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given { // those that may stand side by side mostly wait for time to pass
+		if err := flag.Set("test.parallel", "5"); err != nil {
+			panic(err)
+		}
 	}
 	if bin = os.Getenv("LIMPET_E2E_BIN"); bin != "" { // built by the test that called this one
 		relay()

@@ -5,6 +5,9 @@ var processors = map[string]string{
 	"386": "GO386=sse2", "amd64": "GOAMD64=v1", "arm": "GOARM=6", "arm64": "GOARM64=v8.0", "ppc64le": "GOPPC64=power8", "riscv64": "GORISCV64=rva20u64",
 }
 
+// experiment is what of Go's is left out, docs/decisions/151-former-collector.md.
+const experiment = "GOEXPERIMENT=nogreenteagc"
+
 // buildFlags are those that two builds of one commit have to share.
 var buildFlags = []string{"-trimpath", "-buildvcs=false"}
 

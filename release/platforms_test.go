@@ -33,6 +33,13 @@ func TestGoreleaserBuildsTheSame(t *testing.T) {
 	if !strings.Contains(string(text), "binary: limpet-fetch\n    tags: ["+fetchTags+"]\n") {
 		t.Errorf("goreleaser.yaml does not build limpet-fetch with %s", fetchTags)
 	}
+	makefile, err := os.ReadFile("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "\n  - "+experiment+"\n") || !strings.Contains(string(makefile), "\nexport "+strings.Replace(experiment, "=", " := ", 1)+"\n") {
+		t.Errorf("goreleaser.yaml or the Makefile does not build with %s", experiment)
+	}
 	for _, p := range programs {
 		if !strings.Contains(string(text), "main: "+p.pkg+"\n") || !strings.Contains(string(text), "binary: "+p.name+"\n") {
 			t.Errorf("goreleaser.yaml does not build %s from %s", p.name, p.pkg)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strings"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 )
@@ -80,12 +81,13 @@ func (b *bill) add(name string, data []byte) error {
 	}
 	for _, s := range info.Settings {
 		switch s.Key {
-		case "GOOS", "GOARCH", "CGO_ENABLED", "-trimpath":
+		case "GOOS", "GOARCH", "GOEXPERIMENT", "CGO_ENABLED", "-trimpath":
 			p.Properties = append(p.Properties, property{"go:" + s.Key, s.Value})
 		}
 	}
 	b.programs = append(b.programs, p)
-	std := component{Type: "library", Name: "std", Version: info.GoVersion, PURL: "pkg:golang/std@" + info.GoVersion}
+	compiler, _, _ := strings.Cut(info.GoVersion, "-X:") // behind it are its experiments
+	std := component{Type: "library", Name: "std", Version: compiler, PURL: "pkg:golang/std@" + compiler}
 	b.module(name, std)
 	for _, m := range info.Deps {
 		b.module(name, moduleOf(m))

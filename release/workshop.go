@@ -82,7 +82,7 @@ func (w *workshop) compiler(ctx context.Context) (string, error) {
 func (w *workshop) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", experiment, "GOFLAGS=-mod=readonly", "GOWORK=off")
 	cmd.Env = append(cmd.Env, slices.Collect(maps.Values(processors))...)
 	if w.cache != "" {
 		cmd.Env = append(cmd.Env, "GOCACHE="+w.cache)

@@ -57,12 +57,12 @@ func TestDiesButNotThreeTimes(t *testing.T) {
 	for range 4 {
 		pid := u.view().core.pid
 		u.must(syscall.Kill(pid, syscall.SIGKILL))
-		u.until("another core", 15*time.Second, func() bool { v := u.view(); return v.state == running && v.core.pid != pid })
+		u.until("another core", 30*time.Second, func() bool { v := u.view(); return v.state == running && v.core.pid != pid })
 	}
 	u.modeOf(2, "dies")
 	starts := u.starts()
 	u.must(syscall.Kill(u.view().core.pid, syscall.SIGKILL))
-	u.until("two deaths of its own", 15*time.Second, func() bool { return u.starts() >= starts+2 })
+	u.until("two deaths of its own", 30*time.Second, func() bool { return u.starts() >= starts+2 })
 	u.modeOf(2, "")
 	u.until("it lives", 40*time.Second, func() bool { return u.view().state == running })
 	if r, _ := u.record(); r.Good.Counter != 2 || r.Barred[0] != (boot.Bar{}) {

@@ -164,7 +164,7 @@ func TestFullDisk(t *testing.T) {
 			} else { // no request can be left there
 				u.must(cmd.Process.Signal(syscall.SIGHUP))
 				u.must(syscall.Kill(first.core.pid, syscall.SIGKILL))
-				u.until("another core", 5*time.Second, func() bool { now := childOf(cmd.Process.Pid); return now != 0 && now != first.core.pid })
+				u.until("another core", 30*time.Second, func() bool { now := childOf(cmd.Process.Pid); return now != 0 && now != first.core.pid })
 			}
 			if r, _ := u.record(); !r.Trial.None() || r.Good != u.good {
 				t.Errorf("%+v", r)

@@ -62,7 +62,7 @@ func corpus(quick bool) []pair {
 		released("patch release", "linux-arm64", "v2.11.8", "v2.11.9", current, limit{bsdiff: 0.10}),
 		released("patch release", "windows-amd64", "v2.11.8", "v2.11.9", current, limit{bsdiff: 0.11}),
 		released("patch release", "windows-arm64", "v2.11.8", "v2.11.9", current, limit{bsdiff: 0.11}),
-		released("patch release", "linux-386", "v2.11.8", "v2.11.9", current, limit{bsdiff: 1}), // no references are known of it
+		released("patch release", "linux-386", "v2.11.8", "v2.11.9", current, limit{bsdiff: 1, slow: true}), // its code is read without references: more of it is coded
 		released("patch release", "darwin-arm64", "v2.11.8", "v2.11.9", current, limit{bsdiff: 0.08}),
 		statement(),
 		released("patch release, base by "+earlier, "linux-amd64", "v2.11.8", "v2.11.9", earlier, limit{xz: 1, slow: true}),

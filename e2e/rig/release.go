@@ -29,7 +29,7 @@ func BuildProgram(ctx context.Context, name, file, version string, tags ...strin
 	}
 	cmd := exec.CommandContext(ctx, "go", append(args, Programs[name])...)
 	cmd.Dir = module
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	cmd.Env = Environment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build %s %s: %w\n%s", name, version, err, out)
 	}

@@ -68,12 +68,17 @@ func build(bin string) error {
 		}
 		cmd := exec.Command("go", append(args, folder)...)
 		cmd.Dir = module
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd.Env = Environment()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("build %s: %w\n%s", name, err, out)
 		}
 	}
 	return nil
+}
+
+// Environment is what make build builds in.
+func Environment() []string {
+	return append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT=nogreenteagc")
 }
 
 // Rig is one folder with everything in it.

@@ -95,28 +95,37 @@ func (r *row) remove(f *flight) {
 	r.n--
 }
 
-// lags remembers the latest lags, in a ring.
+// keptLags is how many are remembered: 8 KiB.
+const keptLags = 512
+
+// lags remembers the latest lags, in a ring. Its times are since the first: what has no pointers, and is no more than a page or two, costs an agent at rest
+// least (docs/decisions/141-kinds-of-objects.md).
 type lags struct {
-	ring [512]lag
-	n    int // added so far
+	began time.Time
+	ring  []lag
+	n     int // added so far
 }
 
-type lag struct {
-	at time.Time
-	d  time.Duration
-}
+type lag struct{ at, d time.Duration }
 
 func (l *lags) add(at time.Time, d time.Duration) {
-	l.ring[l.n%len(l.ring)] = lag{at, d}
+	if l.n == 0 {
+		l.began, l.ring = at, make([]lag, 0, keptLags)
+	}
+	x := lag{at.Sub(l.began), d}
+	if l.n < keptLags {
+		l.ring = append(l.ring, x)
+	} else {
+		l.ring[l.n%keptLags] = x
+	}
 	l.n++
 }
 
 // quantiles over those not older than LagWindow.
 func (l *lags) quantiles(now time.Time) (p50, p99, max time.Duration) {
-	known := l.ring[:min(l.n, len(l.ring))]
-	recent := make([]time.Duration, 0, len(known))
-	for _, x := range known {
-		if now.Sub(x.at) <= LagWindow {
+	recent, at := make([]time.Duration, 0, len(l.ring)), now.Sub(l.began)
+	for _, x := range l.ring {
+		if at-x.at <= LagWindow {
 			recent = append(recent, x.d)
 		}
 	}

@@ -31,6 +31,7 @@ func (f *Finder) Memory() (found Memory) {
 }
 
 func (f *Finder) memory() Memory {
+	defer f.read.Done()
 	top, place, v1, ok := f.hierarchy("memory")
 	if !ok {
 		return Memory{}
@@ -73,6 +74,7 @@ func (f *Finder) CPU() (found CPU) {
 }
 
 func (f *Finder) cpu() CPU {
+	defer f.read.Done()
 	top, place, v1, ok := f.hierarchy("cpu")
 	if !ok {
 		return CPU{}

@@ -13,6 +13,7 @@ type sampler struct {
 func newSampler(proc string) sampler { return sampler{proc: proc} }
 
 func (s *sampler) sample() (times, error) {
+	defer s.read.Done()
 	text, err := s.read.Once(s.proc+"/stat", firstLine)
 	if err != nil {
 		return times{}, err

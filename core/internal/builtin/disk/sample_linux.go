@@ -20,6 +20,7 @@ func newSampler(proc string) sampler { return sampler{proc: proc} }
 // mounts gives what is mounted, and how many lines made no sense. Files bound into a container, as its resolv.conf is, are
 // left out.
 func (s *sampler) mounts() ([]mount, int, error) {
+	defer s.read.Done()
 	text, err := s.read.Read(s.proc+"/self/mountinfo", maxFile)
 	if err != nil {
 		return nil, 0, err

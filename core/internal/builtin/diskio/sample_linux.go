@@ -22,6 +22,7 @@ func newSampler(proc, sys string) sampler { return sampler{proc: proc, sys: sys}
 
 // sample reads /proc/diskstats: major, minor, name, reads, merged, sectors, ms, writes, merged, sectors, ms, under way, ms busy, ...
 func (s *sampler) sample(context.Context) ([]counters, error) {
+	defer s.read.Done()
 	text, err := s.read.Read(s.proc+"/diskstats", maxText)
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ func New(proc, sys string) *Check {
 }
 
 func (s *sampler) sample() (Averages, int, error) {
+	defer s.read.Done()
 	text, err := s.read.Once(s.proc+"/loadavg", 256)
 	if err != nil {
 		return Averages{}, 0, err

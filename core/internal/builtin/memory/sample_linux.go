@@ -13,6 +13,7 @@ type sampler struct {
 func newSampler(proc string) sampler { return sampler{proc: proc} }
 
 func (s *sampler) sample() (usage, error) {
+	defer s.read.Done()
 	text, err := s.read.Once(s.proc+"/meminfo", meminfo.MaxFile)
 	if err != nil {
 		return usage{}, err

@@ -24,6 +24,7 @@ type Mount struct {
 
 // Parse reads the file. Lines that make no sense are counted, not believed; more than MaxMounts is an error.
 func Parse(text []byte) (list []Mount, broken int, err error) {
+	list = make([]Mount, 0, min(bytes.Count(text, []byte("\n"))+1, MaxMounts))
 	for len(text) > 0 {
 		var line []byte
 		line, text = procfs.Line(text)

@@ -18,6 +18,7 @@ type sampler struct {
 func newSampler(proc, sys string) sampler { return sampler{proc: proc, sys: sys} }
 
 func (s *sampler) sample(wants func(string) bool) ([]counters, error) {
+	defer s.read.Done()
 	text, err := s.read.Read(s.proc+"/net/dev", maxFile)
 	if err != nil {
 		return nil, err
@@ -53,6 +54,7 @@ func (s *sampler) link(name string) link {
 }
 
 func (s *sampler) uptime() (time.Duration, error) {
+	defer s.read.Done()
 	text, err := s.read.Once(s.proc+"/uptime", 256)
 	if err != nil {
 		return 0, err

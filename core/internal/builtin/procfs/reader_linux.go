@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,9 +12,20 @@ import (
 // page is the buffer's first size and what procfs gives at a time of files made of records.
 const page = 4096
 
+// pages are buffers that no Reader needs now: a dozen of checks read one after the other.
+var pages = sync.Pool{New: func() any { return new([page]byte) }}
+
 // Reader reads files one after the other into one buffer. It is for one goroutine.
 type Reader struct {
 	buf []byte
+}
+
+// Done says that nothing of what was read is needed any more: others may have the buffer, where it did not have to grow.
+func (r *Reader) Done() {
+	if len(r.buf) == page {
+		pages.Put((*[page]byte)(r.buf))
+		r.buf = nil
+	}
 }
 
 // Read gives the file's first max bytes, read to the end. They are valid until the next call. Errors are *fs.PathError.
@@ -53,6 +65,9 @@ func (r *Reader) read(dir int, path string, max int, once bool) ([]byte, error) 
 		return nil, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
+	if r.buf == nil {
+		r.buf = pages.Get().(*[page]byte)[:]
+	}
 	n := 0
 	for n < max {
 		if once && len(r.buf) < max {
@@ -75,16 +90,9 @@ func (r *Reader) read(dir int, path string, max int, once bool) ([]byte, error) 
 	return r.buf[:n], nil
 }
 
-// grow doubles the buffer, or makes it a page, up to max.
+// grow doubles the buffer, up to max.
 func (r *Reader) grow(max int) {
-	size := 2 * len(r.buf)
-	if size < page {
-		size = page
-	}
-	if size > max {
-		size = max
-	}
-	bigger := make([]byte, size)
+	bigger := make([]byte, min(2*len(r.buf), max))
 	copy(bigger, r.buf)
 	r.buf = bigger
 }

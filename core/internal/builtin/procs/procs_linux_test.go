@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/fixture"
@@ -52,15 +53,19 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestWhoSleptIsReadNowAndThen: processes that slept in every fourth run, kernel threads in every 32nd, all others in each; and all are counted.
+// TestWhoSleptIsReadNowAndThen: processes that slept after 35 s, kernel threads after five minutes, all others in each run; and all are counted.
 func TestWhoSleptIsReadNowAndThen(t *testing.T) {
+	synctest.Test(t, whoSlept)
+}
+
+func whoSlept(t *testing.T) {
 	const all = 240
 	files := map[string]string{"loadavg": "", "sys/kernel/pid_max": "100\n", "sys/kernel/threads-max": "1000\n"}
 	kinds := []struct {
 		state string
 		flags uint64
-		every int
-	}{{"S", kernelThread, lookEvery}, {"S", 0, wakeEvery}, {"D", 0, 1}}
+		after time.Duration
+	}{{"S", kernelThread, idlesFor + 20*time.Second}, {"S", 0, restsFor}, {"D", 0, 0}} // kernel threads with those that slept, which come every 40 s
 	for n := range len(kinds) * all {
 		files[fmt.Sprintf("%d/stat", 1000+n)] = stat(1000+n, "x", kinds[n/all].state, 1, kinds[n/all].flags)
 	}
@@ -70,10 +75,12 @@ func TestWhoSleptIsReadNowAndThen(t *testing.T) {
 	for n := range len(kinds) * all {
 		fixture.Write(t, fmt.Sprintf("%s/%d/stat", root, 1000+n), stat(1000+n, "x", "Z", 1, 0))
 	}
-	for run := 1; run <= lookEvery; run++ {
+	began := time.Now()
+	for run := 1; run <= 33; run++ {
+		time.Sleep(10 * time.Second)
 		zombies := 0
 		for _, k := range kinds {
-			if run >= k.every {
+			if time.Since(began) >= k.after {
 				zombies += all
 			}
 		}
@@ -88,13 +95,17 @@ func TestWhoSleptIsReadNowAndThen(t *testing.T) {
 // TestOnThisBox: listed or not, as many are counted as there are. Others come and go meanwhile, so it must be right now and then.
 func TestOnThisBox(t *testing.T) {
 	c := New("/proc")
-	right := make([]bool, wakeEvery)
-	for run := 0; run < 1000 && slices.Contains(right, false); run++ {
+	var right [2]bool // not listed, listed
+	for run := 0; run < 1000 && !(right[0] && right[1]); run++ {
+		listed := run % 2
+		if listed == 1 {
+			c.woke = time.Time{}
+		}
 		before := processes(t)
 		got := c.Run(t.Context(), nil).Text
-		right[run%wakeEvery] = right[run%wakeEvery] || before == processes(t) && strings.Contains(got, fmt.Sprintf(": %d processes, ", before))
+		right[listed] = right[listed] || run > 0 && before == processes(t) && strings.Contains(got, fmt.Sprintf(": %d processes, ", before))
 	}
-	if slices.Contains(right, false) {
+	if !right[0] || !right[1] {
 		t.Errorf("never right: %v", right)
 	}
 }
@@ -131,9 +142,7 @@ func TestAPidThatIsUsedAgain(t *testing.T) {
 	fixture.Write(t, root+"/1/stat", stat(1, "init", "R", 0, 0))
 	fixture.Write(t, root+"/40/stat", stat(40, "sh", "S", 1, 0))
 	look("6 processes, ")
-	for range wakeEvery {
-		c.Run(t.Context(), nil)
-	}
+	c.woke = time.Time{}
 	look("6 processes, 1 running")
 	fixture.Write(t, root+"/1/stat", stat(1, "init", "S", 0, 0))
 	look("6 processes, 0 running")

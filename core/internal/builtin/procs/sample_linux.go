@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,13 +17,17 @@ import (
 
 // Sizes.
 const (
-	dirBuffer = 8 << 10       // bytes of folder entries read at a time: some three hundred processes
-	statHead  = 256           // bytes read of a process' stat: all that is needed stands at its beginning, a name has 64 at most
-	askEvery  = 512           // processes between two looks at the deadline
-	maxLine   = 64 << 10      // bytes read of a command line
-	wakeEvery = 4             // runs between two looks at a process that slept
-	lookEvery = 8 * wakeEvery // runs between two looks at a kernel thread
-	maxEnded  = 64            // processes that ended in a row and are looked past; behind more all are read once
+	dirBuffer = 8 << 10  // bytes of folder entries read at a time: some three hundred processes
+	statHead  = 256      // bytes read of a process' stat: all that is needed stands at its beginning, a name has 64 at most
+	askEvery  = 512      // processes between two looks at the deadline
+	maxLine   = 64 << 10 // bytes read of a command line
+	maxEnded  = 64       // processes that ended in a row and are looked past; behind more all are read once
+)
+
+// How long a process counts as what it was when it was read last. A check that comes less often than restsFor reads all but kernel threads in each run.
+const (
+	restsFor = 35 * time.Second // one that slept
+	idlesFor = 5 * time.Minute  // a kernel thread
 )
 
 // sampler reads processes. Reading one is what this check costs, and nearly all do at the next run what they did at the last: kernel threads, half of
@@ -33,10 +38,13 @@ type sampler struct {
 	read    procfs.Reader
 	entries []byte
 	path    []byte
-	known   []known // what the last listing found, in the folder's order
-	at      int     // behind the one that the folder came to last
-	found   []known // what this one finds, for the next
-	runs    int
+	known   []known   // what the last listing found, in the folder's order
+	at      int       // behind the one that the folder came to last
+	found   []known   // what this one finds, for the next
+	woke    time.Time // when those that sleep were read last
+	idled   time.Time // and kernel threads
+	wake    bool      // they are read in this run
+	idle    bool
 	allowed int // threads, as the kernel said last
 
 	named, folders int // entries of this listing: processes, other folders
@@ -45,14 +53,24 @@ type sampler struct {
 
 // known is a process as it was read last.
 type known struct {
-	pid   int32
-	every int16 // runs between two looks at it; 1 = it is read in each
+	pid  int32
+	rest rest
 }
+
+// rest is whether a process has to be read in each run.
+type rest byte
+
+const (
+	restless rest = iota
+	asleep
+	kernel
+)
 
 func newSampler(proc string) sampler { return sampler{proc: proc} }
 
 // sample counts processes and their states. One that ends meanwhile is not counted.
 func (s *sampler) sample(ctx context.Context, o options) (c counts, err error) {
+	defer s.read.Done()
 	dir, err := unix.Open(s.proc, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return counts{}, &fs.PathError{Op: "open", Path: s.proc, Err: err}
@@ -62,9 +80,10 @@ func (s *sampler) sample(ctx context.Context, o options) (c counts, err error) {
 	if err := unix.Fstat(dir, &st); err != nil {
 		return counts{}, &fs.PathError{Op: "look at", Path: s.proc, Err: err}
 	}
-	links := int(st.Nlink)
-	if s.beside > 0 && links > s.beside && s.runs%wakeEvery != 0 && !o.filtered() {
-		c, err = s.restless(ctx, o, dir)
+	links, now := int(st.Nlink), time.Now()
+	s.wake, s.idle = now.Sub(s.woke) >= restsFor, now.Sub(s.idled) >= idlesFor
+	if s.beside > 0 && links > s.beside && !s.wake && !o.filtered() {
+		c, err = s.unlisted(ctx, o, dir)
 		c.total = links - s.beside
 		c.matching = c.total
 	} else {
@@ -73,6 +92,12 @@ func (s *sampler) sample(ctx context.Context, o options) (c counts, err error) {
 		if err == nil && links == s.named+s.folders+2 {
 			s.beside = s.folders + 2
 		}
+		if err == nil && s.wake {
+			s.woke = now
+		}
+		if err == nil && s.idle {
+			s.idled = now
+		}
 	}
 	if err != nil {
 		return counts{}, err
@@ -80,17 +105,16 @@ func (s *sampler) sample(ctx context.Context, o options) (c counts, err error) {
 	if !o.filtered() {
 		c.threads, c.limit = s.threads()
 	}
-	s.runs++
 	return c, nil
 }
 
-// restless reads those that were neither asleep nor kernel threads when they were read last.
-func (s *sampler) restless(ctx context.Context, o options, dir int) (c counts, err error) {
+// unlisted reads those that were neither asleep nor kernel threads when they were read last.
+func (s *sampler) unlisted(ctx context.Context, o options, dir int) (c counts, err error) {
 	for i, k := range s.found {
 		if i%askEvery == 0 && ctx.Err() != nil {
 			return c, context.Cause(ctx)
 		}
-		if k.every == 1 {
+		if k.rest == restless {
 			s.look(o, &c, dir, k.pid)
 		}
 	}
@@ -169,14 +193,14 @@ func pidOf(name []byte) (pid int32, ok bool) {
 
 // one counts one process.
 func (s *sampler) one(o options, c *counts, dir int, pid int32) {
-	every := s.last(pid)
-	if s.runs%every != 0 {
-		s.found = append(s.found, known{pid, int16(every)})
-		c.add(o, process{kernel: every == lookEvery})
+	before := s.last(pid)
+	if before == asleep && !s.wake || before == kernel && !s.idle {
+		s.found = append(s.found, known{pid, before})
+		c.add(o, process{kernel: before == kernel})
 		return
 	}
 	if p, ok := s.look(o, c, dir, pid); ok {
-		s.found = append(s.found, known{pid, p.every()})
+		s.found = append(s.found, known{pid, p.rest()})
 	}
 }
 
@@ -200,26 +224,26 @@ func (s *sampler) look(o options, c *counts, dir int, pid int32) (process, bool)
 	return p, true
 }
 
-// last says how often a process is read, by what it was at the last run: 1 for a new one. It is asked in the folder's order, which is the same in each
+// last is what a process was when it was read last: restless for a new one. It is asked in the folder's order, which is the same in each
 // run: what lies between two that are still there has ended.
-func (s *sampler) last(pid int32) int {
+func (s *sampler) last(pid int32) rest {
 	for i, k := range s.known[s.at:min(len(s.known), s.at+maxEnded)] {
 		if k.pid == pid {
 			s.at += i + 1
-			return int(k.every)
+			return k.rest
 		}
 	}
-	return 1
+	return restless
 }
 
-func (p process) every() int16 {
+func (p process) rest() rest {
 	switch {
 	case p.kernel:
-		return lookEvery
+		return kernel
 	case p.state == 'S':
-		return wakeEvery
+		return asleep
 	}
-	return 1
+	return restless
 }
 
 // deep reads what else the options ask about a process, whose folder below dir is given with its slash.
@@ -249,7 +273,7 @@ func (s *sampler) threads() (now, limit int) {
 		return 0, 0
 	}
 	now = parseThreads(text)
-	if s.runs%wakeEvery == 0 {
+	if s.wake {
 		s.allowed = s.most()
 	}
 	return now, s.allowed

@@ -19,6 +19,7 @@ type sampler struct {
 func newSampler(proc string) sampler { return sampler{proc: proc} }
 
 func (s *sampler) sample() (process, error) {
+	defer s.read.Done()
 	text, err := s.read.Once(s.proc+"/self/statm", 256)
 	if err != nil {
 		return process{}, err

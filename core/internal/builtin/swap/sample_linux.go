@@ -16,6 +16,7 @@ type sampler struct {
 func newSampler(proc string) sampler { return sampler{proc: proc} }
 
 func (s *sampler) sample() (area, []area, error) {
+	defer s.read.Done()
 	text, err := s.read.Once(s.proc+"/meminfo", meminfo.MaxFile)
 	if err != nil {
 		return area{}, nil, err

@@ -14,6 +14,7 @@ type sampler struct {
 func newSampler(proc string) sampler { return sampler{proc: proc} }
 
 func (s *sampler) sample() (time.Duration, error) {
+	defer s.read.Done()
 	text, err := s.read.Once(s.proc+"/uptime", 256)
 	if err != nil {
 		return 0, err
