@@ -64,6 +64,17 @@ func FuzzParseOutput(f *testing.F) {
 func FuzzPerfdataRoundTrip(f *testing.F) {
 	f.Add("label", 1.5, "ms", "10:20", 0.0)
 	f.Add("it's = |", -1e300, "%", "@~:5", 1e-9)
+	for _, piece := range []string{"a", "'", "''x", " ", "=", "|", ";", "\t", "\r", "é", "\U0001d11e", "x'=1 "} {
+		for n := 1; n <= 256; n *= 2 {
+			f.Add(strings.Repeat(piece, n), 1.5, "ms", strings.Repeat("1", n), -0.25)
+			f.Add("a", 1.5, "", "0."+strings.Repeat("1", n)+":"+strings.Repeat("9", n), 1e21)
+		}
+	}
+	for _, warn := range []string{"", "10", "10:", "~:10", "10:20", "@10:20", ":5", "@~:", "1e3:2E3", "-5:-1.5", "+1:+2.5e+9", "x", ".5:1.", "1,5"} {
+		for _, v := range []float64{0, 1, -1, 0.1, 123456789, 123456789012345, 1234567890123456, 1e15, -1e-7, 1e-300, math.MaxFloat64, math.SmallestNonzeroFloat64} {
+			f.Add("a b", v, "c", warn, -v)
+		}
+	}
 	f.Fuzz(func(t *testing.T, label string, v float64, unit, warn string, low float64) {
 		if label == "" || !utf8.ValidString(label) || strings.ContainsAny(label, "\x00\n") || math.IsInf(v, 0) || math.IsNaN(v) || math.IsInf(low, 0) || math.IsNaN(low) {
 			return
