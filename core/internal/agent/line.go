@@ -148,8 +148,13 @@ func (a *agent) status(ctx context.Context) (Status, error) {
 	if problem := a.site.problem(); problem != "" {
 		problems = append(problems, problem)
 	}
+	var floor *time.Time
+	if past := a.passed(); !past.IsZero() {
+		floor = &past
+	}
 	return Status{
-		Version: a.o.Version, Fingerprint: a.id.Fingerprint(), Hostname: a.facts.Load().Hostname,
+		TimeFloor: floor,
+		Version:   a.o.Version, Fingerprint: a.id.Fingerprint(), Hostname: a.facts.Load().Hostname,
 		Trust: v.trust, Revision: v.revision, Problems: orEmpty(problems), Notes: orEmpty(v.notes),
 		Hub:    a.hubStatus(),
 		Buffer: BufferStatus{Pending: b.UnackedRecords, Bytes: b.Bytes, Generations: b.Generations, Foreign: b.Foreign, Held: b.Held, Error: b.LastError},

@@ -18,9 +18,10 @@ type Status struct {
 	Fingerprint string        `json:"fingerprint"`
 	Hostname    string        `json:"hostname"`
 	Trust       string        `json:"trust"`
-	Revision    uint64        `json:"revision"` // 0 = the default checks alone
-	Problems    []string      `json:"problems"` // what hinders, one line each: rejected revision, box file, full disk
-	Notes       []string      `json:"notes"`    // what the owner should know although it is no fault
+	Revision    uint64        `json:"revision"`   // 0 = the default checks alone
+	Problems    []string      `json:"problems"`   // what hinders, one line each: rejected revision, box file, full disk
+	Notes       []string      `json:"notes"`      // what the owner should know although it is no fault
+	TimeFloor   *time.Time    `json:"time_floor"` // a time that is surely past, as the stub has proof of; null = none
 	Hub         HubStatus     `json:"hub"`
 	Buffer      BufferStatus  `json:"buffer"`
 	Schedule    Lag           `json:"schedule"`

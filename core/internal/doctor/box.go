@@ -183,12 +183,19 @@ func (p *patient) service(ctx context.Context) {
 	}
 	p.good("service", "limpet runs, and its core answers")
 	var said struct {
-		Buffer struct {
+		TimeFloor *time.Time `json:"time_floor"`
+		Buffer    struct {
 			Held  int
 			Error string
 		}
 	}
-	if json.Unmarshal(answer, &said) == nil && said.Buffer.Error != "" {
+	if json.Unmarshal(answer, &said) != nil {
+		return
+	}
+	if said.TimeFloor != nil && said.TimeFloor.After(p.past) {
+		p.past = *said.TimeFloor
+	}
+	if said.Buffer.Error != "" {
 		p.bad("results", "give "+p.o.Layout.Buffer()+" and what lies in it back to the user of the agent (owner, mode), and look at its disk",
 			"not kept on disk, %d in memory alone: %s", said.Buffer.Held, said.Buffer.Error)
 	}
@@ -198,10 +205,10 @@ func (p *patient) service(ctx context.Context) {
 func (p *patient) time() {
 	now := p.o.Now()
 	switch {
-	case !p.o.Built.IsZero() && now.Before(p.o.Built):
+	case now.Before(p.past):
 		p.clock = true
-		p.bad("time", "set the clock (timedatectl set-ntp true, chronyd, w32tm /resync)", "the clock says %s, this program was built %s later",
-			now.UTC().Format(time.RFC3339), p.o.Built.Sub(now).Round(time.Hour))
+		p.bad("time", "set the clock (timedatectl set-ntp true, chronyd, w32tm /resync)", "the clock says %s, and %s is surely past (%s later)",
+			now.UTC().Format(time.RFC3339), p.past.UTC().Format(time.RFC3339), p.past.Sub(now).Round(time.Hour))
 	case !p.o.Built.IsZero() && now.Sub(p.o.Built) > 10*365*24*time.Hour:
 		p.clock = true
 		p.warn("time", "look at the clock", "the clock says %s, ten years after this program was built", now.UTC().Format(time.RFC3339))

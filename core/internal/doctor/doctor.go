@@ -53,7 +53,8 @@ type patient struct {
 	o      Options
 	box    boxfile.Box
 	report Report
-	clock  bool // the clock is wrong enough to be the cause of what follows
+	past   time.Time // what is surely past: by this program's making, and by what the stub has proof of; zero = not known
+	clock  bool      // the clock is wrong enough to be the cause of what follows
 }
 
 // Examine looks at everything. It takes at most about half a minute, less when ctx ends.
@@ -64,7 +65,7 @@ func Examine(ctx context.Context, o Options) Report {
 	if o.System == "" {
 		o.System = "/"
 	}
-	p := &patient{o: o}
+	p := &patient{o: o, past: o.Built}
 	p.boxFile()
 	p.folders()
 	p.disk()

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/core/internal/local"
 	"github.com/limpet-monitoring/limpet/platforms"
 )
 
@@ -96,11 +98,37 @@ func TestTheClock(t *testing.T) {
 		{built.Add(time.Hour), OK}, {built.AddDate(-10, 0, 0), Problem}, {built.AddDate(12, 0, 0), Warning},
 	} {
 		p := newPatient(t)
-		p.o.Built, p.o.Now = built, func() time.Time { return tt.now }
+		p.o.Built, p.past, p.o.Now = built, built, func() time.Time { return tt.now }
 		p.time()
 		if p.last().Verdict != tt.want {
 			t.Errorf("%s: %+v", tt.now, p.last())
 		}
+	}
+}
+
+// The stub knows of times later than the program's making: of signatures that it has verified. The core that runs tells them.
+func TestTheClockIsBehindWhatTheStubKnows(t *testing.T) {
+	p := newPatient(t)
+	held, err := platforms.Take(p.o.Layout.StubLock())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Release()
+	past := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	socket, err := local.Listen(p.o.Layout.Socket(), map[string]local.Answer{"status": local.Alone(func(context.Context) ([]byte, error) {
+		return fmt.Appendf(nil, `{"time_floor":%q}`, past.Format(time.RFC3339)), nil
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go socket.Serve(ctx)
+	p.past = past.AddDate(0, -1, 0)
+	p.o.Built, p.o.Now = p.past, func() time.Time { return past.Add(-time.Hour) }
+	p.service(t.Context())
+	if p.time(); p.last().Verdict != Problem || !strings.Contains(p.last().Text, "2026-03-01T00:00:00Z is surely past") {
+		t.Errorf("%+v", p.last())
 	}
 }
 

@@ -152,7 +152,7 @@ func (p *patient) dialer(k known, unverified bool) (*dial.Dialer, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.HubCA, o.Built, o.Unverified = k.ca, p.o.Built, unverified
+	o.HubCA, o.Built, o.Unverified = k.ca, p.past, unverified
 	o.Memory, o.Examine = p.o.Layout.Addresses(), true
 	return dial.New(o)
 }
