@@ -62,6 +62,7 @@ func (v verdict) alarms(timeFloor int64) []warning {
 // mostly waits.
 func (s *supervisor) rest() {
 	if !s.worked {
+		s.machine.tidy()
 		return
 	}
 	s.worked = false

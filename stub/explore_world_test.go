@@ -168,6 +168,7 @@ func (w *world) sinceBoot() time.Duration { return w.up }
 func (w *world) disk() fsys.FS            { return w.layer }
 func (w *world) sweep(bool) int           { return 0 }
 func (w *world) shrink()                  {}
+func (w *world) tidy()                    {}
 
 func (w *world) chance() float64 {
 	if w.luck != nil {

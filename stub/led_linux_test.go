@@ -356,6 +356,8 @@ func (b *led) chance() float64 {
 	return b.luck
 }
 
+func (b *led) tidy() {}
+
 func (b *led) shrink() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -68,6 +68,7 @@ func openStage(t *testing.T, s story) *stage {
 
 func (st *stage) disk() fsys.FS { return rerooted{st.layer, st.Root} }
 func (st *stage) shrink()       { st.shrunk++ }
+func (st *stage) tidy()         {}
 
 func (st *stage) verify() {
 	st.proofs++

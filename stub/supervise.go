@@ -104,6 +104,7 @@ type supervisor struct {
 	deadline *time.Timer   // fires when a stopping core is to be killed
 	before   time.Duration // of the last look
 	within   time.Duration // in which the next one comes
+	tidied   time.Time     // the machine's: when it gave back what garbage took
 
 	state    state
 	since    time.Time

@@ -19,6 +19,7 @@ type breadth struct {
 	peak    atomic.Int32 // the most of them since the last look
 	wide    atomic.Bool  // all processors, the heap has room
 	brisk   atomic.Bool  // the monitor is punctual
+	tidied  time.Time    // the owner's
 }
 
 const (
@@ -30,6 +31,8 @@ const (
 	// 0.6 ms.
 	narrowGC = 22
 	wideGC   = 100
+	// tidyEvery is how often pages that garbage took go back to the system while the heap is short: the runtime itself would keep half a megabyte of them.
+	tidyEvery = 30 * time.Second
 	// reservedThreads is more than a core with hostile plugins was ever seen to have.
 	reservedThreads = 8
 )
@@ -60,11 +63,15 @@ func (b *breadth) begin() (end func()) {
 	return func() { b.running.Add(-1) }
 }
 
-// look goes back to one processor when no more than a few ran at a time since the last look, and to rest when none did.
+// look, which comes every few seconds, goes back to one processor when no more than a few ran at a time since the last look, and to rest when none did.
 func (b *breadth) look() {
 	peak := b.peak.Swap(b.running.Load())
 	if peak <= narrowTo && b.wide.CompareAndSwap(true, false) {
 		narrow()
+	}
+	if now := time.Now(); !b.wide.Load() && now.Sub(b.tidied) >= tidyEvery {
+		debug.FreeOSMemory()
+		b.tidied = now
 	}
 	if peak == 0 && b.brisk.CompareAndSwap(true, false) {
 		platforms.EaseMonitor(monitorLeave)
