@@ -5,6 +5,7 @@ package disk
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -177,18 +178,28 @@ func (t target) state(o options, u usage) check.State {
 	if t.readOnly && !o.limited && !t.named {
 		return check.OK // nobody configured limits, and nothing can fill it
 	}
-	free, all := float64(u.available), float64(u.used()+u.available)
 	l := t.limits
+	short := func(space, inodes threshold.Free) bool {
+		return scarce(space, u.available, u.used()+u.available) || u.files > 0 && scarce(inodes, u.filesFree, u.files)
+	}
 	switch {
 	case u.total == 0:
 		return check.OK
-	case l.crit.Broken(free, all), u.files > 0 && l.inodeCrit.Broken(float64(u.filesFree), float64(u.files)):
+	case short(l.crit, l.inodeCrit):
 		return check.Critical
-	case l.warn.Broken(free, all), u.files > 0 && l.inodeWarn.Broken(float64(u.filesFree), float64(u.files)):
+	case short(l.warn, l.inodeWarn):
 		return check.Warning
 	default:
 		return check.OK
 	}
+}
+
+// scarce says whether too little is free, by whole percents: what is used is rounded up, as df and check_disk do, so that of "10% free" less than 11 is too little.
+func scarce(f threshold.Free, free, all uint64) bool {
+	if f.Percent && all > 0 {
+		return math.Floor(share(free, all)) <= f.Value && (f.Most == 0 || float64(free) <= f.Most) && f.Given
+	}
+	return f.Broken(float64(free), float64(all))
 }
 
 // name is what a filesystem is called: its mount point, or its device with -M.

@@ -110,6 +110,9 @@ func TestState(t *testing.T) {
 		{"", gibs(100, 0, 0), true, check.OK},                               // read-only, full by nature
 		{"-w 10%", gibs(100, 0, 0), true, check.Warning},                    // but somebody asked
 		{"-w 10% -c 5%", gibs(100, 10, 50), false, check.Warning},
+		{"-w 10% -c 5%", gibs(1000, 109, 50), false, check.Warning}, // 10.9 %, in whole percents used 90
+		{"-w 10% -c 5%", gibs(1000, 110, 50), false, check.OK},
+		{"-w 10.5% -c 5%", gibs(1000, 109, 50), false, check.Warning},
 		{"-w 10000 -c 5000", gibs(100, 9, 50), false, check.Warning}, // MiB
 		{"-w 10 -c 5 -u GB", gibs(100, 5, 50), false, check.Critical},
 		{"-c 5%", gibs(100, 6, 0), false, check.OK},
