@@ -665,13 +665,15 @@ func TestAHubThatIsAwayOrLies(t *testing.T) {
 		}
 		b.restart()
 		ctx, stop := context.WithCancel(t.Context())
+		away := func(p catalog.Piece) (catalog.Piece, error) { return p, errors.New("away") }
+		lie.Store(&away) // before anything is brought
 		go b.Run(ctx, func() bool { return true })
 		b.Want([]catalog.Plugin{p})
 		for _, c := range []struct {
 			lie  func(catalog.Piece) (catalog.Piece, error)
 			want string
 		}{
-			{func(p catalog.Piece) (catalog.Piece, error) { return p, errors.New("away") }, "away"},
+			{away, "away"},
 			{func(catalog.Piece) (catalog.Piece, error) { return catalog.Piece{Missing: true}, nil }, "does not have it"},
 			{func(p catalog.Piece) (catalog.Piece, error) { p.Size++; return p, nil }, "another length"},
 			{func(p catalog.Piece) (catalog.Piece, error) { p.Data = nil; return p, nil }, "another length"},
