@@ -106,14 +106,11 @@ func run(root string) {
 	}
 	note := func(format string, args ...any) { fmt.Fprintf(heard, format+"\n", args...) }
 	dir, _ := os.Getwd()
-	note("start pid=%d argv=%q dir=%s", os.Getpid(), os.Args, dir)
-	for _, v := range os.Environ() {
-		note("env %s", v)
-	}
+	m := mode(root) // before the start is heard of: a test may then change it for the next one
+	note("start pid=%d argv=%q dir=%s\nenv %s", os.Getpid(), os.Args, dir, strings.Join(os.Environ(), "\nenv "))
 	fmt.Fprintln(os.Stderr, "this goes to the log")
 	signal.Ignore(syscall.SIGPIPE)
 
-	m := mode(root)
 	switch m {
 	case "dies":
 		os.Exit(3)
