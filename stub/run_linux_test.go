@@ -477,7 +477,9 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%d, no %q in\n%s", code, want, out)
 		}
 	}
+	asked := time.Now()
 	out, _ = b.answered("status", "--json")
+	usual := time.Since(asked)
 	var got struct {
 		Format int
 		Stub   struct {
@@ -508,12 +510,12 @@ func TestStatus(t *testing.T) {
 		t.Errorf("%d %s", code, out)
 	}
 	b.mode("status-hangs")
-	soonest(t, "a status without the core's part", 2*partTime, func() time.Duration {
+	soonest(t, "a status without the core's part, but for the time of one with it", 2*partTime, func() time.Duration {
 		begin := time.Now()
 		if out, _, code := b.limpet("status", "--json"); code != 0 || !strings.Contains(out, `"core":null`) {
 			t.Errorf("%d: %s", code, out)
 		}
-		return time.Since(begin)
+		return time.Since(begin) - usual
 	})
 	if _, text, code := b.limpet("status", "--yaml"); code != exitUsage || !strings.Contains(text, "--yaml") {
 		t.Errorf("%d %s", code, text)
