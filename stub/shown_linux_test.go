@@ -169,23 +169,14 @@ func TestStatusLeavesNothingOpen(t *testing.T) {
 	b := emptyBox(t)
 	good := b.place(7, coreBytes(t, ""))
 	b.saved(boot.Record{Good: good, Factory: good})
-	before := openFiles(t)
+	open := descriptors(t)
+	before := open()
 	if code, _ := codeOf(status(b.Layout, nil, io.Discard)); code != exitNotRunning {
 		t.Fatal(code)
 	}
-	if after := openFiles(t); after != before {
-		t.Errorf("%d descriptors, there were %d", after, before)
+	if left := more(before, open); len(left) > 0 {
+		t.Errorf("it leaves open %q", left)
 	}
-}
-
-// openFiles is how many descriptors this process has.
-func openFiles(t *testing.T) int {
-	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(list)
 }
 
 // What is gathered is the box's as it was last, of the record where nobody said anything, and how the last update came.
