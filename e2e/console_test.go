@@ -71,7 +71,7 @@ func TestConsole(t *testing.T) {
 	a := s.agent("box", "plugin_dirs = "+own)
 	host, _ := os.Hostname()
 	s.must(page.Await(s.ctx, `document.querySelector("table, .agents")?.innerText.includes("`+host+`")`))
-	s.await(20*time.Second, "the default checks", func() bool {
+	s.await("the default checks", func() bool {
 		v, ok := get[struct{ Checks []any }](s, "/api/v1/agents/"+a.Fingerprint())
 		return ok && len(v.Checks) >= 11
 	})
@@ -134,7 +134,7 @@ func (s *site) sendSamples(a *rig.Agent) (port string) {
 	s.must(err)
 	_, port, _ = net.SplitHostPort(address)
 	s.must(s.hub.Apply(s.ctx, "checks:\n  - {name: slow, plugin: check_slow, every: 30s}\ninputs: {graphite: "+port+"}\n"))
-	s.await(20*time.Second, "the input listens", func() bool {
+	s.await("the input listens", func() bool {
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			_ = c.Close()
@@ -142,7 +142,7 @@ func (s *site) sendSamples(a *rig.Agent) (port string) {
 		return err == nil
 	})
 	s.send(port, "shop.orders;country=de 12.5\nshop.a.name.that.is.much.longer.than.any.column.of.a.narrow.page.could.ever.be.wide.enough.to.hold 1e-7\n")
-	s.await(20*time.Second, "the samples at the hub", func() bool {
+	s.await("the samples at the hub", func() bool {
 		v, ok := get[struct {
 			Samples []struct {
 				Name  string

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/limpet-monitoring/limpet/e2e/browser"
 )
@@ -45,7 +44,7 @@ func TestConsoleShowsWhatIsThere(t *testing.T) {
 	s.must(os.WriteFile(filepath.Join(own, "check_flood"), []byte(flood), 0o755))
 	s.must(s.hub.Apply(s.ctx, "checks:\n  - {name: trick, plugin: check_trick, every: 5s}\n  - {name: flood, plugin: check_flood, every: 1h}\n"))
 	a := s.agent("box", "plugin_dirs = "+own)
-	s.await(30*time.Second, "both results", func() bool {
+	s.await("both results", func() bool {
 		v, ok := get[struct{ Checks []struct{ Check string } }](s, "/api/v1/agents/"+a.Fingerprint())
 		text := ""
 		for _, c := range v.Checks {

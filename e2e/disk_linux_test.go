@@ -43,7 +43,7 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 			s.must(a.Start())
 			t.Cleanup(func() { a.Stop() })
 			s.must(s.hub.Apply(s.ctx, ledger.Checks(10, 2)))
-			s.await(30*time.Second, "runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
+			s.await("runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
 
 			first := s.spoiled(a, func() (mend func()) { return spoil(s, a, dir) }, func() {
 				s.holds(3*time.Second, "it is there", func() bool { return presence(s, a) == "online" })
@@ -52,7 +52,7 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 			second := s.spoiled(a, func() (mend func()) { return spoil(s, a, dir) }, func() {
 				core := a.CorePID()
 				s.must(a.KillCore())
-				s.await(30*time.Second, "another core, and its session", func() bool {
+				s.await("another core, and its session", func() bool {
 					return a.CorePID() > 1 && a.CorePID() != core && presence(s, a) == "online"
 				})
 				s.word(a, false)
@@ -112,14 +112,14 @@ func TestStateOnADiskThatTakesNothing(t *testing.T) {
 	s.must(a.Start())
 	t.Cleanup(func() { a.Stop() })
 	s.must(s.hub.Apply(s.ctx, ledger.Checks(10, 2)))
-	s.await(30*time.Second, "runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
+	s.await("runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
 
 	s.must(s.hub.Stop())
 	full := s.spoiled(a, func() (mend func()) { return fill(s, a, dir) }, func() {
 		core := a.CorePID()
 		s.must(a.KillCore())
 		s.must(s.hub.Start(s.ctx))
-		s.await(30*time.Second, "a session of the next core", func() bool {
+		s.await("a session of the next core", func() bool {
 			return !slices.Contains(a.Cores(), core) && presence(s, a) == "online" && s.waiting(a) == 0
 		})
 	})
@@ -127,9 +127,9 @@ func TestStateOnADiskThatTakesNothing(t *testing.T) {
 	s.must(a.Stop())
 	s.must(unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=48m,mode=711"))
 	s.must(a.Start())
-	s.await(30*time.Second, "a session from a disk that is read-only", func() bool { return presence(s, a) == "online" })
+	s.await("a session from a disk that is read-only", func() bool { return presence(s, a) == "online" })
 	before := book.Ran()
-	s.await(30*time.Second, "runs on it", func() bool { return book.Ran() > before+24 })
+	s.await("runs on it", func() bool { return book.Ran() > before+24 })
 	s.must(unix.Mount("", dir, "", unix.MS_REMOUNT, "size=48m,mode=711"))
 	s.word(a, true)
 	s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks: []\n"))
@@ -199,7 +199,7 @@ func lock(s *site, a *rig.Agent, dir string) (mend func()) {
 		return unix.Mount("", dir, "", unix.MS_REMOUNT|flags, "size=8m,mode=700")
 	}
 	s.must(a.KillCore())
-	s.await(10*time.Second, "a moment in which no file is open", func() bool { return remount(unix.MS_RDONLY) == nil })
+	s.await("a moment in which no file is open", func() bool { return remount(unix.MS_RDONLY) == nil })
 	return func() { s.must(remount(0)) }
 }
 
@@ -217,7 +217,7 @@ func (s *site) keeps(a *rig.Agent) (keeps, ok bool) {
 // word waits for status to say so.
 func (s *site) word(a *rig.Agent, that bool) {
 	s.t.Helper()
-	s.await(30*time.Second, "word of the buffer", func() bool {
+	s.await("word of the buffer", func() bool {
 		keeps, ok := s.keeps(a)
 		return ok && keeps == that
 	})

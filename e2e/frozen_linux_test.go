@@ -29,14 +29,14 @@ func TestFrozen(t *testing.T) {
 	began := time.Now()
 	a := s.agent("box", "plugin_dirs = "+book.Plugins())
 	s.must(s.hub.Apply(s.ctx, ledger.Checks(8, 2)))
-	s.await(20*time.Second, "every check's first run", func() bool { return book.Began() == 10 })
+	s.await("every check's first run", func() bool { return book.Began() == 10 })
 
 	core := a.CorePID()
 	s.freeze(core, shortFreeze)
 	s.holds(5*time.Second, "a core that stood still for less than the stub waits goes on", func() bool { return a.CorePID() == core })
 
 	s.freeze(core, longFreeze)
-	s.await(10*time.Second, "another core, in the place of one that stood still", func() bool { pid := a.CorePID(); return pid > 1 && pid != core })
+	s.await("another core, in the place of one that stood still", func() bool { pid := a.CorePID(); return pid > 1 && pid != core })
 	s.online(a, "after its core stood still")
 
 	core = a.CorePID()
@@ -57,7 +57,7 @@ func TestFrozen(t *testing.T) {
 			t.Errorf("core %d became %d while the stub stood still", core, pid)
 		}
 	})
-	s.await(90*time.Second, "the release that was due", func() bool { return a.Record().Good.Counter == 2 })
+	s.await("the release that was due", func() bool { return a.Record().Good.Counter == 2 })
 	if r := a.Record(); r.Barred[0] != (boot.Bar{}) || r.Aside[0] != (boot.Aside{}) {
 		t.Errorf("held against a release: %+v, %+v", r.Barred[0], r.Aside[0])
 	}

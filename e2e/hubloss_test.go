@@ -26,12 +26,12 @@ func TestHubThatLostWhatItConfirmed(t *testing.T) {
 			s.must(err)
 			a := s.agent("box", "plugin_dirs = "+book.Plugins())
 			s.must(s.hub.Apply(s.ctx, ledger.Checks(10, 2)))
-			s.await(30*time.Second, "runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
+			s.await("runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
 			results := func() int {
 				shown, _ := get[struct{ Results int }](s, "/api/v1/agents/"+a.Fingerprint())
 				return shown.Results
 			}
-			s.await(30*time.Second, "results", func() bool { return results() > 30 })
+			s.await("results", func() bool { return results() > 30 })
 			if tt.standby {
 				s.must(s.hub.Stop())
 			}
@@ -41,12 +41,12 @@ func TestHubThatLostWhatItConfirmed(t *testing.T) {
 				s.must(s.hub.Start(s.ctx))
 			}
 			then := results()
-			s.await(60*time.Second, "results that the copy has not", func() bool { return results() > then+60 })
+			s.await("results that the copy has not", func() bool { return results() > then+60 })
 			s.hub.Kill()
 			s.must(os.RemoveAll(s.hub.Data))
 			s.must(os.Rename(older, s.hub.Data))
 			s.must(s.hub.Start(s.ctx))
-			s.await(60*time.Second, "a session", func() bool { return presence(s, a) == "online" })
+			s.await("a session", func() bool { return presence(s, a) == "online" })
 			s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks: []\n"))
 			s.must(ledger.Settle(s.ctx, s.Rig, a))
 			tally, err := book.Count(s.ctx, s.hub, a.Fingerprint(), time.Hour)

@@ -45,7 +45,7 @@ func playAll(t *testing.T, kinds []rogue.Kind, config ...string) {
 	s.must(rogue.Write(dir))
 	a := s.agent("hostile", append(config, "plugin_dirs = "+dir)...)
 	s.must(s.hub.Apply(s.ctx, rogue.Document(10)))
-	s.await(30*time.Second, "all checks", func() bool {
+	s.await("all checks", func() bool {
 		_, ok := get[struct{}](s, "/api/v1/agents/"+a.Fingerprint()+"/checks/"+rogue.Neighbour+"9")
 		return ok
 	})

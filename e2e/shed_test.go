@@ -70,15 +70,15 @@ func TestProcessorTimeIsKept(t *testing.T) {
 			Stale   bool
 		}
 	}
-	s.await(30*time.Second, "a session", func() bool { return presence(s, a) == "online" })
+	s.await("a session", func() bool { return presence(s, a) == "online" })
 	path := "/api/v1/agents/" + a.Fingerprint()
-	s.await(90*time.Second, "normal checks are passed over", func() bool {
+	s.await("normal checks are passed over", func() bool {
 		_, of := shed()
 		d, _ := get[detail](s, path)
 		return of["low"] > 0 && of["burns-1"] > 2 && strings.Contains(d.Facts.More["shedding"], "others every")
 	})
 	before, began := ran(), time.Now()
-	s.await(90*time.Second, "a run that says its longer interval", func() bool {
+	s.await("a run that says its longer interval", func() bool {
 		d, _ := get[detail](s, path)
 		for _, c := range d.Checks {
 			if strings.HasPrefix(c.Check, "burns") && c.EveryMS >= 30_000 && !c.Stale {
@@ -117,13 +117,13 @@ func TestProcessorTimeIsKept(t *testing.T) {
 	s.must(err)
 	s.must(os.WriteFile(conf, []byte(strings.Replace(string(text), "limit.cpu = 2%", "limit.cpu = none", 1)), 0o644))
 	s.must(a.Reload())
-	s.await(30*time.Second, "everything runs again", func() bool {
+	s.await("everything runs again", func() bool {
 		d, _ := get[detail](s, path)
 		return d.Facts.More["shedding"] == ""
 	})
 	_, of = shed()
 	before = ran()
-	s.await(60*time.Second, "all of it, every second", func() bool {
+	s.await("all of it, every second", func() bool {
 		n := ran()
 		return n["low"]-before["low"] >= 5 && n["burns-1"]-before["burns-1"] >= 5
 	})

@@ -35,7 +35,7 @@ func TestPlannedSilenceHasACause(t *testing.T) {
 		t.Helper()
 		before := len(s.left(a))
 		do()
-		s.await(20*time.Second, "the cause "+want, func() bool { return len(s.left(a)) > before })
+		s.await("the cause "+want, func() bool { return len(s.left(a)) > before })
 		if got := s.left(a); got[len(got)-1] != want {
 			t.Errorf("%s: it left with %q", want, got[before:])
 		}
@@ -61,7 +61,7 @@ func TestPlannedSilenceHasACause(t *testing.T) {
 	_, err = s.PublishCore(s.ctx, "0.1.1", core, "--plain")
 	s.must(err)
 	s.must(a.Look(s.ctx))
-	s.await(90*time.Second, "the commit of a newer core", func() bool { return a.Record().Good.Counter == 2 })
+	s.await("the commit of a newer core", func() bool { return a.Record().Good.Counter == 2 })
 	if left := s.left(a); !slices.Equal(left, before) {
 		t.Errorf("an upgrade showed as a leave: %q", left[len(before):])
 	}
@@ -93,7 +93,7 @@ func TestOneVersionApart(t *testing.T) {
 			a := s.agent("box")
 			s.online(a, name)
 			s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks:\n  - {name: up, builtin: uptime, every: 1s}\n"))
-			s.await(20*time.Second, "results both ways", func() bool {
+			s.await("results both ways", func() bool {
 				var list []struct{ Text string }
 				return s.hub.Get(s.ctx, "/api/v1/agents/"+a.Fingerprint()+"/checks/up/results?limit=10", &list) == nil && len(list) >= 3
 			})
@@ -185,7 +185,7 @@ func TestASlowHubFillsTheDisk(t *testing.T) {
 	s.must(a.Start())
 	t.Cleanup(func() { _ = a.Stop() })
 	s.must(s.hub.Apply(s.ctx, ledger.Checks(checks, 0)))
-	s.await(40*time.Second, "every check's first run", func() bool { return book.Began() == checks })
+	s.await("every check's first run", func() bool { return book.Began() == checks })
 	before := anonymous(t, a.CorePID())
 	line.rate.Store(2 << 10)
 	var most int
@@ -249,8 +249,8 @@ func TestSilenceIsADeadLine(t *testing.T) {
 	s.online(a, "at first")
 	line.rate.Store(-1)
 	began := time.Now()
-	s.await(50*time.Second, "the agent leaves", func() bool { return strings.Contains(s.line(a).Error, "silent for 30s") })
-	s.await(50*time.Second, "the hub sees it lost", func() bool { return presence(s, a) == "offline" })
+	s.await("the agent leaves", func() bool { return strings.Contains(s.line(a).Error, "silent for 30s") })
+	s.await("the hub sees it lost", func() bool { return presence(s, a) == "offline" })
 	if took := time.Since(began); took < 20*time.Second || took > 50*time.Second {
 		t.Errorf("both had noticed after %s", took)
 	}
@@ -259,5 +259,5 @@ func TestSilenceIsADeadLine(t *testing.T) {
 	}
 	line.rate.Store(0)
 	s.online(a, "when the line is there again")
-	s.await(20*time.Second, "nothing waits", func() bool { return s.waiting(a) < 20 })
+	s.await("nothing waits", func() bool { return s.waiting(a) < 20 })
 }

@@ -72,7 +72,7 @@ func TestStorm(t *testing.T) {
 		fmt.Fprintf(&yaml, "  - {name: c%d, plugin: check_counter, args: [%q, %q], every: 1s, timeout: 5s}\n", i, filepath.Join(words, fmt.Sprint("c", i)), sleep)
 	}
 	s.must(s.hub.Apply(s.ctx, yaml.String()))
-	s.await(20*time.Second, "every check's first run", func() bool {
+	s.await("every check's first run", func() bool {
 		files, _ := os.ReadDir(words)
 		return len(files) == checks
 	})
@@ -87,7 +87,7 @@ func TestStorm(t *testing.T) {
 		s.must(k.kill(s, a))
 	}
 	// Enough for the last life to bring everything over, then nothing runs any more.
-	s.await(60*time.Second, "a session after the storm", func() bool {
+	s.await("a session after the storm", func() bool {
 		v, ok := get[struct{ Presence string }](s, "/api/v1/agents/"+a.Fingerprint())
 		return ok && v.Presence == "online"
 	})
@@ -99,7 +99,7 @@ func TestStorm(t *testing.T) {
 // settle waits until nothing runs and the hub has everything that the agent holds.
 func (s *site) settle(a *rig.Agent) {
 	s.t.Helper()
-	s.await(60*time.Second, "an empty buffer", func() bool {
+	s.await("an empty buffer", func() bool {
 		var st struct {
 			Core *struct {
 				Buffer   struct{ Pending, Foreign uint64 }

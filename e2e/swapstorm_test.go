@@ -56,7 +56,7 @@ func TestSwapStorm(t *testing.T) {
 	began := time.Now()
 	a := s.agent("storm", "plugin_dirs = "+book.Plugins())
 	s.must(s.hub.Apply(s.ctx, ledger.Checks(16, 4)))
-	s.await(20*time.Second, "every check's first run", func() bool { return book.Began() == 20 })
+	s.await("every check's first run", func() bool { return book.Began() == 20 })
 
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -103,7 +103,7 @@ func (s *site) publishStorm(core, version string) string {
 func (s *site) settlesOn(a *rig.Agent, version, hash string) {
 	s.t.Helper()
 	s.must(a.Look(s.ctx)) // the fetcher may be what was killed
-	s.must(rig.Await(s.ctx, 90*time.Second, version+" committed", func(context.Context) (bool, error) {
+	s.must(rig.Await(s.ctx, rig.Patience, version+" committed", func(context.Context) (bool, error) {
 		r := a.Record()
 		if r.Barred[0] != (boot.Bar{}) || r.Aside[0] != (boot.Aside{}) {
 			return false, fmt.Errorf("release %d was barred (%s) or set aside", r.Barred[0].Counter, r.Barred[0].Reason)

@@ -156,7 +156,7 @@ func (s *publisherSite) upAndBack(t *testing.T, a *upgraded, newest string) {
 // runs waits until the box runs a version, and the hub shows it.
 func (s *publisherSite) runs(t *testing.T, a *upgraded, counter uint64, version string) {
 	t.Helper()
-	err := rig.Await(s.ctx, 2*time.Minute, a.Root+" to run "+version+", and the hub to show it", func(ctx context.Context) (bool, error) {
+	err := rig.Await(s.ctx, rig.Patience, a.Root+" to run "+version+", and the hub to show it", func(ctx context.Context) (bool, error) {
 		r := a.Record()
 		var shown struct {
 			Presence    string
@@ -197,7 +197,7 @@ func (s *publisherSite) offline(t *testing.T, a *upgraded, lines ...string) (run
 		a.StartInstalled,
 		func() error {
 			before = a.book.Ran()
-			return rig.Await(s.ctx, time.Minute, "ten runs of each check without a hub", func(context.Context) (bool, error) { return a.book.Ran() >= before+10*checks, nil })
+			return rig.Await(s.ctx, rig.Patience, "ten runs of each check without a hub", func(context.Context) (bool, error) { return a.book.Ran() >= before+10*checks, nil })
 		},
 		func() error {
 			var shown struct{ Presence string }
