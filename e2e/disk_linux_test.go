@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +26,7 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 		inNamespace(t)
 		return
 	}
+	t.Parallel()
 	for name, spoil := range map[string]func(s *site, a *rig.Agent, dir string) (mend func()){"full": fill, "read-only": lock} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -46,9 +46,11 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 			s.await("runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
 
 			first := s.spoiled(a, func() (mend func()) { return spoil(s, a, dir) }, func() {
+				before := book.Ran()
 				s.holds(3*time.Second, "it is there", func() bool { return presence(s, a) == "online" })
+				s.await("two runs of each check", func() bool { return book.Ran() >= before+24 }) // the first had begun before
 			})
-			s.holds((2*around+1)*time.Second, "it is there", func() bool { return presence(s, a) == "online" })
+			s.holds(5*time.Second, "it is there", func() bool { return presence(s, a) == "online" })
 			second := s.spoiled(a, func() (mend func()) { return spoil(s, a, dir) }, func() {
 				core := a.CorePID()
 				s.must(a.KillCore())
@@ -147,21 +149,20 @@ func TestStateOnADiskThatTakesNothing(t *testing.T) {
 	}
 }
 
-// span is a time by the clock that plugins put into their words: seconds since the boot.
-type span struct{ from, to float64 }
+// span is a time by the clock that plugins put into their words.
+type span struct{ from, to time.Duration }
 
-// around is what a run may take from its word to its result, in seconds.
-const around = 2
+// around is what a run may take from its word to its result, with a machine that stands still between the two. What wrote its word when a disk was
+// well again had its result still later.
+const around = 10 * time.Second
 
 func (p span) holds(word string) bool {
-	at, err := strconv.ParseFloat(word[strings.LastIndexByte(word, '-')+1:], 64)
-	return err == nil && at > p.from-around && at < p.to+around
+	at := ledger.When(word)
+	return at > p.from-around && at < p.to
 }
 
-func (s *site) uptime() float64 {
-	text, err := os.ReadFile("/proc/uptime")
-	s.must(err)
-	at, err := strconv.ParseFloat(strings.Fields(string(text))[0], 64)
+func (s *site) uptime() time.Duration {
+	at, err := ledger.Uptime()
 	s.must(err)
 	return at
 }
@@ -193,13 +194,16 @@ func fill(s *site, _ *rig.Agent, dir string) (mend func()) {
 	return func() { s.must(os.Remove(name)) }
 }
 
-// lock makes a disk one that can only be read. That cannot be done while a file on it is open for writing: the core dies for it, and the next one finds it.
+// lock makes a disk one that can only be read. That cannot be done while a file on it is open for writing: the core dies for it, and the next one, which
+// has to wait until then, finds it.
 func lock(s *site, a *rig.Agent, dir string) (mend func()) {
 	remount := func(flags uintptr) error {
 		return unix.Mount("", dir, "", unix.MS_REMOUNT|flags, "size=8m,mode=700")
 	}
-	s.must(a.KillCore())
-	s.await("a moment in which no file is open", func() bool { return remount(unix.MS_RDONLY) == nil })
+	s.stopped(a.Stub().Cmd.Process.Pid, func() {
+		s.must(a.KillCore())
+		s.await("no file is open any more", func() bool { return remount(unix.MS_RDONLY) == nil })
+	})
 	return func() { s.must(remount(0)) }
 }
 
@@ -241,6 +245,7 @@ func (s *site) refused(a *rig.Agent) (n int) {
 // inNamespace runs a test as the root of a user namespace, who may mount.
 func inNamespace(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "LIMPET_E2E_BIN="+bin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
