@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -151,6 +152,14 @@ func (s *site) await(what string, done func() bool) {
 func get[T any](s *site, path string) (v T, ok bool) {
 	err := s.hub.Get(s.ctx, path, &v)
 	return v, err == nil
+}
+
+// stopped does something while a process stands still. What ended it meanwhile needs no going on.
+func (s *site) stopped(pid int, do func()) {
+	s.t.Helper()
+	s.must(syscall.Kill(pid, syscall.SIGSTOP))
+	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }()
+	do()
 }
 
 func (s *site) logs() {
