@@ -135,6 +135,20 @@ func (s *site) online(a *rig.Agent, what string) {
 	s.await("a session: "+what, func() bool { return s.line(a).State == "connected" && presence(s, a) == "online" })
 }
 
+// doctor waits for one that finds the box well, or not, and says so. It gives whom it asks a few seconds.
+func (s *site) doctor(a *rig.Agent, well bool, says string) {
+	s.t.Helper()
+	var said string
+	s.await("a doctor who says: "+says, func() bool {
+		out, err := s.Run(s.ctx, "limpet", "doctor", "--root", a.Root)
+		if out != said {
+			said = out
+			s.t.Logf("doctor: %v\n%s", err, out)
+		}
+		return (err == nil) == well && strings.Contains(out, says)
+	})
+}
+
 // TestThroughAProxyWithAPassword: the password lies in a file of its own, also for doctor; it is changed while the agent runs, first at the proxy, then in the file.
 func TestThroughAProxyWithAPassword(t *testing.T) {
 	t.Parallel()
@@ -157,9 +171,7 @@ func TestThroughAProxyWithAPassword(t *testing.T) {
 	if l := s.line(a); l.Rung != "proxy" || l.TLS != "bound" || p.count(name) == 0 {
 		t.Errorf("%+v, %d tunnels", l, p.count(name))
 	}
-	if out, err := s.Run(s.ctx, "limpet", "doctor", "--root", a.Root); err != nil || !strings.Contains(out, "Nothing stands between") {
-		t.Errorf("doctor: %v\n%s", err, out)
-	}
+	s.doctor(a, true, "Nothing stands between")
 	before := p.count(name)
 	s.must(a.Look(s.ctx))
 	s.await("the fetcher's way through the proxy", func() bool { return p.count(name) > before })
@@ -169,9 +181,7 @@ func TestThroughAProxyWithAPassword(t *testing.T) {
 		l := s.line(a)
 		return l.State != "connected" && strings.Contains(l.Error, "407") && strings.Contains(l.Hint, "proxy")
 	})
-	if out, err := s.Run(s.ctx, "limpet", "doctor", "--root", a.Root); err == nil || !strings.Contains(out, "proxy_password_file") {
-		t.Errorf("doctor: %v\n%s", err, out)
-	}
+	s.doctor(a, false, "proxy_password_file")
 	s.must(os.Remove(file))
 	s.must(a.Reload())
 	s.await("a file that is missing is named", func() bool { return strings.Contains(s.line(a).Error, "proxy_password_file") })
@@ -186,6 +196,7 @@ func TestThroughAProxyWithAPassword(t *testing.T) {
 
 // TestProxyOfTheEnvironment: HTTPS_PROXY and NO_PROXY of the service, the password in the URL.
 func TestProxyOfTheEnvironment(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, port, _ := net.SplitHostPort(s.hub.Address)
 	name := "hub.company.example:" + port
@@ -196,11 +207,11 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	a := s.NewAgent("box")
 	s.must(a.Bootstrap(s.ctx, s.hub))
 	s.must(a.Box("hub = https://" + name))
-	t.Setenv("HTTPS_PROXY", "http://me:sesame@"+p.Address)
+	s.Below = []string{"env", "HTTPS_PROXY=http://me:sesame@" + p.Address}
 	s.must(a.Start())
 	s.online(a, "through the environment's proxy")
 	s.must(a.Stop())
-	t.Setenv("NO_PROXY", ".company.example")
+	s.Below = append(s.Below, "NO_PROXY=.company.example")
 	before := p.count(name)
 	s.must(a.Start())
 	t.Cleanup(func() { _ = a.Stop() })
@@ -273,10 +284,9 @@ func TestSeveralHubs(t *testing.T) {
 
 // left are the causes with which the hub saw an agent leave, oldest first.
 func (s *site) left(a *rig.Agent) (causes []string) {
+	s.t.Helper()
 	var log []struct{ Kind, Cause, Fingerprint string }
-	if s.hub.Get(s.ctx, "/api/v1/log?limit=1000", &log) != nil {
-		return nil
-	}
+	s.await("the hub's log", func() bool { return s.hub.Get(s.ctx, "/api/v1/log?limit=1000", &log) == nil })
 	for i := len(log) - 1; i >= 0; i-- {
 		if e := log[i]; e.Kind == "left" && e.Fingerprint == a.Fingerprint() {
 			causes = append(causes, e.Cause)
@@ -308,14 +318,13 @@ func TestHubsKeyIsSucceeded(t *testing.T) {
 			data, _ := os.ReadFile(filepath.Join(a.Root, "state", "trust", "hub-keys"))
 			return len(strings.Fields(string(data)))
 		}
-		s.await("the agent's word that it follows", func() bool {
-			if keys() == round+1 {
-				return true
-			}
-			_ = a.KillCore() // its next core has a session of its own
-			s.await("a session after the kill", func() bool { return s.line(a).State == "connected" })
-			return keys() == round+1
+		s.await("the hub with its new key", func() bool {
+			log, _ := os.ReadFile(s.hub.Process().Log)
+			return strings.Count(string(log), "the hub has a new key") == round+1
 		})
+		s.must(a.KillCore()) // its next core has a session of its own
+		s.await("the agent's word that it follows", func() bool { return keys() == round+1 })
+		s.online(a, "with the next key")
 	}
 	if now, err := os.ReadFile(key); err != nil || string(now) == string(first) {
 		t.Errorf("the key is the same, or gone: %v", err)
