@@ -20,6 +20,7 @@ import (
 // TestHubThatRefusesEverybody: while a release is on trial whatever stands where the hub was answers 429, or 503, to everyone: to the
 // core's session and to the fetcher. Nothing is rolled back, and when the hub is there again the release is committed.
 func TestHubThatRefusesEverybody(t *testing.T) {
+	t.Parallel()
 	for name, status := range map[string]int{"429": http.StatusTooManyRequests, "503": http.StatusServiceUnavailable} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -29,7 +30,7 @@ func TestHubThatRefusesEverybody(t *testing.T) {
 			core := filepath.Join(s.Dir, "newer")
 			_, err := rig.Reversion(filepath.Join(bin, "limpet-core"), core, "0.1.0", "0.1.1")
 			s.must(err)
-			_, err = s.PublishCore(s.ctx, "0.1.1", core, "--plain")
+			_, err = s.PublishCore(s.ctx, "0.1.1", core, "--plain", "--soak", "10s") // so long that the hub is gone before it is over
 			s.must(err)
 			s.must(a.Look(s.ctx))
 			s.await("a trial that is staged", func() bool { return a.Record().Trial.Counter == 2 })
