@@ -203,6 +203,7 @@ var classes = []class{
 // TestAttacks: boxes made of the built programs look at mirrors that do all this, over HTTP. Never is anything installed, never
 // does anything end, and what the publisher signed is installed afterwards.
 func TestAttacks(t *testing.T) {
+	t.Parallel()
 	s := newPublisherSite(t)
 	together := class{name: "each class after the other"}
 	var boxes []class

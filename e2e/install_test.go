@@ -20,6 +20,7 @@ import (
 
 // The line that `limpet-hub token create` prints, typed into a shell; only where it installs to is the test's own.
 func TestInstallerPutsABoxOnAHubAndTakesItAway(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	root := filepath.Join(s.Dir, "box")
 	line := s.installLine(t)
@@ -77,6 +78,7 @@ func TestInstallerPutsABoxOnAHubAndTakesItAway(t *testing.T) {
 }
 
 func TestHalfAnInstallerDoesNothing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	script := s.script(t)
 	token, err := s.hub.Token(s.ctx)
@@ -94,6 +96,7 @@ func TestHalfAnInstallerDoesNothing(t *testing.T) {
 }
 
 func TestInstallerRefuses(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	script := s.script(t)
 	token, err := s.hub.Token(s.ctx)

@@ -31,6 +31,7 @@ func pidsCgroup(t *testing.T) string {
 
 // TestNoProcessesLeft: where nothing can be started, neither process nor thread, checks say so, the core lives on, and all is well as soon as something can be started again.
 func TestNoProcessesLeft(t *testing.T) {
+	t.Parallel()
 	group := pidsCgroup(t)
 	s := newSite(t)
 	dir := filepath.Join(s.Dir, "plugins")

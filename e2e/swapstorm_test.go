@@ -42,6 +42,7 @@ const (
 // TestSwapStorm publishes release after release under load and kills (-9) stub, old core, new core and fetcher at random moments of each swap.
 // However it goes, the box ends up on the newest release, nothing is held against any, and every run is at the hub once or reported as lost.
 func TestSwapStorm(t *testing.T) {
+	t.Parallel()
 	swaps := 3
 	if n, err := strconv.Atoi(os.Getenv("LIMPET_STORM_SWAPS")); err == nil {
 		swaps = n
