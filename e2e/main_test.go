@@ -102,7 +102,7 @@ func plugins() string {
 	return "/usr/lib/nagios/plugins"
 }
 
-// siteTime is when a test that hangs is ended. It may have to wait until others are done.
+// siteTime is when a test that hangs is ended.
 const siteTime = 20 * time.Minute
 
 // site is a hub with one release, and what a test needs beside it.
