@@ -98,11 +98,11 @@ func TestConsole(t *testing.T) {
 			s.must(p.Screenshot(s.ctx, filepath.Join(dir, name+"-"+look.name+".png")))
 		}
 		// A page that cannot read for ten seconds is let go by the hub, and comes again.
-		own := slices.DeleteFunc(p.Errors, func(text string) bool {
+		errs := slices.DeleteFunc(p.Errors, func(text string) bool {
 			return strings.Contains(text, "net::ERR_") && strings.Contains(text, "/api/v1/events")
 		})
-		if len(own) > 0 {
-			t.Errorf("%s: the page's own errors: %s", look.name, strings.Join(own, "\n"))
+		if len(errs) > 0 {
+			t.Errorf("%s: the page's errs errors: %s", look.name, strings.Join(errs, "\n"))
 		}
 	}
 
