@@ -248,7 +248,12 @@ func (b *box) swap(old *core) *core {
 // eventually waits for something that a real process brings about.
 func (b *box) eventually(what string, is func() bool) {
 	b.t.Helper()
-	deadline := time.NewTimer(settle)
+	b.within(settle, what, is)
+}
+
+func (b *box) within(most time.Duration, what string, is func() bool) {
+	b.t.Helper()
+	deadline := time.NewTimer(most)
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -257,7 +262,7 @@ func (b *box) eventually(what string, is func() bool) {
 		case <-tick.C:
 		case <-deadline.C:
 			log, _ := os.ReadFile(b.layout.CoreLog())
-			b.t.Fatalf("not within %s: %s; the cores' log:\n%s", settle, what, log[max(0, len(log)-8000):])
+			b.t.Fatalf("not within %s: %s; the cores' log:\n%s", most, what, log[max(0, len(log)-8000):])
 		}
 	}
 }
