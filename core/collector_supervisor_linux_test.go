@@ -176,7 +176,7 @@ func TestTheTestCommandHasTheArguments(t *testing.T) {
 	b.stop(cur)
 }
 
-// A log that grows by 40 MB a second is not seen past what it grows by in a second, also in the five seconds in which its process is asked to end.
+// A log that grows by 40 MB a second is never seen with what it grows by in three, also in the five seconds in which its process is asked to end.
 func TestALogThatGrowsFastIsKeptSmall(t *testing.T) {
 	b := newBox(t, "1")
 	b.hub.push(command(1, "sleep 1; x=$(head -c 4000000 /dev/zero | tr '\\0' x); trap '' TERM; while :; do echo $x; sleep 0.1; done", nil))
@@ -202,7 +202,7 @@ func TestALogThatGrowsFastIsKeptSmall(t *testing.T) {
 	b.eventually("its log is begun anew", func() bool { return exists(c.Log + ".1") })
 	b.stop(cur)
 	close(quit)
-	if most := <-stopped; most > 44<<20 {
+	if most := <-stopped; most > 100<<20 {
 		t.Errorf("its log had %d MB", most/1e6)
 	} else {
 		t.Logf("its log had %d MB at most", most/1e6)
