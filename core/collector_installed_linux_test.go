@@ -293,19 +293,12 @@ func (i *installation) leavesNothing(cur *core) {
 	began := time.Now()
 	i.stop(cur)
 	i.t.Logf("stopped in %s", time.Since(began).Round(100*time.Millisecond))
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		i.t.Fatal(err)
-	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		if words := read("/proc/"+e.Name()+"/cmdline") + read("/proc/"+e.Name()+"/environ"); strings.Contains(words, i.layout.Collector()) {
-			i.t.Errorf("process %d lives: %.200q", pid, words)
-		}
-	}
+	i.eventually("nothing of it lives", func() bool {
+		entries, err := os.ReadDir("/proc")
+		return err == nil && !slices.ContainsFunc(entries, func(e os.DirEntry) bool {
+			return strings.Contains(read("/proc/"+e.Name()+"/cmdline")+read("/proc/"+e.Name()+"/environ"), i.layout.Collector())
+		})
+	})
 }
 
 // It is never started again, and nothing that it takes is lost, by three swaps and a core that is killed.
@@ -439,12 +432,6 @@ func (i *installation) goesOnAfter() {
 		}
 		return i.written()[n] > 0
 	})
-}
-
-// eventually waits for longer than a box's: some of these take many seconds to start.
-func (i *installation) eventually(what string, is func() bool) {
-	i.t.Helper()
-	i.within(time.Minute, what, is)
 }
 
 // beGreedy has it, or what it starts, want more memory than its limit is, or no longer.

@@ -285,7 +285,7 @@ func (t *Told) Look(ctx context.Context, hub *rig.Hub, agent string) error {
 
 // Settle waits until the agent runs nothing any more and has brought everything to the hub. The checks must have been taken away.
 func Settle(ctx context.Context, r *rig.Rig, a *rig.Agent) error {
-	return rig.Await(ctx, rig.Patience, "an empty buffer", func(ctx context.Context) (bool, error) {
+	return rig.AwaitPatiently(ctx, "an empty buffer", func(ctx context.Context) (bool, error) {
 		out, _ := r.Run(ctx, "limpet", "status", "--json", "--root", a.Root)
 		var st struct {
 			Core *struct {

@@ -102,6 +102,28 @@ func openSlots(t *testing.T, l Limits) *Slots {
 	return s
 }
 
+// What a plugin left takes its time on a box that has none: meanwhile nobody else asks how it ended.
+func TestAPluginIsNobodysStray(t *testing.T) {
+	s := Spec{Path: script(t, "#!/bin/sh\nexit 2")}
+	p, _, err := launch(t.Context(), s, markName+"=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	for _, at := range []time.Time{time.Now(), time.Now().Add(2 * unclaimedFor)} {
+		strays.mu.Lock()
+		strays.looked = time.Time{}
+		strays.mu.Unlock()
+		strays.look(at)
+	}
+	if end, ours := p.collect(); !ours || end.exit != 2 {
+		t.Errorf("it ended with %d, told %v", end.exit, ours)
+	}
+	if strays.claimed(p.pid) {
+		t.Error("it is still waited for")
+	}
+}
+
 func TestAdoptedOrphansAreReaped(t *testing.T) {
 	adoptOrphans(t)
 	strays.mu.Lock()
