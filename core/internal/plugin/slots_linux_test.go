@@ -112,10 +112,12 @@ for p in $one $two; do until [ "$(cat /proc/$p/comm)" = sleep ]; do sleep 0.02; 
 // What forks faster than it can be looked at, in sessions of its own, with a clean environment: nothing of it is left.
 func TestAForkBombEndsInItsSlot(t *testing.T) {
 	s := openSlots(t, Limits{Processes: 60})
+	// It has a bound of its own, some 1,700 processes: where this program has to count them and is not let run, nobody else does.
 	body := `#!/bin/sh
 trap "" TERM
-bomb() { while :; do setsid env -i /bin/sh "$0" child & sleep 0.01; done; }
-bomb
+n=0 deeper=${1-2}
+while [ $deeper -gt 0 ] && [ $n -lt 40 ]; do setsid env -i /bin/sh "$0" $((deeper-1)) & n=$((n+1)); sleep 0.01; done
+exec /bin/sleep 600
 `
 	var r check.Result
 	for _, timeout := range []time.Duration{10 * time.Second, time.Minute} { // a busy machine may not let it come so far
@@ -226,6 +228,9 @@ func TestWithoutTheKernelsHelpARunGoesWithoutASlot(t *testing.T) {
 
 // A core that was killed leaves its slots; the next one ends what is in them, whatever it calls itself.
 func TestSlotsOfADeadCoreAreEmptied(t *testing.T) {
+	if !apart(t) {
+		return
+	}
 	s := openSlots(t, Limits{})
 	dead := strings.TrimSuffix(s.dir, startTime(os.Getpid())) + "1" // the same pid, of another life
 	if err := os.Mkdir(dead, 0o755); err != nil {
