@@ -229,6 +229,9 @@ func TestWithoutTheKernelsHelpARunGoesWithoutASlot(t *testing.T) {
 
 // A core that was killed leaves its slots; the next one ends what is in them, whatever it calls itself.
 func TestSlotsOfADeadCoreAreEmptied(t *testing.T) {
+	if !apart(t) {
+		return
+	}
 	s := openSlots(t, Limits{})
 	dead := strings.TrimSuffix(s.dir, startTime(os.Getpid())) + "1" // the same pid, of another life
 	if err := os.Mkdir(dead, 0o755); err != nil {
