@@ -362,7 +362,7 @@ func TestAFlappingLine(t *testing.T) {
 	}
 	n.must(n.hub.Apply(n.ctx, "defaults: false\nchecks: []\n"))
 	n.must(ledger.Settle(n.ctx, n.Rig, n.box))
-	tally, err := book.Count(n.ctx, n.hub, n.box.Fingerprint(), 10*time.Minute)
+	tally, err := book.Count(n.ctx, n.hub, n.box.Fingerprint(), time.Hour)
 	n.must(err)
 	t.Logf("%d ran, %d arrived", tally.Ran, tally.Arrived)
 	if len(tally.Lost)+len(tally.Doubled)+len(tally.Strange) > 0 || tally.Ran < 10*checks {
