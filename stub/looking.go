@@ -123,7 +123,7 @@ func (s *supervisor) lookEnded(f looked) {
 			s.refuse("metadata", "what the mirror offers is refused: "+f.verdict.refused)
 		} else {
 			l.looked = s.now().Unix()
-			s.consider(f.verdict.cores)
+			s.consider(f.verdict)
 		}
 	}
 	l.due = s.machine.sinceBoot() + s.interval(every)
@@ -141,7 +141,7 @@ func (s *supervisor) lookOn() {
 }
 
 // consider decides what to make of the releases that are listed.
-func (s *supervisor) consider(cores []signed) {
+func (s *supervisor) consider(v verdict) {
 	l := &s.looking
 	wish, byHub := s.wishes()
 	if wish.Channel != l.wish.Channel {
@@ -150,8 +150,9 @@ func (s *supervisor) consider(cores []signed) {
 	l.wish = wish
 	sit := situation{
 		record: s.record, found: s.found, wish: wish, byHub: byHub, finger: fingerprint(s.layout),
-		damaged: s.found && l.damaged, now: s.wall(), cores: cores,
+		damaged: s.found && l.damaged, now: s.wall(), cores: v.cores,
 	}
+	sit.record.Floor = max(sit.record.Floor, v.floor) // without a record there is no other
 	c := choose(sit)
 	l.newest = c.newest
 	if s.record.Good.Counter < s.record.Floor {

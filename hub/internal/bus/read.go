@@ -95,7 +95,7 @@ func (b *Bus) reader(ctx context.Context, s Stream, filter string, from Start) (
 
 // next waits for a message and says how many lie behind it. A Message without Seq = none came for a while.
 func (r *reader) next(ctx context.Context) (Message, uint64, error) {
-	wait, cancel := context.WithTimeout(ctx, answerWithin)
+	wait, cancel := context.WithTimeout(ctx, quietAfter)
 	defer cancel()
 	m, err := r.messages.Next(jetstream.NextContext(wait))
 	if ctx.Err() != nil {
