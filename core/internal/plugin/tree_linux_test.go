@@ -189,7 +189,37 @@ func TestAdoptedOrphansAreReaped(t *testing.T) {
 	}
 }
 
+// apart runs a test again in a pid namespace of its own: every core that starts on a machine ends what dead cores of its namespace have left, and others test here, too. Where there
+// is no such namespace to be had it goes on as it is. false: it has been run.
+func apart(t *testing.T) bool {
+	t.Helper()
+	unshare := []string{"--pid", "--fork", "--mount-proc"}
+	if os.Geteuid() != 0 {
+		unshare = append(unshare, "--user", "--map-root-user")
+	}
+	if os.Getenv("APART") != "" || exec.Command("unshare", append(unshare, "true")...).Run() != nil {
+		return true
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := exec.Command("unshare", append(unshare, self, "-test.run", "^"+t.Name()+"$", "-test.v")...)
+	again.Env = append(os.Environ(), "APART=1")
+	out, err := again.CombinedOutput()
+	switch {
+	case strings.Contains(string(out), "--- SKIP: "+t.Name()):
+		t.Skipf("%s", out)
+	case err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()):
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
 func TestRunsOfAKilledCoreAreEnded(t *testing.T) {
+	if !apart(t) {
+		return
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -213,14 +243,14 @@ func TestRunsOfAKilledCoreAreEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { syscall.Kill(-pid, syscall.SIGKILL) })
-	mine := "(pid " + strconv.Itoa(pid) + ")" // what others' dead cores have left on this machine goes, too
+	mine := "(pid " + strconv.Itoa(pid) + ")"
 	if ended := EndOrphans(); strings.Contains(strings.Join(ended, " "), mine) || !alive(pid) {
 		t.Fatalf("ended %q while the core lives", ended)
 	}
 	core.Process.Kill()
 	core.Wait()
-	if all := strings.Join(EndOrphans(), " "); !strings.Contains(all, mine) && !strings.HasSuffix(all, " more") { // than are named
-		t.Errorf("ended %q", all)
+	if ended := EndOrphans(); !strings.Contains(strings.Join(ended, " "), mine) {
+		t.Errorf("ended %q", ended)
 	}
 	eventually(t, "it dies", func() bool { return !alive(pid) })
 }
