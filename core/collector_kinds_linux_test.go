@@ -58,7 +58,7 @@ func TestFactsInTemplatesAndTheLog(t *testing.T) {
 	box.Close()
 	config := `{{.Hostname}}|{{.OS}}|{{.Name}}|{{if has .Tags "web"}}web{{end}}|{{range .Tags}}<{{.}}>{{end}}|{{.Fingerprint}}`
 	b.hub.push(&wire.Desired{Revision: 1, NoDefaults: true, Collectors: []*wire.Collector{{Name: "own", Kind: "command", Program: "/bin/sh", Config: config, File: "own.conf",
-		Args: []string{"-c", `head -c 6000000 /dev/zero | tr '\0' 'x' | fold -w 100; echo; cat "$0"; exec sleep 1000`, "{{.Config}}"}}}})
+		Args: []string{"-c", `head -c 6000000 /dev/zero | tr '\0' 'x' | fold -w 100; echo; sleep 1; cat "$0"; exec sleep 1000`, "{{.Config}}"}}}})
 	cur := b.start()
 	cur.heard("ready")
 	c := b.until("it runs", running)

@@ -232,7 +232,7 @@ func (s *publisherSite) delivered(t *testing.T, a *upgraded) {
 	s.must(err)
 	var tally ledger.Tally
 	err = rig.AwaitPatiently(s.ctx, "the results of the core before", func(context.Context) (bool, error) {
-		tally, err = a.book.Count(s.ctx, s.hub, a.Fingerprint(), siteTime)
+		tally, err = a.book.CountWith(s.ctx, s.hub, a.Fingerprint(), siteTime, new(ledger.Told))
 		return !slices.ContainsFunc(tally.Lost, func(word string) bool { return ledger.When(word) < now }), err
 	})
 	if err != nil {
