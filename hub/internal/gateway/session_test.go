@@ -133,7 +133,7 @@ func TestForgettingEndsTheSession(t *testing.T) {
 
 // comesAgain says whether an agent does by itself: the hub could not look it up in time, or the line broke in the handshake.
 func comesAgain(err error) bool {
-	return err != nil && (code(err) == "" || code(err) == wire.RefuseNotReady)
+	return err != nil && !errors.Is(err, errWrongAck) && (code(err) == "" || code(err) == wire.RefuseNotReady)
 }
 
 func TestOneUseAdmitsOneOfTwenty(t *testing.T) {
