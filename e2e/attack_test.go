@@ -203,6 +203,7 @@ var classes = []class{
 // TestAttacks: boxes made of the built programs look at mirrors that do all this, over HTTP. Never is anything installed, never
 // does anything end, and what the publisher signed is installed afterwards.
 func TestAttacks(t *testing.T) {
+	t.Parallel()
 	s := newPublisherSite(t)
 	together := class{name: "each class after the other"}
 	var boxes []class
@@ -304,14 +305,14 @@ func (s *publisherSite) watching(t *testing.T, a *rig.Agent, h *hostile) *watch 
 	}
 	t.Cleanup(func() { a.Stop() })
 	w := &watch{publisherSite: s, t: t, box: a, h: h}
-	w.await(30*time.Second, "its core", func() bool { return a.CorePID() > 1 && a.Record().Good.Counter == 2 })
+	w.await("its core", func() bool { return a.CorePID() > 1 && a.Record().Good.Counter == 2 })
 	w.stub, w.core = a.Stub().Cmd.Process.Pid, a.CorePID()
 	return w
 }
 
-func (w *watch) await(within time.Duration, what string, done func() bool) {
+func (w *watch) await(what string, done func() bool) {
 	w.t.Helper()
-	if err := rig.Await(w.ctx, within, what, func(context.Context) (bool, error) { return done(), nil }); err != nil {
+	if err := rig.Await(w.ctx, rig.Patience, what, func(context.Context) (bool, error) { return done(), nil }); err != nil {
 		log, _ := os.ReadFile(filepath.Join(w.box.Root, "log", "limpet.log"))
 		w.t.Fatalf("%v\n%s", err, log)
 	}
@@ -356,5 +357,5 @@ func (w *watch) updatesAfterwards(dir string) {
 	if _, err := w.Run(w.ctx, "limpet", "look", "--root", w.box.Root, "--wait"); err != nil {
 		w.t.Error(err)
 	}
-	w.await(2*time.Minute, "the update after the attacks", func() bool { return w.box.Record().Good.Counter == 3 })
+	w.await("the update after the attacks", func() bool { return w.box.Record().Good.Counter == 3 })
 }

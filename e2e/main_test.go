@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -90,6 +91,9 @@ func plugins() string {
 	return "/usr/lib/nagios/plugins"
 }
 
+// siteTime is when a test that hangs is ended. It may have to wait until others are done.
+const siteTime = 20 * time.Minute
+
 // site is a hub with one release, and what a test needs beside it.
 type site struct {
 	*rig.Rig
@@ -107,7 +111,7 @@ func newSite(t *testing.T) *site {
 // newSiteOf is newSite with programs of another folder.
 func newSiteOf(t *testing.T, bin string) *site {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), siteTime)
 	t.Cleanup(cancel)
 	s := &site{Rig: &rig.Rig{Bin: bin, Dir: t.TempDir()}, ctx: ctx, t: t}
 	t.Cleanup(s.logs)
@@ -139,15 +143,23 @@ func (s *site) must(err error) {
 }
 
 // await waits for something to become true.
-func (s *site) await(within time.Duration, what string, done func() bool) {
+func (s *site) await(what string, done func() bool) {
 	s.t.Helper()
-	s.must(rig.Await(s.ctx, within, what, func(context.Context) (bool, error) { return done(), nil }))
+	s.must(rig.Await(s.ctx, rig.Patience, what, func(context.Context) (bool, error) { return done(), nil }))
 }
 
 // get reads one resource of the hub's API; ok is false while it is not there.
 func get[T any](s *site, path string) (v T, ok bool) {
 	err := s.hub.Get(s.ctx, path, &v)
 	return v, err == nil
+}
+
+// stopped does something while a process stands still. What ended it meanwhile needs no going on.
+func (s *site) stopped(pid int, do func()) {
+	s.t.Helper()
+	s.must(syscall.Kill(pid, syscall.SIGSTOP))
+	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }()
+	do()
 }
 
 func (s *site) logs() {

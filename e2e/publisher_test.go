@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/limpet-monitoring/limpet/e2e/rig"
 )
@@ -38,7 +37,7 @@ type publisherSite struct {
 // newPublisher has keys and an empty repository in folder publisher.
 func newPublisher(t *testing.T) *publisherSite {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), siteTime)
 	t.Cleanup(cancel)
 	s := &publisherSite{Rig: &rig.Rig{Bin: bin, Dir: t.TempDir()}, ctx: ctx, t: t}
 	for _, name := range []string{"ann", "bob", "cid", "dot", "beta", "online", "online2", "thief1", "thief2"} {

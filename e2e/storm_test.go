@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/e2e/ledger"
 	"github.com/limpet-monitoring/limpet/e2e/rig"
 )
 
@@ -48,6 +49,7 @@ var storm = []struct {
 // TestStorm kills (-9) hub, core and stub many times under load and counts: every word that a plugin printed and that the agent
 // accepted is at the hub once, and whatever a kill cut off is there as a lost run.
 func TestStorm(t *testing.T) {
+	t.Parallel()
 	rounds := 12
 	if n, err := strconv.Atoi(os.Getenv("LIMPET_STORM_ROUNDS")); err == nil {
 		rounds = n // make soak
@@ -72,7 +74,7 @@ func TestStorm(t *testing.T) {
 		fmt.Fprintf(&yaml, "  - {name: c%d, plugin: check_counter, args: [%q, %q], every: 1s, timeout: 5s}\n", i, filepath.Join(words, fmt.Sprint("c", i)), sleep)
 	}
 	s.must(s.hub.Apply(s.ctx, yaml.String()))
-	s.await(20*time.Second, "every check's first run", func() bool {
+	s.await("every check's first run", func() bool {
 		files, _ := os.ReadDir(words)
 		return len(files) == checks
 	})
@@ -87,27 +89,13 @@ func TestStorm(t *testing.T) {
 		s.must(k.kill(s, a))
 	}
 	// Enough for the last life to bring everything over, then nothing runs any more.
-	s.await(60*time.Second, "a session after the storm", func() bool {
+	s.await("a session after the storm", func() bool {
 		v, ok := get[struct{ Presence string }](s, "/api/v1/agents/"+a.Fingerprint())
 		return ok && v.Presence == "online"
 	})
 	s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks: []\n"))
-	s.settle(a)
+	s.must(ledger.Settle(s.ctx, s.Rig, a))
 	s.count(a, words, checks)
-}
-
-// settle waits until nothing runs and the hub has everything that the agent holds.
-func (s *site) settle(a *rig.Agent) {
-	s.t.Helper()
-	s.await(60*time.Second, "an empty buffer", func() bool {
-		var st struct {
-			Core *struct {
-				Buffer   struct{ Pending, Foreign uint64 }
-				Schedule struct{ Checks, Running int }
-			}
-		}
-		return s.status(a, &st) && st.Core != nil && st.Core.Buffer == struct{ Pending, Foreign uint64 }{} && st.Core.Schedule.Checks == 0 && st.Core.Schedule.Running == 0
-	})
 }
 
 // count compares, check by check, the words that ran with the words at the hub and the lost runs it was told of.

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ type upgraded struct {
 // Meanwhile the root has changed twice: the oldest stub knows the first one alone, whose keys can sign nothing any more. What a core could not deliver
 // the next one does, whichever comes after the other.
 func TestUpgradeMatrix(t *testing.T) {
+	t.Parallel()
 	s := newPublisher(t)
 	began := time.Now()
 	var versions []string
@@ -156,7 +158,7 @@ func (s *publisherSite) upAndBack(t *testing.T, a *upgraded, newest string) {
 // runs waits until the box runs a version, and the hub shows it.
 func (s *publisherSite) runs(t *testing.T, a *upgraded, counter uint64, version string) {
 	t.Helper()
-	err := rig.Await(s.ctx, 2*time.Minute, a.Root+" to run "+version+", and the hub to show it", func(ctx context.Context) (bool, error) {
+	err := rig.Await(s.ctx, rig.Patience, a.Root+" to run "+version+", and the hub to show it", func(ctx context.Context) (bool, error) {
 		r := a.Record()
 		var shown struct {
 			Presence    string
@@ -171,8 +173,14 @@ func (s *publisherSite) runs(t *testing.T, a *upgraded, counter uint64, version 
 		log, _ := os.ReadFile(filepath.Join(a.Root, "log", "limpet.log"))
 		t.Fatalf("%v\n%s", err, log)
 	}
-	if out, err := s.Run(s.ctx, "limpet", "status", "--root", a.Root); err != nil || !strings.Contains(out, "core "+version) {
-		t.Errorf("%s: %v\n%s", version, err, out)
+	var said string
+	err = rig.Await(s.ctx, rig.Patience, "status to say so", func(ctx context.Context) (bool, error) { // it gives the core a few seconds to answer
+		var err error
+		said, err = s.Run(ctx, "limpet", "status", "--root", a.Root)
+		return err == nil && strings.Contains(said, "core "+version), nil
+	})
+	if err != nil {
+		t.Errorf("%s: %v\n%s", version, err, said)
 	}
 }
 
@@ -197,7 +205,7 @@ func (s *publisherSite) offline(t *testing.T, a *upgraded, lines ...string) (run
 		a.StartInstalled,
 		func() error {
 			before = a.book.Ran()
-			return rig.Await(s.ctx, time.Minute, "ten runs of each check without a hub", func(context.Context) (bool, error) { return a.book.Ran() >= before+10*checks, nil })
+			return rig.Await(s.ctx, rig.Patience, "ten runs of each check without a hub", func(context.Context) (bool, error) { return a.book.Ran() >= before+10*checks, nil })
 		},
 		func() error {
 			var shown struct{ Presence string }
@@ -220,20 +228,18 @@ func (s *publisherSite) offline(t *testing.T, a *upgraded, lines ...string) (run
 	return a.book.Ran() - before
 }
 
-// delivered waits until the core that runs has brought what the one before it could not, but for what runs now. That one would bring it itself when it comes
-// back.
+// delivered waits until the core that runs has brought what the one before it could not. That one would bring it itself when it comes back.
 func (s *publisherSite) delivered(t *testing.T, a *upgraded) {
 	t.Helper()
-	lost := 0
-	err := rig.Await(s.ctx, 30*time.Second, "the results of the core before", func(context.Context) (bool, error) {
-		tally, err := a.book.Count(s.ctx, s.hub, a.Fingerprint(), 10*time.Minute)
-		if err == nil {
-			lost = len(tally.Lost)
-		}
-		return err == nil && lost <= checks, err
+	now, err := ledger.Uptime()
+	s.must(err)
+	var tally ledger.Tally
+	err = rig.Await(s.ctx, rig.Patience, "the results of the core before", func(context.Context) (bool, error) {
+		tally, err = a.book.Count(s.ctx, s.hub, a.Fingerprint(), siteTime)
+		return !slices.ContainsFunc(tally.Lost, func(word string) bool { return ledger.When(word) < now }), err
 	})
 	if err != nil {
-		t.Errorf("%d runs are not at the hub: %v", lost, err)
+		t.Errorf("not at the hub: %v: %v", tally.Lost, err)
 	}
 }
 

@@ -187,7 +187,7 @@ func (b *box) bring(p catalog.Plugin) {
 		if got != p {
 			b.t.Errorf("%v came, not %v", got, p)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		b.t.Error("it does not come")
 	}
 	stop()
