@@ -343,10 +343,10 @@ func TestAFlappingLine(t *testing.T) {
 			n.pass(time.Duration(2+rnd.IntN(5)) * time.Second)
 			n.swallow(false)
 			began := time.Now()
-			n.await("a session after a short outage", func() bool { return n.line(n.box).State == "connected" })
-			took := time.Since(began)
+			var session time.Time
+			n.await("a session after a short outage", func() (is bool) { session, is = n.sessionSince(began); return is })
 			n.pass(11 * time.Second) // a line that held
-			return took
+			return session.Sub(began)
 		})
 	}
 	// A session that lives through silence: what waited goes soon after it, not when TCP's doubled patience ends, which would be five seconds later.
@@ -362,7 +362,7 @@ func TestAFlappingLine(t *testing.T) {
 	}
 	n.must(n.hub.Apply(n.ctx, "defaults: false\nchecks: []\n"))
 	n.must(ledger.Settle(n.ctx, n.Rig, n.box))
-	tally, err := book.Count(n.ctx, n.hub, n.box.Fingerprint(), 10*time.Minute)
+	tally, err := book.Count(n.ctx, n.hub, n.box.Fingerprint(), time.Hour)
 	n.must(err)
 	t.Logf("%d ran, %d arrived", tally.Ran, tally.Arrived)
 	if len(tally.Lost)+len(tally.Doubled)+len(tally.Strange) > 0 || tally.Ran < 10*checks {
@@ -381,10 +381,28 @@ func persists(t *testing.T) bool {
 	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_RTO_MAX_MS, 1500) == nil
 }
 
-// within holds what the product promises against the best of four tries: whatever else this machine does now and then takes longer than any of them may.
+// sessionSince is when the box has had a session since then, by its own log: to look takes longer than that on a busy machine.
+func (n *network) sessionSince(then time.Time) (at time.Time, is bool) {
+	n.t.Helper()
+	log, err := os.ReadFile(filepath.Join(n.box.Root, "log", "core.log"))
+	n.must(err)
+	for line := range strings.Lines(string(log)) {
+		text, ok := strings.CutPrefix(line, "time=")
+		if !ok || !strings.Contains(line, `msg="session with the hub"`) {
+			continue
+		}
+		text, _, _ = strings.Cut(text, " ")
+		if at, err = time.Parse(time.RFC3339, text); err == nil && at.After(then) {
+			return at, true
+		}
+	}
+	return at, false
+}
+
+// within holds what the product promises against the best of six tries: whatever else this machine does now and then takes longer than any of them may.
 func (n *network) within(most time.Duration, what string, try func() (took time.Duration)) {
 	n.t.Helper()
-	for range 4 {
+	for range 6 {
 		took := try()
 		n.t.Logf("%s: %s", what, took.Round(time.Millisecond))
 		if took <= most {

@@ -102,6 +102,28 @@ func openSlots(t *testing.T, l Limits) *Slots {
 	return s
 }
 
+// What a plugin left takes its time on a box that has none: meanwhile nobody else asks how it ended.
+func TestAPluginIsNobodysStray(t *testing.T) {
+	s := Spec{Path: script(t, "#!/bin/sh\nexit 2")}
+	p, _, err := launch(t.Context(), s, markName+"=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	for _, at := range []time.Time{time.Now(), time.Now().Add(2 * unclaimedFor)} {
+		strays.mu.Lock()
+		strays.looked = time.Time{}
+		strays.mu.Unlock()
+		strays.look(at)
+	}
+	if end, ours := p.collect(); !ours || end.exit != 2 {
+		t.Errorf("it ended with %d, told %v", end.exit, ours)
+	}
+	if strays.claimed(p.pid) {
+		t.Error("it is still waited for")
+	}
+}
+
 func TestAdoptedOrphansAreReaped(t *testing.T) {
 	adoptOrphans(t)
 	strays.mu.Lock()
@@ -167,7 +189,37 @@ func TestAdoptedOrphansAreReaped(t *testing.T) {
 	}
 }
 
+// apart runs a test again in a pid namespace of its own: every core that starts on a machine ends what dead cores of its namespace have left, and others test here, too. Where there
+// is no such namespace to be had it goes on as it is. false: it has been run.
+func apart(t *testing.T) bool {
+	t.Helper()
+	unshare := []string{"--pid", "--fork", "--mount-proc"}
+	if os.Geteuid() != 0 {
+		unshare = append(unshare, "--user", "--map-root-user")
+	}
+	if os.Getenv("APART") != "" || exec.Command("unshare", append(unshare, "true")...).Run() != nil {
+		return true
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := exec.Command("unshare", append(unshare, self, "-test.run", "^"+t.Name()+"$", "-test.v")...)
+	again.Env = append(os.Environ(), "APART=1")
+	out, err := again.CombinedOutput()
+	switch {
+	case strings.Contains(string(out), "--- SKIP: "+t.Name()):
+		t.Skipf("%s", out)
+	case err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()):
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
 func TestRunsOfAKilledCoreAreEnded(t *testing.T) {
+	if !apart(t) {
+		return
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -191,14 +243,14 @@ func TestRunsOfAKilledCoreAreEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { syscall.Kill(-pid, syscall.SIGKILL) })
-	mine := "(pid " + strconv.Itoa(pid) + ")" // what others' dead cores have left on this machine goes, too
+	mine := "(pid " + strconv.Itoa(pid) + ")"
 	if ended := EndOrphans(); strings.Contains(strings.Join(ended, " "), mine) || !alive(pid) {
 		t.Fatalf("ended %q while the core lives", ended)
 	}
 	core.Process.Kill()
 	core.Wait()
-	if all := strings.Join(EndOrphans(), " "); !strings.Contains(all, mine) && !strings.HasSuffix(all, " more") { // than are named
-		t.Errorf("ended %q", all)
+	if ended := EndOrphans(); !strings.Contains(strings.Join(ended, " "), mine) {
+		t.Errorf("ended %q", ended)
 	}
 	eventually(t, "it dies", func() bool { return !alive(pid) })
 }
