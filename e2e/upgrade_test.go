@@ -172,12 +172,14 @@ func (s *publisherSite) runs(t *testing.T, a *upgraded, counter uint64, version 
 	}
 	var said string
 	err = rig.AwaitPatiently(s.ctx, "status to say so", func(ctx context.Context) (bool, error) { // it gives the core a few seconds to answer
-		var err error
-		said, err = s.Run(ctx, "limpet", "status", "--root", a.Root)
-		return err == nil && strings.Contains(said, "core "+version), nil
+		out, err := s.Run(ctx, "limpet", "status", "--root", a.Root)
+		if ctx.Err() == nil { // else it was cut off
+			said = fmt.Sprint(out, err)
+		}
+		return err == nil && strings.Contains(out, "core "+version), nil
 	})
 	if err != nil {
-		t.Errorf("%s: %v\n%s", version, err, said)
+		t.Errorf("%s: %v; it said last:\n%s", version, err, said)
 	}
 }
 
