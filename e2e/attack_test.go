@@ -336,7 +336,8 @@ func (w *watch) attacked(name, why string) {
 	default:
 	}
 	if pid := w.box.CorePID(); pid != w.core {
-		w.t.Errorf("%s: another core runs", name)
+		log, _ := os.ReadFile(filepath.Join(w.box.Root, "log", "limpet.log"))
+		w.t.Errorf("%s: core %d runs, before %d\n%s", name, pid, w.core, log)
 	}
 	w.count++
 	w.t.Logf("%s: %s", name, strings.TrimSpace(said))

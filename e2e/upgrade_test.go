@@ -172,12 +172,14 @@ func (s *publisherSite) runs(t *testing.T, a *upgraded, counter uint64, version 
 	}
 	var said string
 	err = rig.AwaitPatiently(s.ctx, "status to say so", func(ctx context.Context) (bool, error) { // it gives the core a few seconds to answer
-		var err error
-		said, err = s.Run(ctx, "limpet", "status", "--root", a.Root)
-		return err == nil && strings.Contains(said, "core "+version), nil
+		out, err := s.Run(ctx, "limpet", "status", "--root", a.Root)
+		if ctx.Err() == nil { // else it was cut off
+			said = fmt.Sprint(out, err)
+		}
+		return err == nil && strings.Contains(out, "core "+version), nil
 	})
 	if err != nil {
-		t.Errorf("%s: %v\n%s", version, err, said)
+		t.Errorf("%s: %v; it said last:\n%s", version, err, said)
 	}
 }
 
@@ -232,7 +234,7 @@ func (s *publisherSite) delivered(t *testing.T, a *upgraded) {
 	s.must(err)
 	var tally ledger.Tally
 	err = rig.AwaitPatiently(s.ctx, "the results of the core before", func(context.Context) (bool, error) {
-		tally, err = a.book.Count(s.ctx, s.hub, a.Fingerprint(), siteTime)
+		tally, err = a.book.CountWith(s.ctx, s.hub, a.Fingerprint(), siteTime, new(ledger.Told))
 		return !slices.ContainsFunc(tally.Lost, func(word string) bool { return ledger.When(word) < now }), err
 	})
 	if err != nil {

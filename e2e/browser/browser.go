@@ -21,7 +21,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-const startTime = 60 * time.Second // a cold Chromium on a busy machine
+const startTime = 3 * time.Minute // a cold Chromium on a busy machine
 
 // Browser is one Chromium with a profile of its own.
 type Browser struct {

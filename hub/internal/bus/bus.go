@@ -38,6 +38,7 @@ const (
 	answerWithin = 30 * time.Second // one request to the server (docs/decisions/176-patience-with-the-bus.md)
 	healthWithin = 5 * time.Second  // of the question whether it answers
 	quietAfter   = 5 * time.Second  // without a message, a reader asks whether there is one
+	mostQuiet    = 12               // times in a row that there is one, and none comes
 	storeCeiling = 1 << 50          // the streams' own limits bound the disk; the account's must not refuse them at start
 )
 
