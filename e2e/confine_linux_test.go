@@ -15,6 +15,7 @@ import (
 
 // What makes a core of a download reads that and its base, and writes beside it: nothing else, as the program is shipped.
 func TestPatchKeepsToItsFolder(t *testing.T) {
+	t.Parallel()
 	s := &site{Rig: &rig.Rig{Bin: bin, Dir: t.TempDir()}, t: t}
 	content := bytes.Repeat([]byte("a core"), 10_000)
 	z, err := zstd.NewWriter(nil)

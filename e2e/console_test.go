@@ -3,16 +3,15 @@
 package e2e
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/limpet-monitoring/limpet/e2e/browser"
 	"github.com/limpet-monitoring/limpet/e2e/rig"
@@ -43,6 +42,7 @@ func (s *site) signIn(b *browser.Browser, width, height int, dark bool) *browser
 // TestConsole looks at the console as a person does: empty, an agent appearing while the page is open, its checks, a run pressed and
 // its output streaming, the agent leaving; narrow and wide, light and dark. Nothing may stick out sideways and no script may fail.
 func TestConsole(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	dir := shots(t)
 	profile := t.TempDir()
@@ -66,19 +66,21 @@ func TestConsole(t *testing.T) {
 	// An agent appears by itself.
 	own := filepath.Join(s.Dir, "plugins")
 	s.must(os.MkdirAll(own, 0o755))
-	s.must(os.WriteFile(filepath.Join(own, "check_slow"), []byte("#!/bin/sh\necho first line\nsleep 1\necho 'second line | t=1s;2;3'\n"), 0o755))
-	s.must(s.hub.Apply(s.ctx, "checks:\n  - {name: slow, plugin: check_slow, every: 30s}\n"))
+	held := filepath.Join(own, "held")
+	s.must(os.WriteFile(filepath.Join(own, "check_slow"), []byte("#!/bin/sh\necho first line\nwhile [ -e "+held+" ]; do sleep 0.1; done\necho 'second line | t=1s;2;3'\n"), 0o755))
+	const slow = "checks:\n  - {name: slow, plugin: check_slow, every: 1h, timeout: 5m}\n" // it runs when it comes, and when somebody presses
+	s.must(s.hub.Apply(s.ctx, slow))
 	a := s.agent("box", "plugin_dirs = "+own)
 	host, _ := os.Hostname()
 	s.must(page.Await(s.ctx, `document.querySelector("table, .agents")?.innerText.includes("`+host+`")`))
-	s.await(20*time.Second, "the default checks", func() bool {
+	s.await("the default checks", func() bool {
 		v, ok := get[struct{ Checks []any }](s, "/api/v1/agents/"+a.Fingerprint())
 		return ok && len(v.Checks) >= 11
 	})
 	s.must(page.Screenshot(s.ctx, filepath.Join(dir, "one-wide-light.png")))
 
 	// Samples of other programs on the box.
-	port := s.sendSamples(a)
+	port := s.sendSamples(a, slow)
 	agent := "/agents/" + a.Fingerprint()
 	for _, look := range []struct {
 		name          string
@@ -95,8 +97,12 @@ func TestConsole(t *testing.T) {
 			}
 			s.must(p.Screenshot(s.ctx, filepath.Join(dir, name+"-"+look.name+".png")))
 		}
-		if len(p.Errors) > 0 {
-			t.Errorf("%s: the page's own errors: %s", look.name, strings.Join(p.Errors, "\n"))
+		// A page that cannot read for ten seconds is let go by the hub, and comes again.
+		errs := slices.DeleteFunc(p.Errors, func(text string) bool {
+			return strings.Contains(text, "net::ERR_") && strings.Contains(text, "/api/v1/events")
+		})
+		if len(errs) > 0 {
+			t.Errorf("%s: the page's errs errors: %s", look.name, strings.Join(errs, "\n"))
 		}
 	}
 
@@ -106,8 +112,10 @@ func TestConsole(t *testing.T) {
 	s.must(p.Await(s.ctx, `[...document.querySelectorAll("details.check")].some(d => d.innerText.includes("slow"))`))
 	s.must(p.Eval(s.ctx, `(() => { const d = [...document.querySelectorAll("details.check")].find(d => d.querySelector("summary").innerText.includes("slow")); d.open = true; })()`, nil))
 	s.must(p.Await(s.ctx, `[...document.querySelectorAll("details.check[open] button")].some(b => /run/i.test(b.innerText))`))
+	s.must(os.WriteFile(held, nil, 0o644))
 	s.must(p.Eval(s.ctx, `[...document.querySelectorAll("details.check[open] button")].find(b => /run/i.test(b.innerText)).click()`, nil))
 	s.must(p.Await(s.ctx, `(t => t.includes("first line") && !t.includes("second line |"))([...document.querySelectorAll("details.check[open] pre")].map(e => e.innerText).join())`))
+	s.must(os.Remove(held))
 	s.must(p.Await(s.ctx, `[...document.querySelectorAll("details.check[open] pre")].map(e => e.innerText).join().includes("second line")`))
 	s.must(p.Screenshot(s.ctx, filepath.Join(dir, "run-wide-light.png")))
 
@@ -121,20 +129,18 @@ func TestConsole(t *testing.T) {
 	// It leaves, and the page says why, by itself.
 	s.must(p.Go(s.ctx, s.hub.URL()+"/"))
 	s.must(a.Stop())
-	ctx, cancel := context.WithTimeout(s.ctx, 15*time.Second) // the page, on a busy machine; presence itself is tested in the hub
-	defer cancel()
-	s.must(p.Await(ctx, `document.body.innerText.toLowerCase().includes("stopped")`))
+	s.must(p.Await(s.ctx, `document.body.innerText.toLowerCase().includes("stopped")`))
 	s.must(p.Screenshot(s.ctx, filepath.Join(dir, "left-wide-light.png")))
 }
 
-// sendSamples switches an input on, sends two samples and waits until the hub has them.
-func (s *site) sendSamples(a *rig.Agent) (port string) {
+// sendSamples switches an input on, beside what is checked, sends two samples and waits until the hub has them.
+func (s *site) sendSamples(a *rig.Agent, checks string) (port string) {
 	s.t.Helper()
 	address, err := rig.FreeAddress()
 	s.must(err)
 	_, port, _ = net.SplitHostPort(address)
-	s.must(s.hub.Apply(s.ctx, "checks:\n  - {name: slow, plugin: check_slow, every: 30s}\ninputs: {graphite: "+port+"}\n"))
-	s.await(20*time.Second, "the input listens", func() bool {
+	s.must(s.hub.Apply(s.ctx, checks+"inputs: {graphite: "+port+"}\n"))
+	s.await("the input listens", func() bool {
 		c, err := net.Dial("tcp", "127.0.0.1:"+port)
 		if err == nil {
 			_ = c.Close()
@@ -142,7 +148,7 @@ func (s *site) sendSamples(a *rig.Agent) (port string) {
 		return err == nil
 	})
 	s.send(port, "shop.orders;country=de 12.5\nshop.a.name.that.is.much.longer.than.any.column.of.a.narrow.page.could.ever.be.wide.enough.to.hold 1e-7\n")
-	s.await(20*time.Second, "the samples at the hub", func() bool {
+	s.await("the samples at the hub", func() bool {
 		v, ok := get[struct {
 			Samples []struct {
 				Name  string

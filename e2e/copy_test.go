@@ -25,7 +25,7 @@ func TestACopiedRootIsAnotherAgent(t *testing.T) {
 	}
 	first := s.agent("first", "plugin_dirs = "+books["first"].Plugins())
 	s.must(s.hub.Apply(s.ctx, ledger.Checks(6, 2)))
-	s.await(30*time.Second, "runs of every check", func() bool { return books["first"].Began() == 8 && presence(s, first) == "online" })
+	s.await("runs of every check", func() bool { return books["first"].Began() == 8 && presence(s, first) == "online" })
 
 	second := s.NewAgent("second")
 	s.must(copyTree(first.Root, second.Root))
@@ -35,10 +35,10 @@ func TestACopiedRootIsAnotherAgent(t *testing.T) {
 	}
 	s.must(second.Start())
 	t.Cleanup(func() { second.Stop() })
-	s.await(60*time.Second, "the copy under another name", func() bool {
+	s.await("the copy under another name", func() bool {
 		return second.Fingerprint() != first.Fingerprint() && presence(s, second) == "online"
 	})
-	s.await(30*time.Second, "runs of the copy", func() bool { return books["second"].Began() == 8 })
+	s.await("runs of the copy", func() bool { return books["second"].Began() == 8 })
 	if presence(s, first) != "online" {
 		t.Error("the first one was thrown out")
 	}
@@ -47,7 +47,7 @@ func TestACopiedRootIsAnotherAgent(t *testing.T) {
 		s.must(a.Stop())
 		s.must(a.Start())
 	}
-	s.await(60*time.Second, "both again", func() bool { return presence(s, first) == "online" && presence(s, second) == "online" })
+	s.await("both again", func() bool { return presence(s, first) == "online" && presence(s, second) == "online" })
 	s.holds(6*time.Second, "both are there", func() bool { return presence(s, first) == "online" && presence(s, second) == "online" })
 	if first.Fingerprint() != names["first"] || second.Fingerprint() != names["second"] {
 		t.Errorf("they are others now: %s, %s", first.Fingerprint(), second.Fingerprint())

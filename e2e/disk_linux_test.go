@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -27,9 +26,10 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 		inNamespace(t)
 		return
 	}
+	t.Parallel()
+	tests := map[string]func(t *testing.T){}
 	for name, spoil := range map[string]func(s *site, a *rig.Agent, dir string) (mend func()){"full": fill, "read-only": lock} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		tests[name] = func(t *testing.T) {
 			s := newSite(t)
 			book, err := ledger.New(s.Dir, "0.2")
 			s.must(err)
@@ -43,16 +43,18 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 			s.must(a.Start())
 			t.Cleanup(func() { a.Stop() })
 			s.must(s.hub.Apply(s.ctx, ledger.Checks(10, 2)))
-			s.await(30*time.Second, "runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
+			s.await("runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
 
 			first := s.spoiled(a, func() (mend func()) { return spoil(s, a, dir) }, func() {
+				before := book.Ran()
 				s.holds(3*time.Second, "it is there", func() bool { return presence(s, a) == "online" })
+				s.await("two runs of each check", func() bool { return book.Ran() >= before+24 }) // the first had begun before
 			})
-			s.holds((2*around+1)*time.Second, "it is there", func() bool { return presence(s, a) == "online" })
+			s.holds(5*time.Second, "it is there", func() bool { return presence(s, a) == "online" })
 			second := s.spoiled(a, func() (mend func()) { return spoil(s, a, dir) }, func() {
 				core := a.CorePID()
 				s.must(a.KillCore())
-				s.await(30*time.Second, "another core, and its session", func() bool {
+				s.await("another core, and its session", func() bool {
 					return a.CorePID() > 1 && a.CorePID() != core && presence(s, a) == "online"
 				})
 				s.word(a, false)
@@ -83,8 +85,9 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 			if waited := name == "read-only"; waited && lost > 0 || !waited && (lost == 0 || lost > refused) { // where no file can be opened results wait in memory
 				t.Errorf("%d lost while the core lived, %d told as not kept; of %v, spoiled %v and %v", lost, refused, tally.Lost, first, second)
 			}
-		})
+		}
 	}
+	sideBySide(t, tests)
 }
 
 // inFlight is how many runs a kill may hit: a full disk takes no start mark of them.
@@ -112,14 +115,14 @@ func TestStateOnADiskThatTakesNothing(t *testing.T) {
 	s.must(a.Start())
 	t.Cleanup(func() { a.Stop() })
 	s.must(s.hub.Apply(s.ctx, ledger.Checks(10, 2)))
-	s.await(30*time.Second, "runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
+	s.await("runs of every check", func() bool { return book.Began() == 12 && presence(s, a) == "online" })
 
 	s.must(s.hub.Stop())
 	full := s.spoiled(a, func() (mend func()) { return fill(s, a, dir) }, func() {
 		core := a.CorePID()
 		s.must(a.KillCore())
 		s.must(s.hub.Start(s.ctx))
-		s.await(30*time.Second, "a session of the next core", func() bool {
+		s.await("a session of the next core", func() bool {
 			return !slices.Contains(a.Cores(), core) && presence(s, a) == "online" && s.waiting(a) == 0
 		})
 	})
@@ -127,9 +130,9 @@ func TestStateOnADiskThatTakesNothing(t *testing.T) {
 	s.must(a.Stop())
 	s.must(unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, "size=48m,mode=711"))
 	s.must(a.Start())
-	s.await(30*time.Second, "a session from a disk that is read-only", func() bool { return presence(s, a) == "online" })
+	s.await("a session from a disk that is read-only", func() bool { return presence(s, a) == "online" })
 	before := book.Ran()
-	s.await(30*time.Second, "runs on it", func() bool { return book.Ran() > before+24 })
+	s.await("runs on it", func() bool { return book.Ran() > before+24 })
 	s.must(unix.Mount("", dir, "", unix.MS_REMOUNT, "size=48m,mode=711"))
 	s.word(a, true)
 	s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks: []\n"))
@@ -147,21 +150,20 @@ func TestStateOnADiskThatTakesNothing(t *testing.T) {
 	}
 }
 
-// span is a time by the clock that plugins put into their words: seconds since the boot.
-type span struct{ from, to float64 }
+// span is a time by the clock that plugins put into their words.
+type span struct{ from, to time.Duration }
 
-// around is what a run may take from its word to its result, in seconds.
-const around = 2
+// around is what a run may take from its word to its result, with a machine that stands still between the two. What wrote its word when a disk was
+// well again had its result still later.
+const around = 10 * time.Second
 
 func (p span) holds(word string) bool {
-	at, err := strconv.ParseFloat(word[strings.LastIndexByte(word, '-')+1:], 64)
-	return err == nil && at > p.from-around && at < p.to+around
+	at := ledger.When(word)
+	return at > p.from-around && at < p.to
 }
 
-func (s *site) uptime() float64 {
-	text, err := os.ReadFile("/proc/uptime")
-	s.must(err)
-	at, err := strconv.ParseFloat(strings.Fields(string(text))[0], 64)
+func (s *site) uptime() time.Duration {
+	at, err := ledger.Uptime()
 	s.must(err)
 	return at
 }
@@ -193,13 +195,16 @@ func fill(s *site, _ *rig.Agent, dir string) (mend func()) {
 	return func() { s.must(os.Remove(name)) }
 }
 
-// lock makes a disk one that can only be read. That cannot be done while a file on it is open for writing: the core dies for it, and the next one finds it.
+// lock makes a disk one that can only be read. That cannot be done while a file on it is open for writing: the core dies for it, and the next one, which
+// has to wait until then, finds it.
 func lock(s *site, a *rig.Agent, dir string) (mend func()) {
 	remount := func(flags uintptr) error {
 		return unix.Mount("", dir, "", unix.MS_REMOUNT|flags, "size=8m,mode=700")
 	}
-	s.must(a.KillCore())
-	s.await(10*time.Second, "a moment in which no file is open", func() bool { return remount(unix.MS_RDONLY) == nil })
+	s.stopped(a.Stub().Cmd.Process.Pid, func() {
+		s.must(a.KillCore())
+		s.await("no file is open any more", func() bool { return remount(unix.MS_RDONLY) == nil })
+	})
 	return func() { s.must(remount(0)) }
 }
 
@@ -217,7 +222,7 @@ func (s *site) keeps(a *rig.Agent) (keeps, ok bool) {
 // word waits for status to say so.
 func (s *site) word(a *rig.Agent, that bool) {
 	s.t.Helper()
-	s.await(30*time.Second, "word of the buffer", func() bool {
+	s.await("word of the buffer", func() bool {
 		keeps, ok := s.keeps(a)
 		return ok && keeps == that
 	})
@@ -241,6 +246,7 @@ func (s *site) refused(a *rig.Agent) (n int) {
 // inNamespace runs a test as the root of a user namespace, who may mount.
 func inNamespace(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), "LIMPET_E2E_BIN="+bin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
 		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},

@@ -20,6 +20,7 @@ import (
 
 // The line that `limpet-hub token create` prints, typed into a shell; only where it installs to is the test's own.
 func TestInstallerPutsABoxOnAHubAndTakesItAway(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	root := filepath.Join(s.Dir, "box")
 	line := s.installLine(t)
@@ -43,7 +44,7 @@ func TestInstallerPutsABoxOnAHubAndTakesItAway(t *testing.T) {
 	a := s.NewAgent("box")
 	s.must(a.StartInstalled())
 	t.Cleanup(func() { a.Stop() })
-	s.await(20*time.Second, "first results", func() bool {
+	s.await("first results", func() bool {
 		agents, ok := get[[]struct{ Results int }](s, "/api/v1/agents")
 		return ok && len(agents) == 1 && agents[0].Results > 0
 	})
@@ -52,7 +53,7 @@ func TestInstallerPutsABoxOnAHubAndTakesItAway(t *testing.T) {
 	if out, code = shell(t, s.Dir, limpet+" uninstall --root "+root); code != 0 {
 		t.Fatalf("uninstall: exit code %d\n%s", code, out)
 	}
-	s.await(10*time.Second, "deregistration", func() bool {
+	s.await("deregistration", func() bool {
 		agents, ok := get[[]struct{ Cause string }](s, "/api/v1/agents")
 		return ok && len(agents) == 1 && agents[0].Cause == "deregister"
 	})
@@ -77,6 +78,7 @@ func TestInstallerPutsABoxOnAHubAndTakesItAway(t *testing.T) {
 }
 
 func TestHalfAnInstallerDoesNothing(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	script := s.script(t)
 	token, err := s.hub.Token(s.ctx)
@@ -94,6 +96,7 @@ func TestHalfAnInstallerDoesNothing(t *testing.T) {
 }
 
 func TestInstallerRefuses(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	script := s.script(t)
 	token, err := s.hub.Token(s.ctx)

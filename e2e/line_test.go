@@ -3,114 +3,14 @@
 package e2e
 
 import (
-	"crypto/subtle"
-	"encoding/base64"
-	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/limpet-monitoring/limpet/e2e/rig"
 )
-
-// proxy passes CONNECT on for whoever knows the password, as a company's would. It resolves names that nobody else knows.
-type proxy struct {
-	*http.Server
-	Address  string
-	names    map[string]string // name to address
-	mu       sync.Mutex        // guards what follows
-	password string
-	passed   map[string]int // tunnels by what was asked for
-	refused  int
-	open     map[net.Conn]bool
-}
-
-func newProxy(t *testing.T, password string, names map[string]string) *proxy {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &proxy{Address: l.Addr().String(), names: names, password: password, passed: map[string]int{}, open: map[net.Conn]bool{}}
-	p.Server = &http.Server{Handler: http.HandlerFunc(p.handle), ReadHeaderTimeout: time.Minute}
-	go func() { _ = p.Serve(l) }()
-	t.Cleanup(func() { _ = p.Close(); p.cut() })
-	return p
-}
-
-func (p *proxy) handle(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
-	want := "Basic " + base64.StdEncoding.EncodeToString([]byte("me:"+p.password))
-	good := r.Method == http.MethodConnect && subtle.ConstantTimeCompare([]byte(want), []byte(r.Header.Get("Proxy-Authorization"))) == 1
-	if good {
-		p.passed[r.Host]++
-	} else {
-		p.refused++
-	}
-	p.mu.Unlock()
-	if !good {
-		w.Header().Set("Proxy-Authenticate", `Basic realm="company"`)
-		w.WriteHeader(http.StatusProxyAuthRequired)
-		return
-	}
-	to := r.Host
-	if known, ok := p.names[to]; ok {
-		to = known
-	}
-	up, err := net.Dial("tcp", to)
-	if err != nil {
-		w.WriteHeader(http.StatusBadGateway)
-		return
-	}
-	defer up.Close()
-	down, buffered, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	defer down.Close()
-	p.keep(down, true)
-	defer p.keep(down, false)
-	fmt.Fprint(down, "HTTP/1.1 200 Connection established\r\n\r\n")
-	go func() {
-		_, _ = io.Copy(up, buffered)
-		_ = up.Close()
-	}()
-	_, _ = io.Copy(down, up)
-}
-
-func (p *proxy) keep(c net.Conn, is bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if is {
-		p.open[c] = true
-	} else {
-		delete(p.open, c)
-	}
-}
-
-// cut breaks every tunnel, and may change the password.
-func (p *proxy) cut(password ...string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for c := range p.open {
-		_ = c.Close()
-	}
-	for _, word := range password {
-		p.password = word
-	}
-}
-
-func (p *proxy) count(host string) int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.passed[host]
-}
 
 // lineStatus is what `limpet status` says of the session.
 type lineStatus struct {
@@ -132,7 +32,21 @@ func (s *site) line(a *rig.Agent) lineStatus {
 
 func (s *site) online(a *rig.Agent, what string) {
 	s.t.Helper()
-	s.await(40*time.Second, "a session: "+what, func() bool { return s.line(a).State == "connected" && presence(s, a) == "online" })
+	s.await("a session: "+what, func() bool { return s.line(a).State == "connected" && presence(s, a) == "online" })
+}
+
+// doctor waits for one that finds the box well, or not, and says so. It gives whom it asks a few seconds.
+func (s *site) doctor(a *rig.Agent, well bool, says string) {
+	s.t.Helper()
+	var said string
+	s.await("a doctor who says: "+says, func() bool {
+		out, err := s.Run(s.ctx, "limpet", "doctor", "--root", a.Root)
+		if out != said {
+			said = out
+			s.t.Logf("doctor: %v\n%s", err, out)
+		}
+		return (err == nil) == well && strings.Contains(out, says)
+	})
 }
 
 // TestThroughAProxyWithAPassword: the password lies in a file of its own, also for doctor; it is changed while the agent runs, first at the proxy, then in the file.
@@ -157,24 +71,20 @@ func TestThroughAProxyWithAPassword(t *testing.T) {
 	if l := s.line(a); l.Rung != "proxy" || l.TLS != "bound" || p.count(name) == 0 {
 		t.Errorf("%+v, %d tunnels", l, p.count(name))
 	}
-	if out, err := s.Run(s.ctx, "limpet", "doctor", "--root", a.Root); err != nil || !strings.Contains(out, "Nothing stands between") {
-		t.Errorf("doctor: %v\n%s", err, out)
-	}
+	s.doctor(a, true, "Nothing stands between")
 	before := p.count(name)
 	s.must(a.Look(s.ctx))
-	s.await(30*time.Second, "the fetcher's way through the proxy", func() bool { return p.count(name) > before })
+	s.await("the fetcher's way through the proxy", func() bool { return p.count(name) > before })
 
 	p.cut("second sesame")
-	s.await(30*time.Second, "a refusal that is shown", func() bool {
+	s.await("a refusal that is shown", func() bool {
 		l := s.line(a)
 		return l.State != "connected" && strings.Contains(l.Error, "407") && strings.Contains(l.Hint, "proxy")
 	})
-	if out, err := s.Run(s.ctx, "limpet", "doctor", "--root", a.Root); err == nil || !strings.Contains(out, "proxy_password_file") {
-		t.Errorf("doctor: %v\n%s", err, out)
-	}
+	s.doctor(a, false, "proxy_password_file")
 	s.must(os.Remove(file))
 	s.must(a.Reload())
-	s.await(30*time.Second, "a file that is missing is named", func() bool { return strings.Contains(s.line(a).Error, "proxy_password_file") })
+	s.await("a file that is missing is named", func() bool { return strings.Contains(s.line(a).Error, "proxy_password_file") })
 	s.must(os.WriteFile(file, []byte("second sesame"), 0o600))
 	s.must(a.Reload())
 	s.online(a, "with the new password")
@@ -186,6 +96,7 @@ func TestThroughAProxyWithAPassword(t *testing.T) {
 
 // TestProxyOfTheEnvironment: HTTPS_PROXY and NO_PROXY of the service, the password in the URL.
 func TestProxyOfTheEnvironment(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	_, port, _ := net.SplitHostPort(s.hub.Address)
 	name := "hub.company.example:" + port
@@ -196,15 +107,15 @@ func TestProxyOfTheEnvironment(t *testing.T) {
 	a := s.NewAgent("box")
 	s.must(a.Bootstrap(s.ctx, s.hub))
 	s.must(a.Box("hub = https://" + name))
-	t.Setenv("HTTPS_PROXY", "http://me:sesame@"+p.Address)
+	s.Below = []string{"env", "HTTPS_PROXY=http://me:sesame@" + p.Address}
 	s.must(a.Start())
 	s.online(a, "through the environment's proxy")
 	s.must(a.Stop())
-	t.Setenv("NO_PROXY", ".company.example")
+	s.Below = append(s.Below, "NO_PROXY=.company.example")
 	before := p.count(name)
 	s.must(a.Start())
 	t.Cleanup(func() { _ = a.Stop() })
-	s.await(30*time.Second, "the addresses that the hub gave, as no resolver knows the name", func() bool { return s.line(a).Rung == "hub-given" })
+	s.await("the addresses that the hub gave, as no resolver knows the name", func() bool { return s.line(a).Rung == "hub-given" })
 	if p.count(name) != before {
 		t.Error("the proxy was asked although NO_PROXY names the hub")
 	}
@@ -229,7 +140,7 @@ func TestHubWithACertificateOfAnotherCA(t *testing.T) {
 	s.must(a.Reload())
 	s.must(s.hub.Stop())
 	s.must(s.hub.Start(s.ctx))
-	s.await(30*time.Second, "an authority that nobody trusts", func() bool {
+	s.await("an authority that nobody trusts", func() bool {
 		l := s.line(a)
 		return l.State != "connected" && strings.Contains(l.Error, "unknown authority")
 	})
@@ -268,15 +179,14 @@ func TestSeveralHubs(t *testing.T) {
 	// The box file names one that is not this: it leaves with a word, at once.
 	s.must(a.Box("hub = https://" + old))
 	s.must(a.Reload())
-	s.await(20*time.Second, "a leave with a word", func() bool { l := s.left(a); return len(l) > before && l[len(l)-1] == "reload" })
+	s.await("a leave with a word", func() bool { l := s.left(a); return len(l) > before && l[len(l)-1] == "reload" })
 }
 
 // left are the causes with which the hub saw an agent leave, oldest first.
 func (s *site) left(a *rig.Agent) (causes []string) {
+	s.t.Helper()
 	var log []struct{ Kind, Cause, Fingerprint string }
-	if s.hub.Get(s.ctx, "/api/v1/log?limit=1000", &log) != nil {
-		return nil
-	}
+	s.await("the hub's log", func() bool { return s.hub.Get(s.ctx, "/api/v1/log?limit=1000", &log) == nil })
 	for i := len(log) - 1; i >= 0; i-- {
 		if e := log[i]; e.Kind == "left" && e.Fingerprint == a.Fingerprint() {
 			causes = append(causes, e.Cause)
@@ -308,14 +218,13 @@ func TestHubsKeyIsSucceeded(t *testing.T) {
 			data, _ := os.ReadFile(filepath.Join(a.Root, "state", "trust", "hub-keys"))
 			return len(strings.Fields(string(data)))
 		}
-		s.await(30*time.Second, "the agent's word that it follows", func() bool {
-			if keys() == round+1 {
-				return true
-			}
-			_ = a.KillCore() // its next core has a session of its own
-			s.await(20*time.Second, "a session after the kill", func() bool { return s.line(a).State == "connected" })
-			return keys() == round+1
+		s.await("the hub with its new key", func() bool {
+			log, _ := os.ReadFile(s.hub.Process().Log)
+			return strings.Count(string(log), "the hub has a new key") == round+1
 		})
+		s.must(a.KillCore()) // its next core has a session of its own
+		s.await("the agent's word that it follows", func() bool { return keys() == round+1 })
+		s.online(a, "with the next key")
 	}
 	if now, err := os.ReadFile(key); err != nil || string(now) == string(first) {
 		t.Errorf("the key is the same, or gone: %v", err)
@@ -335,7 +244,7 @@ func TestHubsKeyIsSucceeded(t *testing.T) {
 	s.must(os.Remove(filepath.Join(s.hub.Data, "keys", "hub.successions")))
 	s.must(os.WriteFile(key, strangersKey(t), 0o600))
 	s.must(s.hub.Start(s.ctx))
-	s.await(30*time.Second, "a key that nothing leads to is refused", func() bool { return strings.Contains(s.line(a).Error, "not one this agent trusts") })
+	s.await("a key that nothing leads to is refused", func() bool { return strings.Contains(s.line(a).Error, "not one this agent trusts") })
 	s.must(s.hub.Stop())
 	s.must(os.WriteFile(key, second, 0o600))
 	s.must(s.hub.Start(s.ctx))
@@ -354,14 +263,14 @@ func TestEnrolOntoARebuiltHub(t *testing.T) {
 		_ = s.hub.Get(s.ctx, "/api/v1/agents/"+a.Fingerprint()+"/checks/"+check+"/results?limit=1000", &list)
 		return len(list)
 	}
-	s.await(30*time.Second, "results", func() bool { return count("first") >= 5 })
+	s.await("results", func() bool { return count("first") >= 5 })
 	fingerprint, had := a.Fingerprint(), count("first")
 	s.must(s.hub.Stop())
 	s.must(os.RemoveAll(s.hub.Data))
 	s.must(s.hub.Start(s.ctx))
 	// The new hub has a revision of the same number, which says something else.
 	s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks:\n  - {name: second, builtin: uptime, every: 1s}\n"))
-	s.await(30*time.Second, "a stranger that is refused, with the way out", func() bool {
+	s.await("a stranger that is refused, with the way out", func() bool {
 		l := s.line(a)
 		return l.State != "connected" && strings.Contains(l.Hint, "enrol")
 	})
@@ -388,8 +297,8 @@ func TestEnrolOntoARebuiltHub(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(a.Root, "etc", "token")); !os.IsNotExist(err) {
 		t.Errorf("the used token is still there: %v", err)
 	}
-	s.await(30*time.Second, "what the first hub had, sent again", func() bool { return count("first") >= had })
-	s.await(30*time.Second, "the new hub's checks", func() bool { return count("second") >= 2 })
+	s.await("what the first hub had, sent again", func() bool { return count("first") >= had })
+	s.await("the new hub's checks", func() bool { return count("second") >= 2 })
 	// The same token is used up; what it was refused for stands on the terminal.
 	if out, err := s.Run(s.ctx, "limpet", "enrol", "--token-file", file, "--root", a.Root); err != nil || !strings.Contains(out, "enrolled") {
 		t.Errorf("a token that this box has used already is known to be its own: %s, %v", out, err)

@@ -14,6 +14,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given { // those that may stand side by side mostly wait for time to pass
-		if err := flag.Set("test.parallel", "5"); err != nil {
+		if err := flag.Set("test.parallel", "8"); err != nil {
 			panic(err)
 		}
 	}
@@ -82,6 +84,16 @@ func relay() {
 	}
 }
 
+// sideBySide runs tests beside each other in the one place that the test has which calls it: all they do is wait.
+func sideBySide(t *testing.T, tests map[string]func(t *testing.T)) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for name, test := range tests {
+		wg.Go(func() { t.Run(name, test) })
+	}
+	wg.Wait()
+}
+
 // plugins is where the Monitoring Plugins lie: make deps says so where it had to unpack them.
 func plugins() string {
 	if dir := os.Getenv("LIMPET_TEST_PLUGINS"); dir != "" {
@@ -89,6 +101,9 @@ func plugins() string {
 	}
 	return "/usr/lib/nagios/plugins"
 }
+
+// siteTime is when a test that hangs is ended.
+const siteTime = 20 * time.Minute
 
 // site is a hub with one release, and what a test needs beside it.
 type site struct {
@@ -107,7 +122,7 @@ func newSite(t *testing.T) *site {
 // newSiteOf is newSite with programs of another folder.
 func newSiteOf(t *testing.T, bin string) *site {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), siteTime)
 	t.Cleanup(cancel)
 	s := &site{Rig: &rig.Rig{Bin: bin, Dir: t.TempDir()}, ctx: ctx, t: t}
 	t.Cleanup(s.logs)
@@ -139,15 +154,23 @@ func (s *site) must(err error) {
 }
 
 // await waits for something to become true.
-func (s *site) await(within time.Duration, what string, done func() bool) {
+func (s *site) await(what string, done func() bool) {
 	s.t.Helper()
-	s.must(rig.Await(s.ctx, within, what, func(context.Context) (bool, error) { return done(), nil }))
+	s.must(rig.AwaitPatiently(s.ctx, what, func(context.Context) (bool, error) { return done(), nil }))
 }
 
 // get reads one resource of the hub's API; ok is false while it is not there.
 func get[T any](s *site, path string) (v T, ok bool) {
 	err := s.hub.Get(s.ctx, path, &v)
 	return v, err == nil
+}
+
+// stopped does something while a process stands still. What ended it meanwhile needs no going on.
+func (s *site) stopped(pid int, do func()) {
+	s.t.Helper()
+	s.must(syscall.Kill(pid, syscall.SIGSTOP))
+	defer func() { _ = syscall.Kill(pid, syscall.SIGCONT) }()
+	do()
 }
 
 func (s *site) logs() {

@@ -20,22 +20,23 @@ import (
 // TestHubThatRefusesEverybody: while a release is on trial whatever stands where the hub was answers 429, or 503, to everyone: to the
 // core's session and to the fetcher. Nothing is rolled back, and when the hub is there again the release is committed.
 func TestHubThatRefusesEverybody(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(t *testing.T){}
 	for name, status := range map[string]int{"429": http.StatusTooManyRequests, "503": http.StatusServiceUnavailable} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		tests[name] = func(t *testing.T) {
 			s := newSite(t)
 			a := s.agent("box")
-			s.await(30*time.Second, "a session", func() bool { return presence(s, a) == "online" })
+			s.await("a session", func() bool { return presence(s, a) == "online" })
 			core := filepath.Join(s.Dir, "newer")
 			_, err := rig.Reversion(filepath.Join(bin, "limpet-core"), core, "0.1.0", "0.1.1")
 			s.must(err)
-			_, err = s.PublishCore(s.ctx, "0.1.1", core, "--plain")
+			_, err = s.PublishCore(s.ctx, "0.1.1", core, "--plain", "--soak", "10s") // so long that the hub is gone before it is over
 			s.must(err)
 			s.must(a.Look(s.ctx))
-			s.await(30*time.Second, "a trial that is staged", func() bool { return a.Record().Trial.Counter == 2 })
+			s.await("a trial that is staged", func() bool { return a.Record().Trial.Counter == 2 })
 			s.must(s.hub.Stop())
 			refused, end := refuses(t, s.hub, status)
-			s.await(60*time.Second, "the trial's start, and that it was refused", func() bool { return a.Record().Starts > 0 && refused.Load() > 3 })
+			s.await("the trial's start, and that it was refused", func() bool { return a.Record().Starts > 0 && refused.Load() > 3 })
 			s.holds(20*time.Second, "nothing is held against the trial", func() bool {
 				r := a.Record()
 				return r.Good.Counter == 1 && r.Trial.Counter == 2 && r.Tries == 3
@@ -43,13 +44,14 @@ func TestHubThatRefusesEverybody(t *testing.T) {
 			s.must(a.Look(s.ctx)) // its fetcher is refused, too
 			end()
 			s.must(s.hub.Start(s.ctx))
-			s.await(3*time.Minute, "the commit", func() bool { return a.Record().Good.Counter == 2 })
+			s.await("the commit", func() bool { return a.Record().Good.Counter == 2 })
 			if r := a.Record(); r.Barred[0].Counter != 0 || r.Aside[0].Counter != 0 {
 				t.Errorf("rolled back: %+v", r)
 			}
-			s.await(time.Minute, "the session of the new core", func() bool { return presence(s, a) == "online" })
-		})
+			s.await("the session of the new core", func() bool { return presence(s, a) == "online" })
+		}
 	}
+	sideBySide(t, tests)
 }
 
 func presence(s *site, a *rig.Agent) string {

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 )
 
 // pidsCgroup makes a cgroup that bounds processes, where this machine has such.
@@ -32,6 +31,7 @@ func pidsCgroup(t *testing.T) string {
 
 // TestNoProcessesLeft: where nothing can be started, neither process nor thread, checks say so, the core lives on, and all is well as soon as something can be started again.
 func TestNoProcessesLeft(t *testing.T) {
+	t.Parallel()
 	group := pidsCgroup(t)
 	s := newSite(t)
 	dir := filepath.Join(s.Dir, "plugins")
@@ -56,7 +56,7 @@ func TestNoProcessesLeft(t *testing.T) {
 			return true
 		}
 	}
-	s.await(30*time.Second, "all checks are well", all(1, "OK", "fine"))
+	s.await("all checks are well", all(1, "OK", "fine"))
 	core := a.CorePID()
 	for _, pid := range []int{a.Stub().Cmd.Process.Pid, core} {
 		s.must(os.WriteFile(filepath.Join(group, "cgroup.procs"), strconv.AppendInt(nil, int64(pid), 10), 0))
@@ -64,9 +64,9 @@ func TestNoProcessesLeft(t *testing.T) {
 	limit := func(n string) { s.must(os.WriteFile(filepath.Join(group, "pids.max"), []byte(n), 0)) }
 	defer limit("max")
 	limit("1")
-	s.await(30*time.Second, "checks say for ten seconds that nothing can be started", all(10, "UNKNOWN", "short of processes"))
+	s.await("checks say for ten seconds that nothing can be started", all(10, "UNKNOWN", "short of processes"))
 	limit("max")
-	s.await(20*time.Second, "all checks are well again", all(1, "OK", "fine"))
+	s.await("all checks are well again", all(1, "OK", "fine"))
 	if now := a.CorePID(); now != core {
 		t.Errorf("the core was started anew: %d, before %d", now, core)
 	}

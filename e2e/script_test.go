@@ -9,10 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -23,10 +21,11 @@ import (
 //
 //	hub start|stop|kill              one hub, data in $WORK/hub; $HUB is its URL
 //	agent start|stop|kill|reload|core-kill NAME   one agent below $WORK/NAME, through its stub
-//	await SECONDS PATTERN PROGRAM…   runs the program again and again until its output matches
+//	await PATTERN PROGRAM…           runs the program again and again until its output matches
 //	flip FILE                        changes one bit in the middle of a file
 //	gone PATH                        waits until no process names this path below $WORK in its command line
 func TestScript(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
@@ -125,20 +124,18 @@ func cmdAgent(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 3 {
-		ts.Fatalf("usage: await SECONDS PATTERN PROGRAM…")
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: await PATTERN PROGRAM…")
 	}
-	seconds, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	pattern, err := regexp.Compile(`(?m)` + args[1])
+	pattern, err := regexp.Compile(`(?m)` + args[0])
 	ts.Check(err)
 	var last []byte
-	err = rig.Await(context.Background(), time.Duration(seconds)*time.Second, strings.Join(args[2:], " ")+" to say "+args[1], func(ctx context.Context) (bool, error) {
-		program := args[2]
+	err = rig.AwaitPatiently(context.Background(), strings.Join(args[1:], " ")+" to say "+args[0], func(ctx context.Context) (bool, error) {
+		program := args[1]
 		if _, err := os.Stat(filepath.Join(bin, program)); err == nil {
 			program = filepath.Join(bin, program)
 		}
-		cmd := exec.CommandContext(ctx, program, args[3:]...)
+		cmd := exec.CommandContext(ctx, program, args[2:]...)
 		cmd.Dir, cmd.Env = ts.MkAbs("."), append(os.Environ(), "PATH="+ts.Getenv("PATH"))
 		out, _ := cmd.CombinedOutput()
 		if ctx.Err() == nil { // else it was cut off
@@ -174,7 +171,7 @@ func cmdGone(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: gone PATH")
 	}
 	root := []byte(ts.MkAbs(args[0]))
-	err := rig.Await(context.Background(), 6*time.Second, "the end of every process of "+args[0], func(context.Context) (bool, error) {
+	err := rig.AwaitPatiently(context.Background(), "the end of every process of "+args[0], func(context.Context) (bool, error) {
 		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, f := range lines {
 			text, _ := os.ReadFile(f)

@@ -35,7 +35,7 @@ func TestPlannedSilenceHasACause(t *testing.T) {
 		t.Helper()
 		before := len(s.left(a))
 		do()
-		s.await(20*time.Second, "the cause "+want, func() bool { return len(s.left(a)) > before })
+		s.await("the cause "+want, func() bool { return len(s.left(a)) > before })
 		if got := s.left(a); got[len(got)-1] != want {
 			t.Errorf("%s: it left with %q", want, got[before:])
 		}
@@ -61,8 +61,9 @@ func TestPlannedSilenceHasACause(t *testing.T) {
 	_, err = s.PublishCore(s.ctx, "0.1.1", core, "--plain")
 	s.must(err)
 	s.must(a.Look(s.ctx))
-	s.await(90*time.Second, "the commit of a newer core", func() bool { return a.Record().Good.Counter == 2 })
-	if left := s.left(a); !slices.Equal(left, before) {
+	s.await("the commit of a newer core", func() bool { return a.Record().Good.Counter == 2 })
+	// Where the former core is done before the newer one has a session, the hub hears that it leaves for an upgrade.
+	if left := s.left(a); slices.ContainsFunc(left[len(before):], func(cause string) bool { return cause != "upgrade" }) {
 		t.Errorf("an upgrade showed as a leave: %q", left[len(before):])
 	}
 }
@@ -76,9 +77,9 @@ func TestOneVersionApart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	tests := map[string]func(t *testing.T){}
 	for name, from := range map[string]string{"a hub of the next version": "limpet-hub", "an agent of the next version": "limpet-core"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		tests[name] = func(t *testing.T) {
 			programs := t.TempDir()
 			for program := range rig.Programs {
 				at := filepath.Join(bin, program)
@@ -93,15 +94,16 @@ func TestOneVersionApart(t *testing.T) {
 			a := s.agent("box")
 			s.online(a, name)
 			s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks:\n  - {name: up, builtin: uptime, every: 1s}\n"))
-			s.await(20*time.Second, "results both ways", func() bool {
+			s.await("results both ways", func() bool {
 				var list []struct{ Text string }
 				return s.hub.Get(s.ctx, "/api/v1/agents/"+a.Fingerprint()+"/checks/up/results?limit=10", &list) == nil && len(list) >= 3
 			})
 			if left := s.left(a); len(left) > 0 {
 				t.Errorf("what the other does not know ended the session: %q", left)
 			}
-		})
+		}
 	}
+	sideBySide(t, tests)
 }
 
 // throttle is a proxy, so that an agent knows no address behind it by which it could go round. It passes bytes on, at most so many a second from the agent to the hub; 0 = as they come, negative = not at all: nothing is closed, nothing answers.
@@ -185,18 +187,20 @@ func TestASlowHubFillsTheDisk(t *testing.T) {
 	s.must(a.Start())
 	t.Cleanup(func() { _ = a.Stop() })
 	s.must(s.hub.Apply(s.ctx, ledger.Checks(checks, 0)))
-	s.await(40*time.Second, "every check's first run", func() bool { return book.Began() == checks })
+	s.await("every check's first run", func() bool { return book.Began() == checks })
 	before := anonymous(t, a.CorePID())
 	line.rate.Store(2 << 10)
 	var most int
-	s.holds(15*time.Second, "memory stays", func() bool {
+	stays := func() bool {
 		most = max(most, anonymous(t, a.CorePID()))
 		return most < before+24<<10
-	})
-	waits := s.waiting(a)
+	}
+	s.holds(15*time.Second, "memory stays", stays)
+	var waits uint64
+	s.await("many records that wait", func() bool { waits = s.waiting(a); return waits >= 10*checks || !stays() })
 	t.Logf("%d records wait on disk; anonymous memory %d kB before, %d kB at most", waits, before, most)
-	if waits < 10*checks {
-		t.Errorf("only %d records wait: the hub was not slow", waits)
+	if !stays() {
+		t.Errorf("memory grew from %d kB to %d kB", before, most)
 	}
 	line.rate.Store(0)
 	s.must(s.hub.Apply(s.ctx, "defaults: false\nchecks: []\n"))
@@ -249,15 +253,19 @@ func TestSilenceIsADeadLine(t *testing.T) {
 	s.online(a, "at first")
 	line.rate.Store(-1)
 	began := time.Now()
-	s.await(50*time.Second, "the agent leaves", func() bool { return strings.Contains(s.line(a).Error, "silent for 30s") })
-	s.await(50*time.Second, "the hub sees it lost", func() bool { return presence(s, a) == "offline" })
-	if took := time.Since(began); took < 20*time.Second || took > 50*time.Second {
+	s.await("the agent leaves", func() bool {
+		log, _ := os.ReadFile(filepath.Join(a.Root, "log", "core.log"))
+		return strings.Contains(string(log), "silent for 30s")
+	})
+	s.await("the hub sees it lost", func() bool { return presence(s, a) == "offline" })
+	if took := time.Since(began); took < 20*time.Second || took > 75*time.Second { // 30 s, on a machine that has much else to do
 		t.Errorf("both had noticed after %s", took)
 	}
+	s.await("a leave", func() bool { return len(s.left(a)) > 0 })
 	if left := s.left(a); len(left) != 1 || left[0] != "lost" {
 		t.Errorf("%q", left)
 	}
 	line.rate.Store(0)
 	s.online(a, "when the line is there again")
-	s.await(20*time.Second, "nothing waits", func() bool { return s.waiting(a) < 20 })
+	s.await("nothing waits", func() bool { return s.waiting(a) < 20 })
 }

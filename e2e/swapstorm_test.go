@@ -42,6 +42,7 @@ const (
 // TestSwapStorm publishes release after release under load and kills (-9) stub, old core, new core and fetcher at random moments of each swap.
 // However it goes, the box ends up on the newest release, nothing is held against any, and every run is at the hub once or reported as lost.
 func TestSwapStorm(t *testing.T) {
+	t.Parallel()
 	swaps := 3
 	if n, err := strconv.Atoi(os.Getenv("LIMPET_STORM_SWAPS")); err == nil {
 		swaps = n
@@ -56,7 +57,7 @@ func TestSwapStorm(t *testing.T) {
 	began := time.Now()
 	a := s.agent("storm", "plugin_dirs = "+book.Plugins())
 	s.must(s.hub.Apply(s.ctx, ledger.Checks(16, 4)))
-	s.await(20*time.Second, "every check's first run", func() bool { return book.Began() == 20 })
+	s.await("every check's first run", func() bool { return book.Began() == 20 })
 
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -103,7 +104,7 @@ func (s *site) publishStorm(core, version string) string {
 func (s *site) settlesOn(a *rig.Agent, version, hash string) {
 	s.t.Helper()
 	s.must(a.Look(s.ctx)) // the fetcher may be what was killed
-	s.must(rig.Await(s.ctx, 90*time.Second, version+" committed", func(context.Context) (bool, error) {
+	s.must(rig.AwaitPatiently(s.ctx, version+" committed", func(context.Context) (bool, error) {
 		r := a.Record()
 		if r.Barred[0] != (boot.Bar{}) || r.Aside[0] != (boot.Aside{}) {
 			return false, fmt.Errorf("release %d was barred (%s) or set aside", r.Barred[0].Counter, r.Barred[0].Reason)

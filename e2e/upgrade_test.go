@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,7 @@ type upgraded struct {
 // Meanwhile the root has changed twice: the oldest stub knows the first one alone, whose keys can sign nothing any more. What a core could not deliver
 // the next one does, whichever comes after the other.
 func TestUpgradeMatrix(t *testing.T) {
+	t.Parallel()
 	s := newPublisher(t)
 	began := time.Now()
 	var versions []string
@@ -64,14 +66,11 @@ func TestUpgradeMatrix(t *testing.T) {
 	s.signed("timer2", "bob", "dot")("rotate", "--role", "snapshot=1:"+people("online2"), "--role", "timestamp=1:"+people("online2"))
 	newest := fmt.Sprintf("0.1.%d", *olds)
 	publish(newest, "timer2", "cid", "dot")
-	t.Run("boxes", func(t *testing.T) {
-		for _, version := range versions {
-			t.Run(version+" to "+newest+" and back", func(t *testing.T) {
-				t.Parallel()
-				s.upAndBack(t, boxes[version], newest)
-			})
-		}
-	})
+	tests := map[string]func(t *testing.T){}
+	for _, version := range versions {
+		tests[version+" to "+newest+" and back"] = func(t *testing.T) { s.upAndBack(t, boxes[version], newest) }
+	}
+	sideBySide(t, tests)
 	if t.Failed() {
 		return
 	}
@@ -156,7 +155,7 @@ func (s *publisherSite) upAndBack(t *testing.T, a *upgraded, newest string) {
 // runs waits until the box runs a version, and the hub shows it.
 func (s *publisherSite) runs(t *testing.T, a *upgraded, counter uint64, version string) {
 	t.Helper()
-	err := rig.Await(s.ctx, 2*time.Minute, a.Root+" to run "+version+", and the hub to show it", func(ctx context.Context) (bool, error) {
+	err := rig.AwaitPatiently(s.ctx, a.Root+" to run "+version+", and the hub to show it", func(ctx context.Context) (bool, error) {
 		r := a.Record()
 		var shown struct {
 			Presence    string
@@ -171,8 +170,16 @@ func (s *publisherSite) runs(t *testing.T, a *upgraded, counter uint64, version 
 		log, _ := os.ReadFile(filepath.Join(a.Root, "log", "limpet.log"))
 		t.Fatalf("%v\n%s", err, log)
 	}
-	if out, err := s.Run(s.ctx, "limpet", "status", "--root", a.Root); err != nil || !strings.Contains(out, "core "+version) {
-		t.Errorf("%s: %v\n%s", version, err, out)
+	var said string
+	err = rig.AwaitPatiently(s.ctx, "status to say so", func(ctx context.Context) (bool, error) { // it gives the core a few seconds to answer
+		out, err := s.Run(ctx, "limpet", "status", "--root", a.Root)
+		if ctx.Err() == nil { // else it was cut off
+			said = fmt.Sprint(out, err)
+		}
+		return err == nil && strings.Contains(out, "core "+version), nil
+	})
+	if err != nil {
+		t.Errorf("%s: %v; it said last:\n%s", version, err, said)
 	}
 }
 
@@ -197,7 +204,7 @@ func (s *publisherSite) offline(t *testing.T, a *upgraded, lines ...string) (run
 		a.StartInstalled,
 		func() error {
 			before = a.book.Ran()
-			return rig.Await(s.ctx, time.Minute, "ten runs of each check without a hub", func(context.Context) (bool, error) { return a.book.Ran() >= before+10*checks, nil })
+			return rig.AwaitPatiently(s.ctx, "ten runs of each check without a hub", func(context.Context) (bool, error) { return a.book.Ran() >= before+10*checks, nil })
 		},
 		func() error {
 			var shown struct{ Presence string }
@@ -220,20 +227,18 @@ func (s *publisherSite) offline(t *testing.T, a *upgraded, lines ...string) (run
 	return a.book.Ran() - before
 }
 
-// delivered waits until the core that runs has brought what the one before it could not, but for what runs now. That one would bring it itself when it comes
-// back.
+// delivered waits until the core that runs has brought what the one before it could not. That one would bring it itself when it comes back.
 func (s *publisherSite) delivered(t *testing.T, a *upgraded) {
 	t.Helper()
-	lost := 0
-	err := rig.Await(s.ctx, 30*time.Second, "the results of the core before", func(context.Context) (bool, error) {
-		tally, err := a.book.Count(s.ctx, s.hub, a.Fingerprint(), 10*time.Minute)
-		if err == nil {
-			lost = len(tally.Lost)
-		}
-		return err == nil && lost <= checks, err
+	now, err := ledger.Uptime()
+	s.must(err)
+	var tally ledger.Tally
+	err = rig.AwaitPatiently(s.ctx, "the results of the core before", func(context.Context) (bool, error) {
+		tally, err = a.book.CountWith(s.ctx, s.hub, a.Fingerprint(), siteTime, new(ledger.Told))
+		return !slices.ContainsFunc(tally.Lost, func(word string) bool { return ledger.When(word) < now }), err
 	})
 	if err != nil {
-		t.Errorf("%d runs are not at the hub: %v", lost, err)
+		t.Errorf("not at the hub: %v: %v", tally.Lost, err)
 	}
 }
 

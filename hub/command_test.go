@@ -83,6 +83,7 @@ func TestListsForPeopleAndPrograms(t *testing.T) {
 	a := h.enrolled(t, h.token(t, 1), facts("web1\x1b[2J", "web"))
 	a.report(result("disk", wire.State_STATE_WARNING, "DISK WARNING\x07"))
 	await(t, "the result", func() bool { return len(h.problems(t)) == 1 })
+	await(t, "the log", func() bool { return h.logged(t, "enrolled", "") })
 	for _, c := range []struct {
 		args string
 		want []string

@@ -150,10 +150,13 @@ func (h *testHub) token(t *testing.T, uses int) string {
 	return made.Token
 }
 
+// within bounds every wait of a test; nothing here takes that long unless it never comes.
+const within = 2 * time.Minute
+
 // await asks again and again until what is right.
 func await(t *testing.T, what string, right func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(within)
 	for !right() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s did not come true", what)

@@ -120,7 +120,7 @@ func TestAgentsAreToldOfANewRelease(t *testing.T) {
 	for _, a := range agents {
 		select {
 		case <-a.looks:
-		case <-time.After(20 * time.Second):
+		case <-time.After(within):
 			t.Error("not told")
 		}
 	}

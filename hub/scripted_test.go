@@ -177,7 +177,7 @@ func (a *scripted) report(results ...*wire.Result) {
 			if ack.GetSeq() >= a.seq {
 				return
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(within):
 			a.t.Fatal("no ack")
 		}
 	}
@@ -186,5 +186,5 @@ func (a *scripted) report(results ...*wire.Result) {
 // result is one OK result made just now.
 func result(check string, state wire.State, text string, perfdata ...*wire.Perfdata) *wire.Result {
 	return &wire.Result{Check: check, State: state, Text: text, Exit: int32(state), StartNs: time.Now().UnixNano(), DurationNs: 12e6,
-		Plugin: "builtin:" + check, EveryMs: 10_000, Perfdata: perfdata}
+		Plugin: "builtin:" + check, EveryMs: 3_600_000, Perfdata: perfdata}
 }

@@ -4,14 +4,11 @@
 set -eu
 cd "$(dirname "$0")/.."
 work=$PWD/.cache/all-plugins
+. ./scripts/again.sh
 if [ ! -d "$work/root" ]; then
 	rm -rf "$work"
-	mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/debs"
-	opts="-o Dir::State::Lists=$work/lists -o Dir::Cache=$work/cache -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none"
-	apt-get $opts update -qq
-	(cd "$work/debs" && apt-get $opts download monitoring-plugins-basic monitoring-plugins-standard monitoring-plugins-contrib)
-	for deb in "$work"/debs/*.deb; do dpkg-deb -x "$deb" "$work/unpacked"; done
-	mv "$work/unpacked" "$work/root"
+	again "downloading the plugins" download "$work" monitoring-plugins-basic monitoring-plugins-standard monitoring-plugins-contrib
+	unpack "$work/debs" "$work/root"
 fi
 . ./.cache/env
 # NRPE runs them as another user, who must be able to pass.

@@ -9,7 +9,8 @@ if ! command -v qemu-s390x-static >/dev/null 2>&1; then
 		echo "hint: install qemu-user-static, then run make again" >&2
 		exit 1
 	fi
-	apt-get update -qq && apt-get install -y -qq --no-install-recommends qemu-user-static
+	. ./scripts/again.sh
+	again "installing qemu-user-static" install_packages qemu-user-static
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

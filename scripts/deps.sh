@@ -2,11 +2,20 @@
 # Fetches what the tests need beyond Go, make and git: a C compiler (race detector), real Nagios plugins, curl (the installer's line), a browser, collectd.
 # As root on Debian or Ubuntu it installs them; as anybody else there it unpacks them below .cache/root; elsewhere it names
 # what is missing. Writes .cache/env, which the test targets read.
+#
+# It may be interrupted, and run twice at once: what is unpacked gets its name when it is whole, and what fails by chance is tried again.
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p .cache
+. ./scripts/again.sh
+if command -v flock >/dev/null 2>&1; then # the lock ends with whoever holds it
+	exec 9>.cache/deps.lock
+	flock -n 9 || { echo "waiting for another make deps in this folder"; flock 9; }
+fi
 root=$PWD/.cache/root
+apt=$PWD/.cache/apt
 plugins=/usr/lib/nagios/plugins
+[ ! -d "$root" ] || [ -e .cache/root.whole ] || rm -rf "$root" .cache/sysroot # an earlier run did not come to its end
 
 need=""
 { command -v gcc >/dev/null 2>&1 && [ -e /usr/include/stdlib.h ]; } || [ -x "$root/usr/bin/gcc" ] || need="$need gcc libc6-dev"
@@ -23,27 +32,20 @@ if [ -n "$need" ]; then
 	fi
 	if [ "$(id -u)" = 0 ]; then
 		echo "installing$need"
-		export DEBIAN_FRONTEND=noninteractive
-		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $need; } >.cache/apt.log 2>&1 ||
-			{ tail -n 20 .cache/apt.log >&2; exit 1; }
+		again "installing$need" install_packages $need
 	else
 		echo "unpacking below .cache/root:$need"
-		apt="$PWD/.cache/apt"
-		mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/debs" "$root"
-		opts="-o Dir::State::Lists=$apt/lists -o Dir::Cache=$apt/cache -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none"
-		apt-get $opts update -qq >.cache/apt.log 2>&1 || { tail -n 20 .cache/apt.log >&2; exit 1; }
-		names=$(apt-get $opts install -s --no-install-recommends $need | sed -n 's/^Inst \([^ ]*\) .*/\1/p')
-		( cd "$apt/debs" && apt-get $opts download $names >>../../apt.log 2>&1 ) || { tail -n 20 .cache/apt.log >&2; exit 1; }
+		again "downloading$need" download_all "$apt" $need
+		again "downloading what is linked against" download "$apt/link" libc6 libc6-dev linux-libc-dev libgcc-s1
+		rm -f .cache/root.whole
+		mkdir -p "$root" .cache/sysroot
 		for deb in "$apt"/debs/*.deb; do
 			case $deb in */libc6_* | */libc6-dev_* | */libc-bin_* | */linux-libc-dev_*) continue ;; esac # they are in the tree below
 			dpkg-deb -x "$deb" "$root"
 		done
 		# What is linked against, also where the system has it already: a tree of its own, so that no program runs with its libc.
-		mkdir -p "$apt/link" .cache/sysroot
-		( cd "$apt/link" && apt-get $opts download libc6 libc6-dev linux-libc-dev libgcc-s1 >>../../apt.log 2>&1 ) ||
-			{ tail -n 20 .cache/apt.log >&2; exit 1; }
-		for deb in "$apt"/link/*.deb; do dpkg-deb -x "$deb" .cache/sysroot; done
-		rm -rf "$apt"
+		for deb in "$apt"/link/debs/*.deb; do dpkg-deb -x "$deb" .cache/sysroot; done
+		touch .cache/root.whole
 	fi
 fi
 
@@ -51,26 +53,18 @@ fi
 collectd=$(command -v collectd || echo "$PWD/.cache/collectd/usr/sbin/collectd")
 if ! [ -x "$collectd" ]; then
 	command -v apt-get >/dev/null 2>&1 || { echo "error: the tests need collectd, and this is not Debian or Ubuntu" >&2; exit 1; }
-	apt="$PWD/.cache/apt-collectd"
-	mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" .cache/collectd
-	opts="-o Dir::State::Lists=$apt/lists -o Dir::Cache=$apt/cache -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none"
-	( cd "$apt" && { apt-get download collectd-core || { apt-get $opts update -qq && apt-get $opts download collectd-core; }; } ) >.cache/apt.log 2>&1 ||
-		{ tail -n 20 .cache/apt.log >&2; exit 1; }
-	dpkg-deb -x "$apt"/collectd-core_*.deb .cache/collectd
-	rm -rf "$apt"
+	echo "unpacking collectd-core below .cache/collectd"
+	again "downloading collectd-core" download "$apt" collectd-core
+	unpack "$apt/debs" .cache/collectd
 fi
 
 # NRPE and its client, to compare with: only unpacked, because the package would start a daemon. It needs one library, which may be there.
 if [ ! -x .cache/nrpe/usr/sbin/nrpe ] && command -v apt-get >/dev/null 2>&1; then
 	echo "unpacking nagios-nrpe-server below .cache/nrpe"
-	rm -rf .cache/nrpe-debs
-	mkdir -p .cache/nrpe-debs/lists/partial .cache/nrpe-debs/cache/archives/partial .cache/nrpe
-	opts="-o Dir::State::Lists=$PWD/.cache/nrpe-debs/lists -o Dir::Cache=$PWD/.cache/nrpe-debs/cache -o Debug::NoLocking=1 -o APT::Sandbox::User= -o Acquire::Languages=none"
-	{ apt-get $opts update -qq && (cd .cache/nrpe-debs && apt-get $opts download nagios-nrpe-server nagios-nrpe-plugin libwrap0); } >.cache/apt.log 2>&1 ||
-		{ tail -n 20 .cache/apt.log >&2; exit 1; }
-	for deb in .cache/nrpe-debs/*.deb; do dpkg-deb -x "$deb" .cache/nrpe; done
-	rm -rf .cache/nrpe-debs
+	again "downloading nagios-nrpe-server" download "$apt" nagios-nrpe-server nagios-nrpe-plugin libwrap0
+	unpack "$apt/debs" .cache/nrpe
 fi
+rm -rf "$apt"
 
 {
 	echo "# written by scripts/deps.sh"
@@ -108,4 +102,5 @@ fi
 	else
 		echo "export LIMPET_TEST_BROWSER='$(command -v chromium)'"
 	fi
-} >.cache/env
+} >.cache/env.new
+mv .cache/env.new .cache/env

@@ -4,8 +4,9 @@
 # Needs root and Debian packages (fetched): containerd, docker.io, podman, runc, busybox-static. A minute.
 set -eu
 cd "$(dirname "$0")/.."
+. ./scripts/again.sh
 for need in containerd:containerd dockerd:docker.io podman:podman runc:runc busybox:busybox-static curl:curl; do
-	command -v "${need%%:*}" >/dev/null || apt-get install -y --no-install-recommends "${need##*:}" >/dev/null
+	command -v "${need%%:*}" >/dev/null || again "installing ${need##*:}" install_packages "${need##*:}"
 done
 CGO_ENABLED=0 go test -c -o .cache/engines.test ./core/internal/builtin/containers
 

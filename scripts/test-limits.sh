@@ -3,18 +3,19 @@
 # Needs Debian packages (fetched as root): qemu-system-x86, busybox-static, cpio. No KVM, no network, no disk: about two minutes.
 set -eu
 cd "$(dirname "$0")/.."
+. ./scripts/again.sh
 dir=$PWD/.cache/limits
 mkdir -p "$dir"
 for need in qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio; do
-	command -v "${need%%:*}" >/dev/null || apt-get install -y --no-install-recommends "${need##*:}" >/dev/null
+	command -v "${need%%:*}" >/dev/null || again "installing ${need##*:}" install_packages "${need##*:}"
 done
 
 if [ ! -s "$dir/vmlinuz" ]; then
 	package=$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -1)
-	rm -rf "$dir/kernel" && mkdir "$dir/kernel"
-	(cd "$dir/kernel" && apt-get -o APT::Sandbox::User=root download "$package" >/dev/null && dpkg-deb -x ./*.deb .)
-	cp "$dir"/kernel/boot/vmlinuz-* "$dir/vmlinuz"
-	rm -rf "$dir/kernel"
+	again "downloading $package" download "$dir/apt" "$package"
+	unpack "$dir/apt/debs" "$dir/kernel"
+	mv "$dir"/kernel/boot/vmlinuz-* "$dir/vmlinuz"
+	rm -rf "$dir/kernel" "$dir/apt"
 fi
 
 root=$dir/root

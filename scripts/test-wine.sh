@@ -7,7 +7,8 @@ set -eu
 cd "$(dirname "$0")/.."
 dir=$PWD/.cache/wine
 mkdir -p "$dir/std"
-command -v wine >/dev/null || apt-get install -y --no-install-recommends wine wine64 >/dev/null || {
+. ./scripts/again.sh
+command -v wine >/dev/null || again "installing wine" install_packages wine wine64 || {
 	echo "test-wine: there is no wine here and it could not be installed: NOTHING WAS TESTED" >&2
 	exit 1
 }

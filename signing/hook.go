@@ -17,6 +17,9 @@ import (
 // hookTime is how long a hook may take: somebody has to find the token and touch it.
 const hookTime = 5 * time.Minute
 
+// leftTime is how long what a hook left behind may hold its output open. On a busy machine what it said itself takes its time, too.
+const leftTime = 10 * time.Second
+
 // maxHookOutput is what is read of a hook's answer, in bytes.
 const maxHookOutput = 1 << 10
 
@@ -53,7 +56,7 @@ func (h *hook) Sign(message []byte) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, h.command)
 	cmd.Stdin = bytes.NewReader(message)
 	cmd.Env = append(cmd.Environ(), "LIMPET_KEY_ID="+h.public.ID())
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = leftTime
 	out, err := cmd.Output()
 	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) && len(failed.Stderr) > 0 {
 		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(failed.Stderr)))

@@ -139,7 +139,7 @@ func emptyBoxIn(t *testing.T, root string) *box {
 // leaves has the end of the test wait for a fetcher that outlived its stub by a moment: it writes where all is being removed.
 func (b *box) leaves() {
 	b.t.Cleanup(func() {
-		b.until("the fetcher has left", 10*time.Second, func() bool {
+		b.until("the fetcher has left", func() bool {
 			held, err := platforms.Held(filepath.Join(b.Part(), "lock"))
 			return err != nil || !held
 		})
@@ -166,8 +166,26 @@ func coreBytes(t *testing.T, tail string) []byte {
 func (b *box) place(counter uint64, data []byte) boot.Core {
 	b.t.Helper()
 	c := boot.Core{Counter: counter, Length: int64(len(data)), Hash: sha256.Sum256(data)}
-	b.must(store.In(b.Layout).Place(store.Entry{Counter: counter, Hash: c.Hash}, c.Length, bytes.NewReader(data)))
+	alone(func() {
+		b.must(store.In(b.Layout).Place(store.Entry{Counter: counter, Hash: c.Hash}, c.Length, bytes.NewReader(data)))
+	})
 	return c
+}
+
+// alone writes programs while nothing here forks: until it executes, a fork holds open what is open for writing, and a program that is run
+// meanwhile is said to be busy.
+func alone(write func()) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	write()
+}
+
+// fetches puts limpet-fetch into the box.
+func (b *box) fetches() {
+	b.t.Helper()
+	program, err := os.ReadFile(programs.fetch())
+	b.must(err)
+	alone(func() { b.must(os.WriteFile(b.Fetch(), program, 0o755)) })
 }
 
 // publish signs releases by their counters, at a time, and stores the metadata as a refresh would.
@@ -207,9 +225,18 @@ func (b *box) publish(at time.Time, releases map[uint64][]byte) {
 	}
 }
 
-func (b *box) mode(mode string) {
+// mode says how cores behave that start from now on, or answer a command.
+func (b *box) mode(mode string) { b.behaves("mode", mode) }
+
+// modeOfStart says how the n-th core behaves that a stub starts, whatever is said of others.
+func (b *box) modeOfStart(n int, mode string) { b.behaves(fmt.Sprintf("mode-start-%d", n), mode) }
+
+// behaves writes a mode that whoever reads it finds whole, old or new.
+func (b *box) behaves(name, mode string) {
 	b.t.Helper()
-	b.must(os.WriteFile(filepath.Join(b.Etc, "mode"), []byte(mode), 0o644))
+	path := filepath.Join(b.Etc, name)
+	b.must(os.WriteFile(path+".new", []byte(mode), 0o644))
+	b.must(os.Rename(path+".new", path))
 }
 
 // start starts the stub; what still runs at the end of the test is killed by its id.
@@ -225,7 +252,7 @@ func (b *box) start(env ...string) *exec.Cmd {
 		}
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Process.Signal(syscall.SIGTERM) // twice: does not wait for the core
-		overdue := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+		overdue := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 		_ = cmd.Wait()
 		overdue.Stop()
 	})
@@ -244,18 +271,34 @@ func stop(t *testing.T, cmd *exec.Cmd, signals ...os.Signal) int {
 	return cmd.ProcessState.ExitCode()
 }
 
+// patience is how long a test waits for what processes bring about: longer than a busy machine holds them up. How soon something must come is
+// judged apart from that.
+const patience = 5 * time.Minute
+
 // until waits for a condition that processes bring about.
-func (b *box) until(what string, within time.Duration, met func() bool) {
+func (b *box) until(what string, met func() bool) {
 	b.t.Helper()
-	ticker, deadline := time.NewTicker(5*time.Millisecond), time.After(within)
+	ticker, deadline := time.NewTicker(5*time.Millisecond), time.After(patience)
 	defer ticker.Stop()
 	for !met() {
 		select {
 		case <-ticker.C:
 		case <-deadline:
 			log, _ := os.ReadFile(b.StubLog())
-			b.t.Fatalf("%s: not within %v\nstub: %s\nview:\n%s\nheard:\n%s", what, within, log, readView(b.RunStub()), b.heard())
+			b.t.Fatalf("%s: not within %v\nstub: %s\nview:\n%s\nheard:\n%s", what, patience, log, readView(b.RunStub()), b.heard())
 		}
+	}
+}
+
+// soonest holds the quickest of three tries against a limit: a busy machine holds one up, not all of them.
+func soonest(t *testing.T, what string, limit time.Duration, try func() time.Duration) {
+	t.Helper()
+	best := try()
+	for n := 1; n < 3 && best > limit; n++ {
+		best = min(best, try())
+	}
+	if best > limit {
+		t.Errorf("%s: %v at best, at most %v are right", what, best, limit)
 	}
 }
 
@@ -263,7 +306,7 @@ func (b *box) view() view { return readView(b.RunStub()) }
 
 func (b *box) untilRunning() view {
 	b.t.Helper()
-	b.until("core runs", 10*time.Second, func() bool { return b.view().state == running })
+	b.until("core runs", func() bool { return b.view().state == running })
 	return b.view()
 }
 
@@ -273,6 +316,18 @@ func (b *box) heard() string {
 }
 
 func (b *box) starts() int { return strings.Count(b.heard(), "start pid=") }
+
+var startLine = regexp.MustCompile(`(?m)^env LIMPET_STARTED=(\d+)$`)
+
+// lastStart is which start of its stub the newest core is.
+func (b *box) lastStart() int {
+	all := startLine.FindAllStringSubmatch(b.heard(), -1)
+	if len(all) == 0 {
+		return 0
+	}
+	n, _ := strconv.Atoi(all[len(all)-1][1])
+	return n
+}
 
 var orphanLine = regexp.MustCompile(`(?m)^orphan (\d+)$`)
 
@@ -304,7 +359,7 @@ func (b *box) flip(c boot.Core) {
 	data[len(data)/2] ^= 1
 	// A new file: the kernel does not let a running program be written to.
 	b.must(os.Remove(path))
-	b.must(os.WriteFile(path, data, 0o555))
+	alone(func() { b.must(os.WriteFile(path, data, 0o555)) })
 }
 
 // limpet runs a command to its end.

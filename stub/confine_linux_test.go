@@ -56,7 +56,7 @@ func TestVerifierHasNoRightsLeft(t *testing.T) {
 	cmd := exec.Command(programs.stub(), "verify", "--dir", b.TrustCore(), "--time", "1", "--platform", platform)
 	b.must(cmd.Start())
 	defer func() { cmd.Process.Kill(); cmd.Wait() }()
-	b.until("seccomp in force on every thread", 20*time.Second, func() bool {
+	b.until("seccomp in force on every thread", func() bool {
 		tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/task/*/status")
 		for _, task := range tasks {
 			status, _ := os.ReadFile(task)

@@ -34,7 +34,7 @@ func ended(t *testing.T, what string, over chan struct{}) {
 	t.Helper()
 	select {
 	case <-over:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Errorf("%s: nobody stops listening", what)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
@@ -19,7 +18,7 @@ func onTwo(t *testing.T) *updating {
 	u.untilRunning()
 	u.release(2)
 	u.limpet("look")
-	u.until("commit", 30*time.Second, func() bool { return u.good1() == 2 })
+	u.until("commit", func() bool { return u.good1() == 2 })
 	return u
 }
 
@@ -30,13 +29,13 @@ func TestKeepsDyingAfterItsCommit(t *testing.T) {
 	two, _ := u.record()
 	u.modeOf(2, "dies")
 	u.must(syscall.Kill(u.view().core.pid, syscall.SIGKILL)) // itself no verdict: somebody's kill
-	u.until("demotion", 20*time.Second, func() bool { return u.good1() == 1 })
+	u.until("demotion", func() bool { return u.good1() == 1 })
 	r, _ := u.record()
 	if r.Good != u.good || !r.Previous.None() || r.Barred[0] != (boot.Bar{Hash: two.Good.Hash, Counter: 2, Reason: boot.Demoted}) {
 		t.Errorf("%+v", r)
 	}
-	u.until("history tells of it", time.Second, func() bool { return strings.Contains(u.past(), " demote release=2 ") })
-	u.until("the one before runs", 10*time.Second, func() bool { v := u.view(); return v.core.counter == 1 && v.state == running })
+	u.until("history tells of it", func() bool { return strings.Contains(u.past(), " demote release=2 ") })
+	u.until("the one before runs", func() bool { v := u.view(); return v.core.counter == 1 && v.state == running })
 	first := u.view()
 	u.limpet("look", "--wait")
 	if out, _, _ := u.limpet("why"); !strings.Contains(out, "failed on this box (demoted) and is barred") {
@@ -44,7 +43,7 @@ func TestKeepsDyingAfterItsCommit(t *testing.T) {
 	}
 	u.release(3)
 	u.limpet("look")
-	u.until("the next one is taken", 40*time.Second, func() bool { return u.good1() == 3 })
+	u.until("the next one is taken", func() bool { return u.good1() == 3 })
 	if r, _ := u.record(); r.Previous != u.good || first.core.counter != 1 {
 		t.Errorf("%+v", r)
 	}
@@ -57,14 +56,13 @@ func TestDiesButNotThreeTimes(t *testing.T) {
 	for range 4 {
 		pid := u.view().core.pid
 		u.must(syscall.Kill(pid, syscall.SIGKILL))
-		u.until("another core", 30*time.Second, func() bool { v := u.view(); return v.state == running && v.core.pid != pid })
+		u.until("another core", func() bool { v := u.view(); return v.state == running && v.core.pid != pid })
 	}
-	u.modeOf(2, "dies")
-	starts := u.starts()
+	last := u.lastStart()
+	u.modeOfStart(last+1, "dies")
+	u.modeOfStart(last+2, "dies")
 	u.must(syscall.Kill(u.view().core.pid, syscall.SIGKILL))
-	u.until("two deaths of its own", 30*time.Second, func() bool { return u.starts() >= starts+2 })
-	u.modeOf(2, "")
-	u.until("it lives", 40*time.Second, func() bool { return u.view().state == running })
+	u.until("it lives, after two deaths of its own", func() bool { return u.lastStart() >= last+3 && u.view().state == running })
 	if r, _ := u.record(); r.Good.Counter != 2 || r.Barred[0] != (boot.Bar{}) {
 		t.Errorf("%+v", r)
 	}
@@ -85,18 +83,16 @@ func TestDamagedGoodIsPlacedAgain(t *testing.T) {
 			u.must(syscall.Kill(u.view().core.pid, syscall.SIGKILL))
 			switch damaged {
 			case 1:
-				u.until("previous runs", 10*time.Second, func() bool { v := u.view(); return v.state == running && v.core.role == "previous" })
+				u.until("previous runs", func() bool { v := u.view(); return v.state == running && v.core.role == "previous" })
 				if !slices.Contains(words(u.view().warnings), "repair") {
 					t.Errorf("%+v", u.view())
 				}
 			case 2:
-				u.until("it says that nothing may run", 10*time.Second, func() bool { return u.view().state == noCore })
+				u.until("it says that nothing may run", func() bool { return u.view().state == noCore })
 			}
-			program, err := os.ReadFile(programs.fetch())
-			u.must(err)
-			u.must(os.WriteFile(u.Fetch(), program, 0o755))
+			u.fetches()
 			u.limpet("look")
-			u.until("good runs again", 30*time.Second, func() bool { v := u.view(); return v.state == running && v.core.counter == 2 && v.core.role == "good" })
+			u.until("good runs again", func() bool { v := u.view(); return v.state == running && v.core.counter == 2 && v.core.role == "good" })
 			if len(words(u.view().warnings)) != 1 { // development
 				t.Errorf("warnings %v", u.view().warnings)
 			}

@@ -362,7 +362,7 @@ func TestACoreOfAnEarlierStubIsEnded(t *testing.T) {
 	b.must(err)
 	b.must(earlier.Start())
 	defer in.Close()
-	b.until("it schedules", 10*time.Second, func() bool { pid, _ := platforms.Holder(b.Lock()); return pid == earlier.Process.Pid })
+	b.until("it schedules", func() bool { pid, _ := platforms.Holder(b.Lock()); return pid == earlier.Process.Pid })
 	s := newSupervisor(b.Layout, &logger{io.Discard, time.Now})
 	s.core = &process{child: &puppet{pid: os.Getpid()}}
 	s.oustHolder(holderTime - 1)

@@ -51,11 +51,12 @@ func TestStallingMirrors(t *testing.T) {
 			first := u.untilRunning()
 			u.release(2)
 			u.limpet("look")
-			u.until("it is silent", 10*time.Second, func() bool { return silent.Load() > 0 })
-			if v := u.view(); v.phase == "" || v.core.pid != first.core.pid {
+			u.until("it is silent", func() bool { return silent.Load() > 0 })
+			u.until("it says what it is at", func() bool { return u.view().phase != "" })
+			if v := u.view(); v.core.pid != first.core.pid {
 				t.Errorf("%+v", v)
 			}
-			u.until("commit", 100*time.Second, func() bool { return u.good1() == 2 })
+			u.until("commit", func() bool { return u.good1() == 2 })
 			if v := u.view(); v.restarts != 0 {
 				t.Errorf("%+v", v)
 			}
@@ -89,7 +90,7 @@ func TestLastWeeksMetadata(t *testing.T) {
 	}
 	u.must(os.WriteFile(u.BoxFile(), []byte("mirror = "+old+", "+u.dir+"\n"), 0o644))
 	u.limpet("look")
-	u.until("commit", 40*time.Second, func() bool { return u.good1() == 2 })
+	u.until("commit", func() bool { return u.good1() == 2 })
 }
 
 // TestClockYearsOff: to the box its publisher lives ten years ahead, or ten years or weeks ago. What runs goes on. Ahead, updates come all the
@@ -104,7 +105,7 @@ func TestClockYearsOff(t *testing.T) {
 			u.release(2)
 			u.limpet("look", "--wait")
 			if days > 0 {
-				u.until("commit", 40*time.Second, func() bool { return u.good1() == 2 })
+				u.until("commit", func() bool { return u.good1() == 2 })
 				if w := words(u.view().warnings); !slices.Contains(w, "clock-behind") {
 					t.Errorf("warnings %v", w)
 				}
@@ -113,7 +114,7 @@ func TestClockYearsOff(t *testing.T) {
 				}
 				u.release(3)
 				u.limpet("look")
-				u.until("commit", 40*time.Second, func() bool { return u.good1() == 3 })
+				u.until("commit", func() bool { return u.good1() == 3 })
 				return
 			}
 			v := u.view()
@@ -128,7 +129,7 @@ func TestClockYearsOff(t *testing.T) {
 			u.repo.RenewDue(time.Now())
 			u.release(3)
 			u.limpet("look")
-			u.until("commit", 40*time.Second, func() bool { return u.good1() == 3 })
+			u.until("commit", func() bool { return u.good1() == 3 })
 		})
 	}
 }
@@ -149,9 +150,9 @@ func TestFullDisk(t *testing.T) {
 			if left < 0 {
 				u.release(2)
 				u.limpet("look")
-				u.until("the trial stands by", 20*time.Second, func() bool { return strings.Contains(u.heard(), "line successor ") })
+				u.until("the trial stands by", func() bool { return strings.Contains(u.heard(), "line successor ") })
 				u.fill(0)
-				u.until("commit", 30*time.Second, func() bool { return u.good1() == 2 }) // the record is written in place
+				u.until("commit", func() bool { return u.good1() == 2 }) // the record is written in place
 				return
 			}
 			u.fill(left)
@@ -164,14 +165,14 @@ func TestFullDisk(t *testing.T) {
 			} else { // no request can be left there
 				u.must(cmd.Process.Signal(syscall.SIGHUP))
 				u.must(syscall.Kill(first.core.pid, syscall.SIGKILL))
-				u.until("another core", 30*time.Second, func() bool { now := childOf(cmd.Process.Pid); return now != 0 && now != first.core.pid })
+				u.until("another core", func() bool { now := childOf(cmd.Process.Pid); return now != 0 && now != first.core.pid })
 			}
 			if r, _ := u.record(); !r.Trial.None() || r.Good != u.good {
 				t.Errorf("%+v", r)
 			}
 			u.must(os.Remove(filepath.Join(u.Root, "filled")))
 			u.limpet("look")
-			u.until("commit", 40*time.Second, func() bool { return u.good1() == 2 })
+			u.until("commit", func() bool { return u.good1() == 2 })
 			if r, _ := u.record(); r.Barred[0] != (boot.Bar{}) {
 				t.Errorf("%+v", r)
 			}

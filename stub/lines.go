@@ -48,8 +48,16 @@ func (r *reader) next() (string, error) {
 const writeTime = 200 * time.Millisecond
 
 // send writes one control line to a core, best effort: a core that does not read is found by its
-// missing `alive`.
+// missing `alive`. Where the time is over it is tried once more: it may have passed before we came to write.
 func send(to stdin, text string) error {
+	err := sendNow(to, text)
+	if errors.Is(err, os.ErrDeadlineExceeded) { // nothing of it was written: a line is no longer than what a pipe takes whole or not at all
+		err = sendNow(to, text)
+	}
+	return err
+}
+
+func sendNow(to stdin, text string) error {
 	if err := to.SetWriteDeadline(time.Now().Add(writeTime)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 		return err
 	}

@@ -28,6 +28,37 @@ func TestLinesAtTheTurnOfASecond(t *testing.T) {
 	}
 }
 
+// delayed is a pipe to a core, and a stub that did not run for a while each time it had said until when it waits.
+type delayed struct {
+	*os.File
+	times int
+}
+
+func (d *delayed) SetWriteDeadline(at time.Time) error {
+	if d.times--; d.times >= 0 {
+		at = at.Add(-time.Hour)
+	}
+	return d.File.SetWriteDeadline(at)
+}
+
+// A line is not lost because the stub itself did not run, and comes once.
+func TestSendByAStubThatDidNotRun(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for times, sent := range map[int]bool{0: true, 1: true, 2: false} {
+		if err := send(&delayed{w, times}, "activate"); (err == nil) != sent {
+			t.Errorf("held up %d times: %v", times, err)
+		}
+	}
+	w.Close()
+	if got, err := io.ReadAll(r); string(got) != "activate\nactivate\n" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 func TestSendSaysWhatBecameOfALine(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
@@ -129,21 +130,19 @@ func TestLocalCommandsBesideAStub(t *testing.T) {
 	b.must(err)
 	defer lock.Release()
 	b.must(view{state: running, looks: 4, channel: "stable", looked: 5}.save(b.RunStub()))
-	go func() {
-		for range 1000 {
-			if names, _ := os.ReadDir(b.Request()); len(names) > 0 {
-				_ = view{state: running, looks: 5, phase: "fetch", newest: "1.3"}.save(b.RunStub()) // still busy with it
-				time.Sleep(100 * time.Millisecond)
-				_ = view{state: running, looks: 5, channel: "stable", looked: 6, word: "held", text: "updates of this box are held"}.save(b.RunStub())
-				return
-			}
-			time.Sleep(5 * time.Millisecond)
-		}
-	}()
 	var out bytes.Buffer
-	if err := local(b.Layout, call{name: "hold"}, &out); err != nil || out.String() != "updates of this box are held\n" {
-		t.Errorf("%q, %v", out.String(), err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		time.AfterFunc(time.Second, func() {
+			_ = view{state: running, looks: 5, phase: "fetch", newest: "1.3"}.save(b.RunStub()) // still busy with it
+			b.requested()
+		})
+		time.AfterFunc(2*time.Second, func() {
+			_ = view{state: running, looks: 5, channel: "stable", looked: 6, word: "held", text: "updates of this box are held"}.save(b.RunStub())
+		})
+		if err := local(b.Layout, call{name: "hold"}, &out); err != nil || out.String() != "updates of this box are held\n" {
+			t.Errorf("%q, %v", out.String(), err)
+		}
+	})
 	out.Reset()
 	if err := why(b.Layout, &out); err != nil || out.String() != "updates of this box are held\n" {
 		t.Errorf("why: %q, %v", out.String(), err)
@@ -275,12 +274,14 @@ func TestTakeLock(t *testing.T) {
 	if code, text := codeOf(second(takeLock(b.StubLock()))); code != exitSecondStub || !strings.Contains(text, "another limpet already runs here") {
 		t.Errorf("%d %q", code, text)
 	}
-	time.AfterFunc(100*time.Millisecond, func() { first.Release() })
-	third, err := takeLock(b.StubLock())
-	if err != nil {
-		t.Fatalf("released within its moment: %v", err)
-	}
-	third.Release()
+	synctest.Test(t, func(t *testing.T) {
+		time.AfterFunc(100*time.Millisecond, func() { first.Release() })
+		third, err := takeLock(b.StubLock())
+		if err != nil {
+			t.Fatalf("released within its moment: %v", err)
+		}
+		third.Release()
+	})
 	if _, err := takeLock(filepath.Join(b.Root, "nothing", "lock")); err == nil || errors.Is(err, platforms.ErrLocked) {
 		t.Errorf("no folder: %v", err)
 	}

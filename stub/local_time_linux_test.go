@@ -31,6 +31,8 @@ func TestHowLongACommandWaits(t *testing.T) {
 		b.must(err)
 		b.must(view{state: running, looks: 4, channel: "stable", looked: 5}.save(b.RunStub()))
 		synctest.Test(t, func(t *testing.T) {
+			taken := make(chan []string, 1)
+			time.AfterFunc(time.Second, func() { taken <- b.requested() })
 			time.AfterFunc(tt.after, func() {
 				_ = view{state: running, looks: 5, looked: 6, word: "held", text: strings.TrimSpace(after)}.save(b.RunStub())
 			})
@@ -39,10 +41,10 @@ func TestHowLongACommandWaits(t *testing.T) {
 			if err := local(b.Layout, call{name: words[0], args: words[1:]}, &out); err != nil || out.String() != tt.want {
 				t.Errorf("%s, answered after %v: %q, %v", tt.line, tt.after, out.String(), err)
 			}
+			if asked := <-taken; len(asked) != 1 || asked[0] != words[0]+"\n" {
+				t.Errorf("%s asks for %q", tt.line, asked)
+			}
 		})
-		if got := b.requested(); len(got) != 1 || got[0] != strings.Fields(tt.line)[0]+"\n" {
-			t.Errorf("%s asks for %q", tt.line, got)
-		}
 		lock.Release()
 	}
 }

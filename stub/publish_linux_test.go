@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/limpet-monitoring/limpet/updater/boot"
 )
@@ -21,15 +24,20 @@ func initSystem(t *testing.T) (heard func() []string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { socket.Close() })
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Setenv("NOTIFY_SOCKET", path)
 	return func() (list []string) {
-		if err := socket.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil { // what was sent is there already
-			t.Fatal(err)
-		}
-		for {
-			data := make([]byte, 1<<10)
-			n, err := socket.Read(data)
-			if err != nil {
+		for data := make([]byte, 1<<10); ; { // what was sent is there already
+			var n int
+			var none error
+			err := raw.Read(func(fd uintptr) bool {
+				n, _, none = unix.Recvfrom(int(fd), data, unix.MSG_DONTWAIT)
+				return true
+			})
+			if err = errors.Join(err, none); err != nil {
 				return list
 			}
 			list = append(list, string(data[:n]))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -38,8 +39,10 @@ func (s *supervisor) requests() bool {
 		if err == nil && !s.request(strings.Fields(string(data))) {
 			return false // it is asked again, once the record can be written
 		}
-		// Taken away only now that what it asks for is in the record: asked twice is asked once. It stays away before the next is
-		// taken: a hold that a power cut brought back alone, without the resume after it, would hold for ever.
+		// Taken away only now that what it asks for is in the record, asked twice is asked once, and that the status says of the look that
+		// it brings: see askStub. It stays away before the next is taken: a hold that a power cut brought back alone, without the resume
+		// after it, would hold for ever.
+		s.publish()
 		err = disk.Remove(path)
 		if err == nil {
 			err = disk.SyncDir(s.layout.Request())
@@ -130,9 +133,12 @@ func (s *supervisor) rollback(version string) bool {
 	return true
 }
 
-// answers reports whether the stub has looked since it said before, and is not at it any more.
-func (v view) answers(before view) bool {
-	return v.looks > before.looks && v.phase != "look" && v.phase != "fetch"
+// answers reports whether the stub is not at a look any more and one has ended that began since it said before. A look that was under way
+// then is none: what it found may be older than what is asked for. The first that ends after the request was taken is another, and so is
+// the second in any case.
+func (v view) answers(before view, taken bool) bool {
+	ended := v.looks - before.looks
+	return (ended > 1 || ended == 1 && taken) && v.phase != "look" && v.phase != "fetch"
 }
 
 // askStub leaves a request and wakes the stub. wait is how long to wait until it has looked.
@@ -149,7 +155,8 @@ func askStub(l platforms.Layout, wait time.Duration, words ...string) (view, err
 	}
 	_ = platforms.Wake(before.pid) // best effort: it finds the request by itself within a moment
 	for end := time.Now().Add(wait); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if v := readView(l.RunStub()); v.answers(before) {
+		_, err := os.Stat(name) // before the status, which says of the look before the request is gone
+		if v := readView(l.RunStub()); v.answers(before, errors.Is(err, os.ErrNotExist)) {
 			return v, nil
 		}
 	}

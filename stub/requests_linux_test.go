@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -283,7 +284,7 @@ func TestAskStubWakes(t *testing.T) {
 	}
 	select {
 	case <-woken:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the stub is not woken")
 	}
 	names, err := os.ReadDir(b.Request())
@@ -300,15 +301,61 @@ func TestAskStubWakes(t *testing.T) {
 	}
 }
 
-// The answer is from a look that ended after the request.
+// The answer is from a look that began after the request: the first that ends once it was taken, or the second.
 func TestAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		looks int
 		phase string
+		taken bool
 		want  bool
-	}{{4, "", false}, {5, "", true}, {5, "look", false}, {5, "fetch", false}, {5, "soak", true}, {4, "soak", false}} {
-		if got := (view{looks: tt.looks, phase: tt.phase}).answers(view{looks: 4}); got != tt.want {
+	}{
+		{4, "", true, false}, {5, "", true, true}, {5, "look", true, false}, {5, "fetch", true, false}, {5, "soak", true, true}, {4, "soak", true, false},
+		{5, "", false, false}, {6, "", false, true}, {6, "look", false, false}, {6, "soak", true, true},
+	} {
+		if got := (view{looks: tt.looks, phase: tt.phase}).answers(view{looks: 4}, tt.taken); got != tt.want {
 			t.Errorf("%+v", tt)
 		}
+	}
+}
+
+// A look that was under way when a request was left is no answer to it, wherever the stub is when it takes the request.
+func TestALookUnderWayIsNoAnswer(t *testing.T) {
+	woken := make(chan os.Signal, 1) // it is in this process
+	signal.Notify(woken, syscall.SIGHUP)
+	defer signal.Stop(woken)
+	for _, early := range []bool{true, false} { // the request is taken before that look ends
+		inVirtualTime(t, onOne(), func(b *led) {
+			b.silent = true
+			lock, err := platforms.Take(b.StubLock())
+			b.must(err)
+			defer lock.Release()
+			good := b.start().ready()
+			good.say("look")
+			answer := make(chan string, 1)
+			go func() {
+				var out bytes.Buffer
+				err := local(b.Layout, call{name: "look", args: []string{"--wait"}}, &out)
+				answer <- fmt.Sprint(out.String(), err)
+			}()
+			b.wait(time.Second)
+			if !early {
+				b.answers(verdict{cores: []signed{release(1, 10)}})
+				b.wait(time.Second)
+			}
+			b.pass(tick)
+			if early {
+				b.answers(verdict{cores: []signed{release(1, 10)}})
+			}
+			b.pass(tick)
+			if len(answer) > 0 || len(b.looks) != 2 {
+				t.Errorf("early %v: answered after %d looks", early, len(b.looks))
+			}
+			b.must(os.WriteFile(b.BoxFile(), []byte("hold = yes\n"), 0o644))
+			b.answers(verdict{cores: []signed{release(1, 10), release(2, 10)}})
+			b.wait(time.Second)
+			if got := <-answer; got != "updates of this box are held\n<nil>" {
+				t.Errorf("early %v: %s", early, got)
+			}
+		})
 	}
 }

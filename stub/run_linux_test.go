@@ -42,7 +42,7 @@ func TestFirstStartAdoptsTheSignedCoreAndStops(t *testing.T) {
 	if link, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", v.core.pid)); link != b.CoreFile(1, hexOf(b.good.Hash)) {
 		t.Errorf("runs %s", link)
 	}
-	b.until("status line", time.Second, func() bool { return strings.Contains(b.heard(), "line status counter=1 hash="+hexOf(b.good.Hash)) })
+	b.until("status line", func() bool { return strings.Contains(b.heard(), "line status counter=1 hash="+hexOf(b.good.Hash)) })
 	heard := b.heard()
 	for _, want := range []string{
 		fmt.Sprintf("argv=[\"limpet-core\" \"run\" \"--root\" %q] dir=/\n", b.Root),
@@ -56,7 +56,7 @@ func TestFirstStartAdoptsTheSignedCoreAndStops(t *testing.T) {
 	if strings.Contains(heard, "secret") {
 		t.Error("the token reached the core's environment")
 	}
-	b.until("development warning", 20*time.Second, func() bool { return slices.Contains(words(b.view().warnings), "development") })
+	b.until("development warning", func() bool { return slices.Contains(words(b.view().warnings), "development") })
 
 	if code := stop(t, cmd, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -74,21 +74,21 @@ func TestFirstStartAdoptsTheSignedCoreAndStops(t *testing.T) {
 
 func TestDeadCoreIsBackWithinASecond(t *testing.T) {
 	t.Parallel()
-	b := newBox(t)
-	b.start()
-	first := b.untilRunning()
-	died := time.Now()
-	if err := syscall.Kill(first.core.pid, syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	b.until("another core", 20*time.Second, func() bool { v := b.view(); return v.state == running && v.core.pid != first.core.pid })
-	if took := time.Since(died); took > time.Second {
-		t.Errorf("took %v", took)
-	}
-	if v := b.view(); v.restarts != 1 || v.last != "signal-9" || slices.Contains(words(v.warnings), "restarting") {
-		t.Errorf("%+v", v)
-	}
-	b.until("status line", time.Second, func() bool { return strings.Contains(b.heard(), "restarts=1 last=signal-9") })
+	soonest(t, "another core, but for the time that a first start takes here and now", time.Second, func() time.Duration {
+		b, begun := newBox(t), time.Now() // another box each time: it is its first death
+		cmd := b.start()
+		first := b.untilRunning()
+		up, died := time.Since(begun), time.Now()
+		b.must(syscall.Kill(first.core.pid, syscall.SIGKILL))
+		b.until("another core", func() bool { v := b.view(); return v.state == running && v.core.pid != first.core.pid })
+		took := time.Since(died) - up
+		if v := b.view(); v.restarts != 1 || v.last != "signal-9" || slices.Contains(words(v.warnings), "restarting") {
+			t.Errorf("%+v", v)
+		}
+		b.until("status line", func() bool { return strings.Contains(b.heard(), "restarts=1 last=signal-9") })
+		stop(t, cmd, syscall.SIGTERM)
+		return took
+	})
 }
 
 func TestDyingCoreIsRestartedForEverButNeverTightly(t *testing.T) {
@@ -96,17 +96,37 @@ func TestDyingCoreIsRestartedForEverButNeverTightly(t *testing.T) {
 	b := newBox(t)
 	b.mode("dies")
 	b.start()
-	b.until("four starts", 10*time.Second, func() bool { return b.starts() >= 4 })
-	// 250, 500, 1000 ms lie between the four.
+	b.until("four starts", func() bool { return b.starts() >= 4 })
 	v := b.view()
 	if v.last != "exit-3" || v.restarts < 3 {
 		t.Errorf("%+v", v)
 	}
 	b.mode("")
-	b.until("it lives", 10*time.Second, func() bool { return b.view().state == running })
-	if n := b.starts(); n > 6 {
-		t.Errorf("%d starts", n)
+	b.until("it lives", func() bool { return b.view().state == running })
+	ends, starts := b.times("core ended"), b.times("core started")
+	if len(starts) != len(ends)+1 {
+		t.Fatalf("%d starts, %d ends", len(starts), len(ends))
 	}
+	for i, ended := range ends { // 250, 500, 1000 ms …, and a millisecond that the log cuts off
+		if waited, least := starts[i+1].Sub(ended), min(firstWait<<i, mostWait)-time.Millisecond; waited < least {
+			t.Errorf("start %d came %v after the death before it, at least %v are right", i+2, waited, least)
+		}
+	}
+}
+
+// times are when the stub logged a message.
+func (b *box) times(message string) (list []time.Time) {
+	b.t.Helper()
+	data, err := os.ReadFile(b.StubLog())
+	b.must(err)
+	for l := range strings.Lines(string(data)) {
+		if strings.Contains(l, " msg="+quoted(message)+" ") {
+			at, err := time.Parse("2006-01-02T15:04:05.000Z", valueOf(l, "time"))
+			b.must(err)
+			list = append(list, at)
+		}
+	}
+	return list
 }
 
 func TestChangedCoreIsRefused(t *testing.T) {
@@ -117,7 +137,7 @@ func TestChangedCoreIsRefused(t *testing.T) {
 	stop(t, cmd, syscall.SIGTERM)
 	b.flip(b.good)
 	b.start()
-	b.until("refusal", 20*time.Second, func() bool { return b.view().state == noCore })
+	b.until("refusal", func() bool { return b.view().state == noCore })
 	if b.starts() != 1 || !b.logged("core refused") {
 		t.Errorf("%d starts", b.starts())
 	}
@@ -174,7 +194,7 @@ func TestWrongSignatureIsRefused(t *testing.T) {
 	b.must(err)
 	b.must(os.WriteFile(path, []byte(strings.Replace(string(data), `"counter":1`, `"counter":2`, 1)), 0o644))
 	b.start()
-	b.until("refusal", 20*time.Second, func() bool { return b.view().state == noCore })
+	b.until("refusal", func() bool { return b.view().state == noCore })
 	if _, found := b.record(); found || b.starts() != 0 {
 		t.Errorf("a record was written (%v) or a core ran (%d)", found, b.starts())
 	}
@@ -193,7 +213,7 @@ func TestUnsignedCoreIsNotAdopted(t *testing.T) {
 		t.Errorf("runs %d", v.core.counter)
 	}
 	// Nothing names it, so it is removed once good runs.
-	b.until("only good is left", 2*time.Second, func() bool {
+	b.until("only good is left", func() bool {
 		list, err := store.In(b.Layout).List()
 		return err == nil && len(list) == 1 && list[0].Counter == 1
 	})
@@ -244,12 +264,12 @@ func TestKilledStubLeavesNothingAndStartsAgain(t *testing.T) {
 	cmd := b.start()
 	first := b.untilRunning()
 	stop(t, cmd, syscall.SIGKILL)
-	b.until("the core saw the end of its stub", 20*time.Second, func() bool { return strings.Contains(b.heard(), "\neof\n") })
+	b.until("the core saw the end of its stub", func() bool { return strings.Contains(b.heard(), "\neof\n") })
 	if _, _, code := b.limpet("status"); code != exitNotRunning {
 		t.Errorf("status: %d", code)
 	}
 	again := b.start()
-	b.until("a new life", 20*time.Second, func() bool { v := b.view(); return v.state == running && v.pid == again.Process.Pid })
+	b.until("a new life", func() bool { v := b.view(); return v.state == running && v.pid == again.Process.Pid })
 	if v := b.view(); v.core.pid == first.core.pid || v.restarts != 0 {
 		t.Errorf("%+v", v)
 	}
@@ -287,23 +307,14 @@ func TestDamagedRecords(t *testing.T) {
 
 func TestCoresThatBreakTheContractAreKilled(t *testing.T) {
 	t.Parallel()
-	for mode, want := range map[string]struct {
-		cause  string
-		within time.Duration
-	}{
-		"floods": {"flood", 20 * time.Second},
-		"long":   {"flood", 20 * time.Second},
-		"hangs":  {"hang", 40 * time.Second},
-	} {
+	for mode, cause := range map[string]string{"floods": "flood", "long": "flood", "hangs": "hang"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := newBox(t)
-			b.mode(mode)
+			b.modeOfStart(1, mode)
 			b.start()
-			b.until("first start", 20*time.Second, func() bool { return b.starts() == 1 })
-			b.mode("")
-			b.until("a core that behaves", want.within, func() bool { v := b.view(); return v.state == running && v.restarts == 1 })
-			if v := b.view(); v.last != want.cause {
+			b.until("a core that behaves", func() bool { v := b.view(); return v.state == running && v.restarts == 1 })
+			if v := b.view(); v.last != cause {
 				t.Errorf("%+v", v)
 			}
 		})
@@ -320,7 +331,7 @@ func TestDeafCoreIsKilledAfterItsTime(t *testing.T) {
 	if code := stop(t, cmd, syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if took := time.Since(begin); took < stopTime || took > stopTime+3*time.Second {
+	if took := time.Since(begin); took < stopTime { // how soon after it is TestStop's to judge
 		t.Errorf("took %v", took)
 	}
 	if alive(v.core.pid) {
@@ -332,15 +343,16 @@ func TestStopAskedTwiceDoesNotWait(t *testing.T) {
 	t.Parallel()
 	b := newBox(t)
 	b.mode("deaf")
-	cmd := b.start()
-	b.untilRunning()
-	begin := time.Now()
-	b.must(cmd.Process.Signal(syscall.SIGTERM))
-	b.until("it stops", time.Second, func() bool { return b.view().state == stopping })
-	stop(t, cmd, syscall.SIGINT)
-	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("took %v", took)
-	}
+	soonest(t, "the end", 3*time.Second, func() time.Duration {
+		cmd := b.start()
+		b.untilRunning()
+		begin := time.Now()
+		b.must(cmd.Process.Signal(syscall.SIGTERM))
+		b.until("it stops", func() bool { return slices.Contains([]state{stopping, stopped}, b.view().state) })
+		_ = cmd.Process.Signal(syscall.SIGINT) // it may have ended, if that took the time of a stop
+		_ = cmd.Wait()
+		return time.Since(begin)
+	})
 }
 
 func TestStopDuringBackoff(t *testing.T) {
@@ -348,7 +360,7 @@ func TestStopDuringBackoff(t *testing.T) {
 	b := newBox(t)
 	b.mode("dies")
 	cmd := b.start()
-	b.until("a wait", 20*time.Second, func() bool { return b.view().state == restarting })
+	b.until("a wait", func() bool { return b.view().state == restarting })
 	if code := stop(t, cmd, syscall.SIGINT); code != 0 || b.view().state != stopped {
 		t.Errorf("exit code %d, %+v", code, b.view())
 	}
@@ -366,7 +378,7 @@ func TestWhatADeadCoreLeavesIsEnded(t *testing.T) {
 	}
 	b.mode("")
 	b.must(syscall.Kill(v.core.pid, syscall.SIGKILL))
-	b.until("the orphan is gone", 20*time.Second, func() bool { return !alive(orphan) })
+	b.until("the orphan is gone", func() bool { return !alive(orphan) })
 	b.untilRunning()
 }
 
@@ -389,13 +401,13 @@ func TestACollectorIsNotEndedWithADeadCore(t *testing.T) {
 	note(born)
 	b.mode("")
 	b.must(syscall.Kill(v.core.pid, syscall.SIGKILL))
-	b.until("another core", 20*time.Second, func() bool { return b.view().core.pid != v.core.pid && b.view().state == running })
-	b.until("the sweep is over", 10*time.Second, func() bool { return b.view().restarts == 1 })
+	b.until("another core", func() bool { return b.view().core.pid != v.core.pid && b.view().state == running })
+	b.until("the sweep is over", func() bool { return b.view().restarts == 1 })
 	if !alive(collector) {
 		t.Fatal("the collector was ended with the core")
 	}
 	stop(t, cmd, syscall.SIGTERM)
-	b.until("the collector is gone", 20*time.Second, func() bool { return !alive(collector) })
+	b.until("the collector is gone", func() bool { return !alive(collector) })
 }
 
 func TestReload(t *testing.T) {
@@ -404,7 +416,7 @@ func TestReload(t *testing.T) {
 	cmd := b.start()
 	b.untilRunning()
 	b.must(cmd.Process.Signal(syscall.SIGHUP))
-	b.until("reload", 2*time.Second, func() bool { return strings.Contains(b.heard(), "line reload\n") })
+	b.until("reload", func() bool { return strings.Contains(b.heard(), "line reload\n") })
 }
 
 func TestAUserThatIsNotTakenUpIsSaid(t *testing.T) {
@@ -412,10 +424,10 @@ func TestAUserThatIsNotTakenUpIsSaid(t *testing.T) {
 	b := newBox(t)
 	b.must(os.WriteFile(b.BoxFile(), []byte("user = nobody\n"), 0o644))
 	cmd := b.start()
-	b.until("warning", 20*time.Second, func() bool { return slices.Contains(words(b.view().warnings), "user") })
+	b.until("warning", func() bool { return slices.Contains(words(b.view().warnings), "user") })
 	b.must(os.WriteFile(b.BoxFile(), nil, 0o644))
 	b.must(cmd.Process.Signal(syscall.SIGHUP))
-	b.until("no warning", 20*time.Second, func() bool { return !slices.Contains(words(b.view().warnings), "user") })
+	b.until("no warning", func() bool { return !slices.Contains(words(b.view().warnings), "user") })
 }
 
 func TestInitSystemIsToldAndItsWatchdogPatted(t *testing.T) {
@@ -426,7 +438,7 @@ func TestInitSystemIsToldAndItsWatchdogPatted(t *testing.T) {
 	b.must(err)
 	defer conn.Close()
 	cmd := b.start("NOTIFY_SOCKET="+socket, "WATCHDOG_USEC=6000000")
-	b.must(conn.SetReadDeadline(time.Now().Add(15 * time.Second)))
+	b.must(conn.SetReadDeadline(time.Now().Add(patience)))
 	expect := func(want string) {
 		t.Helper()
 		for buf := make([]byte, 200); ; {
@@ -456,15 +468,18 @@ func TestStatus(t *testing.T) {
 	if out, text, code := b.limpet("status"); code != exitNotRunning || !strings.Contains(out, "not running") || text != "" {
 		t.Errorf("before the first start: %d %q %q", code, out, text)
 	}
+	begun := time.Now()
 	b.start()
 	v := b.untilRunning()
-	out, _, code := b.limpet("status")
+	out, code := b.answered("status")
 	for _, want := range []string{"limpet 0.0.1-test: running since ", "core 9.9.9 (release 1, good): process " + strconv.Itoa(v.core.pid), "session: connected"} {
 		if code != 0 || !strings.Contains(out, want) {
 			t.Errorf("%d, no %q in\n%s", code, want, out)
 		}
 	}
-	out, _, _ = b.limpet("status", "--json")
+	asked := time.Now()
+	out, _ = b.answered("status", "--json")
+	usual := time.Since(asked)
 	var got struct {
 		Format int
 		Stub   struct {
@@ -485,7 +500,7 @@ func TestStatus(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	if got.Format != 1 || !got.Stub.Running || got.Stub.Pid != v.pid || got.Stub.State != "running" || time.Since(got.Stub.Since) > time.Minute ||
+	if got.Format != 1 || !got.Stub.Running || got.Stub.Pid != v.pid || got.Stub.State != "running" || got.Stub.Since.Before(begun.Truncate(time.Second)) || got.Stub.Since.After(time.Now()) ||
 		got.Release.Version != "9.9.9" || got.Release.Hash != hexOf(b.good.Hash) || got.Process.Pid != v.core.pid ||
 		got.Record.Good.Counter != 1 || got.Record.Previous != nil || got.Core["session"] != "connected" || len(got.Warnings) == 0 {
 		t.Errorf("%+v", got)
@@ -495,14 +510,26 @@ func TestStatus(t *testing.T) {
 		t.Errorf("%d %s", code, out)
 	}
 	b.mode("status-hangs")
-	begin := time.Now()
-	out, _, code = b.limpet("status", "--json")
-	if took := time.Since(begin); code != 0 || !strings.Contains(out, `"core":null`) || took > 2*partTime {
-		t.Errorf("%d after %v: %s", code, took, out)
-	}
+	soonest(t, "a status without the core's part, but for the time of one with it", 2*partTime, func() time.Duration {
+		begin := time.Now()
+		if out, _, code := b.limpet("status", "--json"); code != 0 || !strings.Contains(out, `"core":null`) {
+			t.Errorf("%d: %s", code, out)
+		}
+		return time.Since(begin) - usual
+	})
 	if _, text, code := b.limpet("status", "--yaml"); code != exitUsage || !strings.Contains(text, "--yaml") {
 		t.Errorf("%d %s", code, text)
 	}
+}
+
+// answered is a status with the core's part. It has three seconds for it, which a busy machine may take: then it is asked once more.
+func (b *box) answered(args ...string) (out string, code int) {
+	b.t.Helper()
+	b.until("the core answers", func() bool {
+		out, _, code = b.limpet(args...)
+		return strings.Contains(out, "connected")
+	})
+	return out, code
 }
 
 func TestOtherCommandsAreTheCores(t *testing.T) {

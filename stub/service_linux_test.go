@@ -53,7 +53,7 @@ func TestTheWatchdogIsPatted(t *testing.T) {
 	var got []string
 	for len(got) == 0 || got[len(got)-1] != "STATUS=stopped" {
 		said := make([]byte, 100)
-		if err := socket.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		if err := socket.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			t.Fatal(err)
 		}
 		n, err := socket.Read(said)
@@ -94,7 +94,7 @@ func TestSupervise(t *testing.T) {
 	go func() { ended <- supervise(b.Layout, &log) }()
 	heard := func(want string) {
 		t.Helper()
-		b.must(socket.SetReadDeadline(time.Now().Add(20 * time.Second)))
+		b.must(socket.SetReadDeadline(time.Now().Add(patience)))
 		for got := make([]byte, 100); ; {
 			n, err := socket.Read(got)
 			if err != nil {
@@ -121,21 +121,22 @@ func TestSupervise(t *testing.T) {
 		t.Errorf("umask %o", m)
 	}
 	// An orphan becomes the stub's child, and is taken when it ends.
-	out, _ := exec.Command("sh", "-c", "sleep 0.5 >/dev/null 2>&1 & echo $!").Output() // the stub may have taken it before it is waited for
+	out, _ := exec.Command("sh", "-c", "sleep 1000 >/dev/null 2>&1 & echo $!").Output() // the stub may have taken it before it is waited for
 	orphan, err := strconv.Atoi(strings.TrimSpace(string(out)))
 	b.must(err)
 	if data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", orphan)); err != nil || !strings.Contains(string(data), fmt.Sprintf("PPid:\t%d\n", os.Getpid())) {
 		t.Errorf("the orphan's parent: %s %v", data, err)
 	}
-	b.until("the orphan is taken", 2*time.Second, func() bool { return !alive(orphan) })
+	b.must(syscall.Kill(orphan, syscall.SIGKILL))
+	b.until("the orphan is taken", func() bool { return !alive(orphan) })
 	tell(syscall.SIGHUP)
-	b.until("it reloads", 10*time.Second, func() bool { return b.logged("msg=reload") })
+	b.until("it reloads", func() bool { return b.logged("msg=reload") })
 	tell(syscall.SIGTERM)
 	heard("STOPPING=1")
 	select {
 	case err := <-ended:
 		b.must(err)
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it does not stop")
 	}
 	if held, err := platforms.Held(b.StubLock()); held || err != nil {

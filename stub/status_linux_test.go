@@ -25,6 +25,10 @@ func TestStatusCommand(t *testing.T) {
 		}
 		return out.String(), code
 	}
+	answered := func(args ...string) (out string, code int) { // with what the core says, for which it has three seconds
+		b.until("the core answers", func() bool { out, code = ask(args...); return strings.Contains(out, "connected") })
+		return out, code
+	}
 	if _, code := ask("--all"); code != exitUsage {
 		t.Errorf("a word that it does not know: %d", code)
 	}
@@ -34,7 +38,7 @@ func TestStatusCommand(t *testing.T) {
 	good := b.place(7, coreBytes(t, ""))
 	b.saved(boot.Record{Good: good, Factory: good})
 	b.must(view{version: "1", state: running, core: coreView{pid: 9, version: "old", counter: 6, role: "good"}}.save(b.RunStub()))
-	if out, code := ask(); code != exitNotRunning || !strings.HasPrefix(out, "limpet 1: not running") || !strings.Contains(out, "core old (release 6, good)\n") || !strings.Contains(out, "session: connected\n") {
+	if out, code := answered(); code != exitNotRunning || !strings.HasPrefix(out, "limpet 1: not running") || !strings.Contains(out, "core old (release 6, good)\n") || !strings.Contains(out, "session: connected\n") {
 		t.Errorf("%d %q", code, out) // what it was when it ran, and what the core says of what is on the disk
 	}
 	b.must(os.Remove(b.RunStub()))
@@ -45,10 +49,10 @@ func TestStatusCommand(t *testing.T) {
 	b.must(err)
 	defer lock.Release()
 	b.must(view{version: "1", state: running, core: coreView{pid: 9, version: "7", counter: 7, role: "good"}}.save(b.RunStub()))
-	if out, code := ask(); code != 0 || !strings.Contains(out, "limpet 1: running") || !strings.Contains(out, "process 9") || strings.Contains(out, "does not answer") {
+	if out, code := answered(); code != 0 || !strings.Contains(out, "limpet 1: running") || !strings.Contains(out, "process 9") || strings.Contains(out, "does not answer") {
 		t.Errorf("%d %q", code, out)
 	}
-	out, code := ask("--json")
+	out, code := answered("--json")
 	var got struct {
 		Stub struct{ Running bool }
 		Core struct{ Session string }

@@ -102,9 +102,17 @@ type Tally struct {
 	Runs         []Run    // everything on the bus, in its order
 }
 
-// Count holds what ran against what the bus got of the agent in the last while. Nothing may run any more.
-func (l *Ledger) Count(ctx context.Context, hub *rig.Hub, agent string, back time.Duration) (Tally, error) {
-	return l.CountWith(ctx, hub, agent, back, new(Told))
+// behind is how far the hub's log may be behind its bus.
+const behind = 15 * time.Second
+
+// Count holds what ran against what the bus got of the agent in the last while. Nothing may run any more. What is lost is looked for until the log has had
+// the time to tell of it.
+func (l *Ledger) Count(ctx context.Context, hub *rig.Hub, agent string, back time.Duration) (t Tally, err error) {
+	for end := time.Now().Add(behind); ; <-time.After(time.Second) {
+		if t, err = l.CountWith(ctx, hub, agent, back, new(Told)); err != nil || len(t.Lost) == 0 || time.Now().After(end) {
+			return t, err
+		}
+	}
 }
 
 // CountWith is Count where the hub was asked now and then what was cut off, because its log is longer than it shows at once.
@@ -177,16 +185,13 @@ func (t *Tally) add(check string, ran []string, arrived map[string]int, told []t
 
 // A run writes its word this long after the start that the bus has of it, at most, in a box that has much else to do; clocks differ by less than skew.
 const (
-	wordWithin = 5 * time.Second
+	wordWithin = 10 * time.Second
 	skew       = 250 * time.Millisecond
 )
 
 // untold are those words that no run wrote of which the bus says that it was cut off. Such a run may have been cut off before its word.
 func untold(words []string, told []time.Time, boot time.Time) []string {
-	at := func(word string) time.Time {
-		up, _ := strconv.ParseFloat(word[strings.LastIndexByte(word, '-')+1:], 64)
-		return boot.Add(time.Duration(up * float64(time.Second)))
-	}
+	at := func(word string) time.Time { return boot.Add(When(word)) }
 	slices.SortFunc(words, func(a, b string) int { return at(a).Compare(at(b)) })
 	slices.SortFunc(told, time.Time.Compare)
 	for _, start := range told {
@@ -198,15 +203,36 @@ func untold(words []string, told []time.Time, boot time.Time) []string {
 	return words
 }
 
-// booted is when this machine's uptime began.
-func booted() (time.Time, error) {
+// Uptime is the clock of the words.
+func Uptime() (time.Duration, error) {
 	text, err := os.ReadFile("/proc/uptime")
 	if err != nil {
-		return time.Time{}, err
+		return 0, err
 	}
 	up, _, _ := strings.Cut(string(text), " ")
 	seconds, err := strconv.ParseFloat(up, 64)
-	return time.Now().Add(-time.Duration(seconds * float64(time.Second))), err
+	return time.Duration(seconds * float64(time.Second)), err
+}
+
+// When says when a run wrote its word, by Uptime; what of a Tally's lists names its check before the word.
+func When(word string) time.Duration {
+	up, _ := strconv.ParseFloat(word[strings.LastIndexByte(word, '-')+1:], 64)
+	return time.Duration(up * float64(time.Second))
+}
+
+// booted is when this machine's uptime began: the earliest of some looks, as between the two clocks this process may be made to wait.
+func booted() (time.Time, error) {
+	var first time.Time
+	for range 5 {
+		up, err := Uptime()
+		if err != nil {
+			return time.Time{}, err
+		}
+		if at := time.Now().Add(-up); first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	return first, nil
 }
 
 // ran reads the words that plugins wrote, by check, in the order in which they ran.
@@ -267,7 +293,7 @@ func (t *Told) Look(ctx context.Context, hub *rig.Hub, agent string) error {
 
 // Settle waits until the agent runs nothing any more and has brought everything to the hub. The checks must have been taken away.
 func Settle(ctx context.Context, r *rig.Rig, a *rig.Agent) error {
-	return rig.Await(ctx, 90*time.Second, "an empty buffer", func(ctx context.Context) (bool, error) {
+	return rig.AwaitPatiently(ctx, "an empty buffer", func(ctx context.Context) (bool, error) {
 		out, _ := r.Run(ctx, "limpet", "status", "--json", "--root", a.Root)
 		var st struct {
 			Core *struct {

@@ -27,7 +27,7 @@ const onTheWay = 100 * time.Millisecond
 // hostilePlugins runs each of them, or the one named, alone beside ten neighbours that behave. A look leaves out those that others on this machine would feel.
 func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub, only string, quick bool) error {
 	dir := filepath.Join(r.Dir, "hostile-plugins")
-	if err := rogue.Write(dir); err != nil {
+	if err := rogue.Write(dir, rogue.Mark); err != nil {
 		return err
 	}
 	a := r.NewAgent("hostile")
@@ -86,7 +86,7 @@ func hostilePlugins(ctx context.Context, t *table, r *rig.Rig, hub *rig.Hub, onl
 	if err := sleep(ctx, 15*time.Second); err != nil {
 		return err
 	}
-	left := rogue.Left(core, dir)
+	left := rogue.Left(core, dir, rogue.Mark)
 	for _, l := range left {
 		fmt.Fprintln(os.Stderr, "left:", l)
 	}

@@ -93,7 +93,7 @@ func run(list string, c choice, log string, workers int, show bool, packages []s
 			}
 			continue
 		}
-		r, err := measure(p, sel, workers, to, chosen)
+		r, err := measure(p, sel, slack, workers, to, chosen)
 		if err != nil {
 			return false, fmt.Errorf("%s: %w", sel.path, err)
 		}

@@ -26,7 +26,7 @@ type results struct {
 	killed, reached []bool
 }
 
-// slack is what a test may take longer than its ten times, because it starts late.
+// slack is what a test may take longer than its ten times, because it starts late, before it counts as one that hangs.
 const slack = 5 * time.Second
 
 // rounds are how long a test takes alone to be run before others: most changes are killed by one of the quick ones, and a
@@ -37,6 +37,7 @@ var rounds = []time.Duration{100 * time.Millisecond, time.Second, 10 * time.Seco
 type bench struct {
 	*pkg
 	flags  []string // for its tests
+	slack  time.Duration
 	folder string
 	binary string
 	keep   string // a folder for what tests may build once and use in every run
@@ -53,13 +54,13 @@ type test struct {
 	reaches map[int]bool
 }
 
-func measure(p *pkg, sel selection, workers int, log io.Writer, chosen []int) (results, error) {
+func measure(p *pkg, sel selection, slack time.Duration, workers int, log io.Writer, chosen []int) (results, error) {
 	folder, err := os.MkdirTemp("", "mutate-")
 	if err != nil {
 		return results{}, err
 	}
 	defer os.RemoveAll(folder)
-	b := &bench{pkg: p, flags: sel.flags, folder: folder, binary: filepath.Join(folder, "all.test"), keep: filepath.Join(folder, "keep")}
+	b := &bench{pkg: p, flags: sel.flags, slack: slack, folder: folder, binary: filepath.Join(folder, "all.test"), keep: filepath.Join(folder, "keep")}
 	if err := os.Mkdir(b.keep, 0o777); err != nil {
 		return results{}, err
 	}
@@ -290,7 +291,7 @@ func (b *bench) round(n, id int, all bool) (in []test) {
 // run runs some tests with a mutant, and says which of them failed, or "all" where they took too long.
 func (b *bench) run(binary string, tests []test, id int) (by string, err error) {
 	var names []string
-	limit := slack
+	limit := b.slack
 	for _, t := range tests {
 		names, limit = append(names, t.name), limit+10*t.took
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // What survives in a small package is what its test cannot see: ten is ten on either side of the limit, and nobody calls Unseen.
@@ -20,7 +21,7 @@ func TestWhatSurvives(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	r, err := measure(p, selectionOf("testdata/weak"), 1, &log, all)
+	r, err := measure(p, selectionOf("testdata/weak"), time.Minute, 1, &log, all)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -87,7 +86,7 @@ func (a *Agent) StartInstalled() error {
 func (a *Agent) Stub() *Process { return a.stub }
 
 // Stop ends it as an init system would.
-func (a *Agent) Stop() error { return a.stub.Stop(20 * time.Second) }
+func (a *Agent) Stop() error { return a.stub.Stop(stopTime) }
 
 // CorePID returns the process id of its core from the stub's status file; 0 when there is none.
 func (a *Agent) CorePID() int {

@@ -49,7 +49,8 @@ func (h *Hub) Start(ctx context.Context) error {
 		return err
 	}
 	h.process = p
-	return Await(ctx, 30*time.Second, "the hub's health", func(ctx context.Context) (bool, error) {
+	h.client.CloseIdleConnections() // to the one before
+	return Await(ctx, Patience, "the hub's health", func(ctx context.Context) (bool, error) {
 		select {
 		case <-p.done:
 			text, _ := os.ReadFile(p.Log)
@@ -73,7 +74,7 @@ func (h *Hub) Kill() { h.process.Kill() }
 func (h *Hub) Process() *Process { return h.process }
 
 // Stop ends it as an init system would.
-func (h *Hub) Stop() error { return h.process.Stop(20 * time.Second) }
+func (h *Hub) Stop() error { return h.process.Stop(stopTime) }
 
 // Token makes an enrolment token.
 func (h *Hub) Token(ctx context.Context, args ...string) (string, error) {

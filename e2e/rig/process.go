@@ -12,6 +12,9 @@ import (
 	"time"
 )
 
+// stopTime is as long as an init system waits, or less.
+const stopTime = time.Minute
+
 // Process is one program under way, in a process group of its own.
 type Process struct {
 	Cmd  *exec.Cmd

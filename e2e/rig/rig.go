@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -81,6 +82,12 @@ func Environment() []string {
 	return append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT=nogreenteagc")
 }
 
+// Patience is how long whoever is awaited may take where the time is not what is tested: on two processors that a dozen others use, with a
+// disk that stands still for seconds. What is there sooner costs nothing.
+const Patience = 3 * time.Minute
+
+const pause = 150 * time.Millisecond
+
 // Rig is one folder with everything in it.
 type Rig struct {
 	Bin string // the programs
@@ -115,14 +122,31 @@ func (r *Rig) Publish(ctx context.Context, version, core string) error {
 
 func (r *Rig) path(elem ...string) string { return filepath.Join(append([]string{r.Dir}, elem...)...) }
 
-// FreeAddress finds a port on loopback that nobody listens on.
+// FreeAddress finds a port on loopback that nobody listens on. It lies below those that systems give to connections that go out, of which
+// one could have it at any moment in which nobody listens there: while a hub is started again, say.
 func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(22_000))
+		var l net.Listener
+		if l, err = net.Listen("tcp", address); err == nil {
+			return address, l.Close()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", err
+}
+
+// AwaitPatiently is Await with Patience, and a pause between two calls: a done that runs programs takes no processor from what it waits for.
+func AwaitPatiently(ctx context.Context, what string, done func(context.Context) (bool, error)) error {
+	var next time.Time
+	return Await(ctx, Patience, what, func(ctx context.Context) (bool, error) {
+		if time.Now().Before(next) {
+			return false, nil
+		}
+		ok, err := done(ctx)
+		next = time.Now().Add(pause)
+		return ok, err
+	})
 }
 
 // Await calls done every few milliseconds until it says true, its error is not nil, or the time is over; then the error says what was awaited.

@@ -38,8 +38,8 @@ type Kind struct {
 	raw   bool   // body is the whole file
 }
 
-// Write puts all of them into a folder, as check_NAME.
-func Write(dir string) error {
+// Write puts all of them into a folder, as check_NAME. What they leave behind is known by the mark, in whose place a body has Mark.
+func Write(dir, mark string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func Write(dir string) error {
 			text = "#!/bin/sh\n" + k.body + "\n"
 		}
 		path := filepath.Join(dir, k.Plugin())
-		if err := os.WriteFile(path, []byte(strings.ReplaceAll(text, self, path)), 0o755); err != nil {
+		if err := os.WriteFile(path, []byte(strings.NewReplacer(self, path, Mark, mark).Replace(text)), 0o755); err != nil {
 			return fmt.Errorf("write hostile plugin: %w", err)
 		}
 	}
@@ -62,7 +62,8 @@ func Write(dir string) error {
 // Plugin is its file's name.
 func (k Kind) Plugin() string { return "check_" + k.Name }
 
-// Mark stands in the command line of every process that may be left behind: a sleep of so many seconds.
+// Mark stands in the command line of every process that may be left behind: a sleep of so many seconds. Who plays them beside others on the same
+// machine takes one of his own, of so many seconds and a part of one.
 const Mark = "86413"
 
 // Document is a checks.yaml with all of them, which run when they are asked to, and so many well-behaved neighbours, which run every second.
@@ -72,12 +73,12 @@ func Document(neighbours int) string {
 	for _, k := range Kinds {
 		timeout := Timeout
 		if k.Told == AtExit {
-			timeout *= 10
+			timeout *= 30
 		}
 		fmt.Fprintf(&b, "  - {name: %s, plugin: %s, cron: '0 0 1 1 *', timeout: %s}\n", k.Name, k.Plugin(), timeout)
 	}
 	for i := range neighbours {
-		fmt.Fprintf(&b, "  - {name: %s%d, plugin: %s, every: 1s, timeout: 10s}\n", Neighbour, i, neighbourFile)
+		fmt.Fprintf(&b, "  - {name: %s%d, plugin: %s, every: 1s, timeout: 30s}\n", Neighbour, i, neighbourFile)
 	}
 	return b.String()
 }

@@ -121,9 +121,9 @@ func Anonymous(pid int) int64 {
 	return 0
 }
 
-// Left lists what is left of all of them on this machine: processes known by their command line, what runs in the agent's cgroups, and children of the
+// Left lists what is left of all of them on this machine: processes known by the mark in their command line, what runs in the agent's cgroups, and children of the
 // core, ended or not, but for neighbours under way.
-func Left(core int, plugins string) []string {
+func Left(core int, plugins, mark string) []string {
 	var left []string
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, dir := range dirs {
@@ -136,7 +136,7 @@ func Left(core int, plugins string) []string {
 		}
 		fields := strings.Fields(string(stat[at+1:]))
 		words := strings.ReplaceAll(string(line), "\x00", " ")
-		mine := strings.Contains(words, Mark) || strings.Contains(words, plugins) || fields[1] == strconv.Itoa(core) ||
+		mine := strings.Contains(words, mark) || strings.Contains(words, plugins) || fields[1] == strconv.Itoa(core) ||
 			strings.Contains(string(groups), "/limpet-runs-") && strings.Contains(string(groups), "."+strconv.Itoa(core)+".")
 		if mine && !strings.Contains(words, neighbourFile) && filepath.Base(dir) != strconv.Itoa(core) {
 			left = append(left, fmt.Sprintf("%s %s %.80s (%s)", filepath.Base(dir), fields[0], words, stat[:at+1]))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -144,8 +145,6 @@ func TestBadInputGetsOneClearLine(t *testing.T) {
 	empty := newPublisher(t)
 	mistyped := []byte(token)
 	mistyped[20] ^= 1
-	gone := newHub(t, p)
-	gone.server.Close()
 	tests := []struct {
 		name  string
 		stdin string
@@ -164,7 +163,7 @@ func TestBadInputGetsOneClearLine(t *testing.T) {
 		{"cut short", token[:40], []string{"--hub", h.server.URL, "--token-file", "-"}, exitUntrusted, ""},
 		{"no token at all", "swordfish", []string{"--hub", h.server.URL, "--token-file", "-"}, exitUntrusted, "token"},
 		{"another hub's", other.token(), []string{"--hub", h.server.URL, "--token-file", "-"}, exitUntrusted, "does not know the trust document"},
-		{"nobody there", token, []string{"--hub", gone.server.URL, "--token-file", "-"}, exitUnreachable, "refused"},
+		{"nobody there", token, []string{"--hub", "https://" + refusing(t), "--token-file", "-"}, exitUnreachable, "refused"},
 		{"no such name", token, []string{"--hub", "https://hub.invalid:1", "--token-file", "-"}, exitUnreachable, "hub.invalid"},
 		{"no releases", token, []string{"--hub", h.server.URL, "--mirror", empty.dir, "--token-file", "-"}, exitUnreachable, "missing"},
 		{"no such folder", token, []string{"--hub", h.server.URL, "--mirror", "/nowhere", "--token-file", "-"}, exitUnreachable, "missing"},
@@ -183,6 +182,24 @@ func TestBadInputGetsOneClearLine(t *testing.T) {
 			}
 		})
 	}
+}
+
+// refusing is an address at which nobody listens, and which nobody else is given meanwhile.
+func refusing(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*syscall.SockaddrInet4).Port)
 }
 
 // evil answers requests below a path with something else.
@@ -432,8 +449,7 @@ func TestProbe(t *testing.T) {
 	if len(b.tree()) != before {
 		t.Error("a look left a trace")
 	}
-	h.server.Close()
-	b.run("", nil, "probe", "--root", b.Root, h.server.URL).expect(t, exitUnreachable, "refused")
+	b.run("", nil, "probe", "--root", b.Root, "https://"+refusing(t)).expect(t, exitUnreachable, "refused")
 	b.run("", nil, "probe", "somewhere").expect(t, exitUsage, "URL")
 }
 

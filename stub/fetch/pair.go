@@ -207,6 +207,9 @@ func (b bin) agree(folder, version string) error {
 	return nil
 }
 
+// versionTime is how long a program may take to say who it is: on a busy machine its start alone takes seconds.
+const versionTime = time.Minute
+
 // versionOf asks a program who it is: "limpet 0.1.0 (…)".
 func versionOf(path string) (string, error) {
 	out, in, err := os.Pipe()
@@ -220,7 +223,7 @@ func versionOf(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	overdue := time.AfterFunc(10*time.Second, child.Kill)
+	overdue := time.AfterFunc(versionTime, child.Kill)
 	text, _ := io.ReadAll(io.LimitReader(out, 4<<10))
 	exit, err := child.Wait()
 	overdue.Stop()

@@ -164,7 +164,7 @@ func TestAFolderClosedAtTheStart(t *testing.T) {
 		if shut == d {
 			want = append(want, texts("new-", 5)...)
 		}
-		for range 50 {
+		for range 600 {
 			if b.Stats().Foreign == 0 {
 				break
 			}

@@ -249,7 +249,7 @@ func TestRealBox(t *testing.T) {
 	})
 	for range 2 {
 		for _, c := range Defaults() {
-			got := r.Run(within(t, 10*time.Second), c.Builtin, c.Args)
+			got := r.Run(within(t, 2*time.Minute), c.Builtin, c.Args)
 			if got.State == check.Unknown || !strings.HasPrefix(got.Text, strings.ToUpper(c.Name)+" ") {
 				t.Errorf("%s: %+v", c.Name, got)
 			}

@@ -32,7 +32,7 @@ func onDisk(t *testing.T, o *owner, d *crashdisk.Disk, plugins ...catalog.Plugin
 	defer func() { stop(); <-done }()
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
-	limit := time.After(10 * time.Second)
+	limit := time.After(2 * time.Minute)
 	next := func() {
 		if came++; came < len(plugins) {
 			c.Want(plugins[came : came+1]) // the one before goes

@@ -69,7 +69,10 @@ func TestNames(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			resolver(t, tt.code, tt.silent)
 			p := newPatient(t)
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			if tt.silent { // the others may take what a busy machine takes
+				ctx, cancel = context.WithTimeout(t.Context(), time.Second)
+			}
 			defer cancel()
 			if v := p.resolve(ctx, "hub.example."); v != Problem {
 				t.Error(v)
@@ -126,7 +129,9 @@ func TestTheClockIsBehindWhatTheStubKnows(t *testing.T) {
 	go socket.Serve(ctx)
 	p.past = past.AddDate(0, -1, 0)
 	p.o.Built, p.o.Now = p.past, func() time.Time { return past.Add(-time.Hour) }
-	p.service(t.Context())
+	for tries := 0; tries < 30 && p.past.Before(past); tries++ { // a busy machine may not answer within the two seconds that it has
+		p.service(t.Context())
+	}
 	if p.time(); p.last().Verdict != Problem || !strings.Contains(p.last().Text, "2026-03-01T00:00:00Z is surely past") {
 		t.Errorf("%+v", p.last())
 	}

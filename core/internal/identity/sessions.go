@@ -16,8 +16,8 @@ import (
 
 const (
 	maxSessionsFile = 256
-	lockTries       = 50 // the other holder writes a few bytes and is gone
 	lockPause       = 10 * time.Millisecond
+	lockTries       = 1000 // ten seconds: the other holder writes a few bytes and is gone, but a busy disk may take as long over them
 )
 
 // ReserveSession gives the number under which the next session shows itself to the hub. It is durable

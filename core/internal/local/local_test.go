@@ -32,7 +32,7 @@ func serve(t *testing.T, path string) {
 
 func ask(t *testing.T, path, question string) (string, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	out, err := Ask(ctx, path, question)
 	return string(out), err

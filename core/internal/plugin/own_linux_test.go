@@ -12,7 +12,7 @@ import (
 
 func runOwn(t *testing.T, c check.Check) check.Result {
 	t.Helper()
-	c.Name, c.Timeout = "own", 10*time.Second
+	c.Name, c.Timeout = "own", patience
 	return Runner{}.Run(t.Context(), c, check.Manual, time.Time{}, func(bool, []byte) {})
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -53,7 +54,7 @@ func TestMain(m *testing.M) {
 			if b, _ := os.ReadFile(os.Getenv("PIDFILE")); bytes.HasSuffix(b, []byte("\n")) {
 				break
 			}
-			runtime.Gosched()
+			time.Sleep(time.Millisecond)
 		}
 		fmt.Println("OK - detached")
 		if os.Getenv("HANG") != "" {
@@ -61,6 +62,25 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+}
+
+// patience is what a machine may take on which all is many times slower. What is waited for ends it.
+const patience = 2 * time.Minute
+
+// eventually waits for what is brought about elsewhere.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); <-time.After(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Errorf("never: %s", what)
+			return
+		}
+	}
+}
+
+// problems are those of a run, but for the word that something could not be ended: where the machine is held up what was killed dies later than a run waits for.
+func problems(r check.Result) []string {
+	return slices.DeleteFunc(slices.Clone(r.Problems), func(p string) bool { return strings.HasPrefix(p, "could not be ended and may still be there: ") })
 }
 
 // script writes a plugin and returns its path.
@@ -90,7 +110,7 @@ var inSlots *Slots
 func run(t *testing.T, s Spec, out Output) check.Result {
 	t.Helper()
 	if s.Timeout == 0 {
-		s.Timeout = 20 * time.Second
+		s.Timeout = patience
 	}
 	s.Check = "test"
 	if s.Slots == nil {
@@ -153,11 +173,11 @@ func TestADetachedPluginHasNoTerminal(t *testing.T) {
 }
 
 func TestOutputIsBoundedAndTheRestDrained(t *testing.T) {
-	r := sh(t, `echo "BIG | a=1"; head -c 100000000 /dev/zero | tr '\0' x; echo; echo end >&2; exit 1`)
+	r := sh(t, `echo "BIG | a=1"; head -c 20000000 /dev/zero | tr '\0' x; echo; echo end >&2; exit 1`)
 	if r.State != check.Warning || !r.Truncated || r.Text != "BIG" || len(r.Long) != MaxOutput-len("BIG | a=1\n") || len(r.Perfdata) != 1 {
 		t.Errorf("state %v truncated %v text %q long %d perfdata %v", r.State, r.Truncated, r.Text, len(r.Long), r.Perfdata)
 	}
-	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "stdout: 100000011 bytes, the first 1048576 kept") {
+	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "stdout: 20000011 bytes, the first 1048576 kept") {
 		t.Errorf("problems %q", r.Problems)
 	}
 }
@@ -212,28 +232,40 @@ func TestOutputComesAsItIsPrinted(t *testing.T) {
 }
 
 func TestDeadline(t *testing.T) {
-	const timeout = 300 * time.Millisecond
 	cases := []struct {
 		name, body string
-		atMost     time.Duration
+		atMost     time.Duration // after its time is up
 		signal     string
 		exit       int
-		long       string
+		long       string // by which it says that it has come so far
 	}{
-		{"hangs", `echo "so far | a=1"; sleep 600`, timeout + Grace, "SIGTERM", -1, "so far"},
-		{"ends tidily", `trap 'exit 2' TERM; echo x; sleep 600 & wait`, timeout + Grace, "", 2, "x"},
-		{"ignores the request", `trap "" TERM; while :; do sleep 1; done`, timeout + Grace + killWait, "SIGKILL", -1, ""},
-		{"floods for ever", `yes`, timeout + Grace, "SIGTERM", -1, ""},
+		{"hangs", `echo "so far | a=1"; sleep 600`, Grace, "SIGTERM", -1, "so far"},
+		{"ends tidily", `trap 'exit 2' TERM; echo x; sleep 600 & wait`, Grace, "", 2, "x"},
+		{"ignores the request", `trap "" TERM; echo deaf; while :; do sleep 1; done`, Grace + killWait, "SIGKILL", -1, "deaf"},
+		{"floods for ever", `yes`, Grace, "SIGTERM", -1, "y"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := run(t, Spec{Path: script(t, "#!/bin/sh\n"+c.body), Timeout: timeout}, nil)
-			if r.State != check.Unknown || !r.TimedOut || r.Text != "timed out after 300ms" || r.Signal != c.signal || r.Exit != c.exit || !strings.HasPrefix(r.Long, c.long) {
-				t.Errorf("state %v, text %q, long %.80q, signal %s, exit %d", r.State, r.Text, r.Long, r.Signal, r.Exit)
-			}
-			if r.Duration < timeout || r.Duration > c.atMost+2*time.Second {
-				t.Errorf("took %s", r.Duration)
+			path := script(t, "#!/bin/sh\n"+c.body)
+			const short, long = 300 * time.Millisecond, 3 * time.Second
+			for _, timeout := range []time.Duration{short, short, long, long, long, 10 * long} { // a busy machine needs some of it to come so far, or holds the end up
+				r := run(t, Spec{Path: path, Timeout: timeout}, nil)
+				last, most := timeout > long, timeout+c.atMost+2*time.Second
+				if last {
+					most += time.Minute
+				}
+				late := r.Duration > most || r.Signal == "" && r.Exit == -1
+				if !last && (late || !strings.HasPrefix(r.Long, c.long)) {
+					continue
+				}
+				if r.State != check.Unknown || !r.TimedOut || r.Text != "timed out after "+timeout.String() || r.Signal != c.signal || r.Exit != c.exit || !strings.HasPrefix(r.Long, c.long) {
+					t.Errorf("state %v, text %q, long %.80q, signal %s, exit %d", r.State, r.Text, r.Long, r.Signal, r.Exit)
+				}
+				if r.Duration < timeout || late {
+					t.Errorf("took %s of %s", r.Duration, timeout)
+				}
+				return
 			}
 		})
 	}
@@ -256,40 +288,50 @@ func TestAChildMayKeepTheOutputOpenWithoutHoldingUpTheResult(t *testing.T) {
 	if r.State != check.OK || r.Text != "OK" {
 		t.Errorf("got %+v", r)
 	}
-	if d := time.Since(began); d > 10*time.Second {
+	if d := time.Since(began); d > patience/2 { // one that is held up is told when its time is over
 		t.Errorf("told after %s", d)
 	}
-	if len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "left behind by the plugin and ended: ") {
+	if all := problems(r); len(all) != 1 || !strings.Contains(all[0], "left behind by the plugin and ended: ") {
 		t.Errorf("problems %q", r.Problems)
 	}
 }
 
 func TestWhatAChildPrintsAMomentLaterIsStillRead(t *testing.T) {
-	r := sh(t, `( sleep 0.05; echo late ) &`)
-	if r.Text != "late" {
-		t.Errorf("got %+v", r)
+	var r check.Result
+	for range 20 { // that moment is a fifth of a second: a busy machine may not let it print by then
+		if r = sh(t, `( sleep 0.05; echo late ) &`); r.Text == "late" {
+			return
+		}
 	}
+	t.Errorf("got %+v", r)
 }
 
-// detached runs this binary as a plugin that leaves a process in a session of its own, and returns its pid.
-func detached(t *testing.T, timeout time.Duration, env ...string) (check.Result, int) {
+// detached runs this binary as a plugin that leaves a process in a session of its own, and returns its pid. One that hangs has some seconds, and more where a busy machine
+// does not let it come so far.
+func detached(t *testing.T, env ...string) (r check.Result, pid int) {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	pidFile := filepath.Join(t.TempDir(), "pid")
-	r := run(t, Spec{Path: self, Timeout: timeout, Env: append(env, "ACT=detach", "PIDFILE="+pidFile)}, nil)
-	b, err := os.ReadFile(pidFile)
-	if err != nil {
-		t.Fatal(err)
+	timeouts := []time.Duration{patience}
+	if slices.Contains(env, "HANG=1") {
+		timeouts = []time.Duration{3 * time.Second, 15 * time.Second, time.Minute}
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
-	if err != nil {
-		t.Fatal(err)
+	for _, timeout := range timeouts {
+		pidFile := filepath.Join(t.TempDir(), "pid")
+		r = run(t, Spec{Path: self, Timeout: timeout, Env: append(slices.Clone(env), "ACT=detach", "PIDFILE="+pidFile)}, nil)
+		b, err := os.ReadFile(pidFile)
+		if err == nil {
+			pid, err = strconv.Atoi(strings.TrimSpace(string(b)))
+		}
+		if err == nil && strings.Contains(r.Text+r.Long, "detached") {
+			t.Cleanup(func() { syscall.Kill(-pid, syscall.SIGKILL) })
+			return r, pid
+		}
 	}
-	t.Cleanup(func() { syscall.Kill(-pid, syscall.SIGKILL) })
-	return r, pid
+	t.Fatalf("it did not come so far: %+v", r)
+	return r, 0
 }
 
 func TestSpecWinsOverTheCleanEnvironment(t *testing.T) {
@@ -361,15 +403,9 @@ func TestRunsLeaveNoGoroutinesAndNoDescriptors(t *testing.T) {
 		wg.Go(func() { run(t, Spec{Path: path}, nil) })
 	}
 	wg.Wait()
-	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > goroutines && time.Now().Before(end); {
-		runtime.Gosched() // those that have closed their channel still return
-	}
-	if n := runtime.NumGoroutine(); n > goroutines {
-		t.Errorf("%d goroutines, before %d", n, goroutines)
-	}
-	if n := descriptors(t); n > files {
-		t.Errorf("%d descriptors, before %d", n, files)
-	}
+	// Goroutines that have closed their channel still return.
+	eventually(t, fmt.Sprintf("no more than %d goroutines", goroutines), func() bool { return runtime.NumGoroutine() <= goroutines })
+	eventually(t, fmt.Sprintf("no more than %d descriptors", files), func() bool { return descriptors(t) <= files })
 }
 
 func descriptors(t *testing.T) int {
@@ -467,10 +503,24 @@ func TestWhereARunTakesPlace(t *testing.T) {
 	if runtime.GOOS == "linux" {
 		rlimits = Rlimits{"cpu": 77, "files": 55}
 	}
-	body := "#!/bin/sh\nsleep 0.05; pwd; nice; ulimit -t; ulimit -n\n" // what takes no time is not held
-	got := run(t, Spec{Path: script(t, body), Dir: dir, Nice: niceBefore + 3, Rlimits: rlimits}, nil)
+	nicer := min(niceBefore+3, 19)
+	if os.Geteuid() == 0 && nicer == niceBefore {
+		nicer = niceBefore - 1
+	}
+	// What takes no time is not held: it waits until it is, or long enough.
+	body := `#!/bin/sh
+n=0
+while [ $n -lt 600 ] && [ "$(nice) $(ulimit -t) $(ulimit -n)" != "$1" ]; do sleep 0.05; n=$((n+1)); done
+pwd; nice; ulimit -t; ulimit -n
+`
+	want := fmt.Sprint(nicer, " 77 55")
+	if len(rlimits) == 0 {
+		want = "0" // not waited for
+		body = "#!/bin/sh\nsleep 0.05; pwd; nice; ulimit -t; ulimit -n\n"
+	}
+	got := run(t, Spec{Path: script(t, body), Args: []string{want}, Dir: dir, Nice: nicer, Rlimits: rlimits}, nil)
 	lines := strings.Split(got.Long, "\n")
-	if got.Text != dir || len(lines) != 3 || lines[0] != strconv.Itoa(niceBefore+3) || len(rlimits) > 0 && (lines[1] != "77" || lines[2] != "55") || len(got.Problems) > 0 {
+	if got.Text != dir || len(lines) != 3 || lines[0] != strconv.Itoa(nicer) || len(rlimits) > 0 && (lines[1] != "77" || lines[2] != "55") || len(got.Problems) > 0 {
 		t.Errorf("got %+v, before %+v", got, before)
 	}
 	if got := run(t, Spec{Path: path, Dir: filepath.Join(dir, "nothing")}, nil); got.State != check.Unknown || !strings.Contains(got.Text, "nothing") {

@@ -20,9 +20,11 @@ func TestASlotServesOneRunAfterTheOther(t *testing.T) {
 		}
 	}
 	var wg sync.WaitGroup
+	there := t.TempDir()
+	two := script(t, "#!/bin/sh\n: >\"$1/$$\"\nwhile [ $(ls \"$1\" | wc -l) -lt 2 ]; do sleep 0.05; done\necho OK\n") // waits until another is there, too
 	for range 8 {
 		wg.Go(func() {
-			if r := run(t, Spec{Path: script(t, "#!/bin/sh\nsleep 0.2; echo OK"), Slots: s}, nil); r.State != check.OK {
+			if r := run(t, Spec{Path: two, Args: []string{there}, Slots: s}, nil); r.State != check.OK {
 				t.Errorf("got %+v", r)
 			}
 		})
@@ -36,7 +38,7 @@ func TestASlotServesOneRunAfterTheOther(t *testing.T) {
 func TestARunAfterOneThatWasKilled(t *testing.T) {
 	s := openSlots(t, Limits{})
 	for range 3 {
-		if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK; sleep 600 &"), Slots: s}, nil); r.State != check.OK || len(r.Problems) != 1 {
+		if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK; sleep 600 &"), Slots: s}, nil); r.State != check.OK || len(problems(r)) != 1 {
 			t.Errorf("got %+v", r)
 		}
 	}
@@ -76,7 +78,7 @@ mkdir "$below" "$below/deeper" && { env -i sleep 600 >&- 2>&- & echo $! >"$below
 `
 	for range 2 {
 		r := run(t, Spec{Path: script(t, body), Args: []string{mount}, Slots: s}, nil)
-		if r.State != check.OK || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "left behind") {
+		if r.State != check.OK || len(problems(r)) != 1 || !strings.Contains(r.Problems[0], "left behind") {
 			t.Errorf("got %+v", r)
 		}
 	}
@@ -95,25 +97,35 @@ func TestWhatIsLeftInTheSlotAndOutsideOfIt(t *testing.T) {
 	}
 	body := `#!/bin/sh
 setsid sleep 86401 >&- 2>&- &
+one=$!
 setsid sleep 86402 >&- 2>&- &
-echo $! >"$1/cgroup.procs" && echo OK
-sleep 0.05
+two=$!
+echo $two >"$1/cgroup.procs" && echo OK
+for p in $one $two; do until [ "$(cat /proc/$p/comm)" = sleep ]; do sleep 0.02; done; done
 `
 	r := run(t, Spec{Path: script(t, body), Args: []string{mount}, Slots: s}, nil)
-	if all := strings.Join(r.Problems, "\n"); r.State != check.OK || strings.Count(all, "sleep (pid ") != 2 || strings.Contains(all, "could not be ended") {
+	if all := strings.Join(problems(r), "\n"); r.State != check.OK || strings.Count(all, "sleep (pid ") != 2 {
 		t.Errorf("got %+v", r)
 	}
 }
 
-// What forks faster than it can be looked at, in sessions of its own, with a clean environment: nothing of it is left.
+// What forks faster than it can be looked at, in sessions of its own, with a clean environment: nothing of it is left. It forks without end, but
+// never has more than a thousand processes, and reaps them itself: where no kernel holds it and we are held up, it would have the machine.
 func TestAForkBombEndsInItsSlot(t *testing.T) {
 	s := openSlots(t, Limits{Processes: 60})
 	body := `#!/bin/sh
 trap "" TERM
-bomb() { while :; do setsid env -i /bin/sh "$0" child & sleep 0.01; done; }
-bomb
+depth=${1:-0}
+while [ $depth = 8 ]; do setsid env -i /bin/sleep 0.1; done
+for i in 1 2; do setsid env -i /bin/sh "$0" $((depth+1)) & sleep 0.01; done
+while :; do sleep 1; done
 `
-	r := run(t, Spec{Path: script(t, body), Timeout: 10 * time.Second, Slots: s}, nil)
+	var r check.Result
+	for _, timeout := range []time.Duration{10 * time.Second, time.Minute} { // a busy machine may not let it come so far
+		if r = run(t, Spec{Path: script(t, body), Timeout: timeout, Slots: s}, nil); strings.Contains(r.Text+strings.Join(r.Problems, " "), "limit.run_processes") {
+			break
+		}
+	}
 	if r.State == check.OK || !strings.Contains(r.Text+strings.Join(r.Problems, " "), "limit.run_processes") {
 		t.Errorf("got %+v", r)
 	}
@@ -217,6 +229,9 @@ func TestWithoutTheKernelsHelpARunGoesWithoutASlot(t *testing.T) {
 
 // A core that was killed leaves its slots; the next one ends what is in them, whatever it calls itself.
 func TestSlotsOfADeadCoreAreEmptied(t *testing.T) {
+	if !apart(t) {
+		return
+	}
 	s := openSlots(t, Limits{})
 	dead := strings.TrimSuffix(s.dir, startTime(os.Getpid())) + "1" // the same pid, of another life
 	if err := os.Mkdir(dead, 0o755); err != nil {
@@ -238,12 +253,12 @@ func TestSlotsOfADeadCoreAreEmptied(t *testing.T) {
 		t.Fatal(err)
 	}
 	for began := time.Now(); commandName(p.pid) != "sleep"; { // on a busy machine it is this program for a while
-		if p.endsSoon(time.Millisecond) || time.Since(began) > 30*time.Second {
+		if p.endsSoon(time.Millisecond) || time.Since(began) > patience {
 			t.Fatalf("it is %s", commandName(p.pid))
 		}
 	}
 	ended := EndOrphans()
-	if _, gone := p.reap(5 * time.Second); !gone {
+	if _, gone := p.reap(patience); !gone {
 		t.Error("it lives")
 	}
 	x.close()

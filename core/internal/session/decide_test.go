@@ -26,8 +26,8 @@ func TestPace(t *testing.T) {
 		events []event
 	}{
 		{"nothing answers: fast for ten seconds, then slower", []event{
-			{0, unreached, 0, hurryMin, hurryMax},
-			{0, unreached, 9 * time.Second, hurryMin, hurryMax},
+			{0, unreached, 0, silentMin, silentMax},
+			{0, unreached, 9 * time.Second, silentMin, silentMax},
 			{0, unreached, 11 * time.Second, time.Second / 2, time.Second},
 			{0, unreached, 13 * time.Second, time.Second, 2 * time.Second},
 		}},

@@ -10,11 +10,15 @@ import (
 )
 
 const (
-	// hurry is how long after the last line (or the start) the agent comes again at least once a
-	// second: an outage that short is over within a second of its end.
+	// hurry is how long after the last line (or the start) the agent comes again soon: after an outage that short it has a session within two seconds.
 	hurry    = 10 * time.Second
-	hurryMin = 200 * time.Millisecond
+	hurryMin = 200 * time.Millisecond // those who lost the same hub do not come all at once
 	hurryMax = 700 * time.Millisecond
+
+	// silentMin and silentMax are the pause after an attempt that nobody answered. What was sent into the silence costs hurryConnect; this on top, and the way to the
+	// welcome, are to be less than two seconds.
+	silentMin = 100 * time.Millisecond
+	silentMax = 300 * time.Millisecond
 
 	// hurryConnect is how long an address and a resolver have to answer meanwhile: what is silent longer is asked anew, since a system's own second and third try are seconds apart.
 	hurryConnect = time.Second
@@ -108,9 +112,11 @@ func (p *pace) after(err error, now time.Time) time.Duration {
 		return hurryMin + rand.N(hurryMax-hurryMin) // it came before its announcement
 	case errors.Is(err, errElsewhere), errors.Is(err, errNewToken):
 		return 0
-	case p.hurries(now) && (hadLine || errors.Is(err, errUnreached)):
+	case p.hurries(now) && hadLine:
 		return hurryMin + rand.N(hurryMax-hurryMin)
-	case errors.Is(err, errUnreached):
+	case p.hurries(now) && silent:
+		return silentMin + rand.N(silentMax-silentMin)
+	case silent:
 		return min(p.backoff.Next(), unreached/2+rand.N(unreached/2))
 	}
 	return p.backoff.Next()

@@ -20,7 +20,7 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/dial"
 )
 
-const patience = 20 * time.Second
+const patience = 2 * time.Minute // what a machine may take on which all is many times slower; a wait ends when what it is for comes
 
 // agent is one with everything real but its checks.
 type agent struct {
@@ -131,6 +131,22 @@ func (a *agent) until(what string, holds func(Status) bool) Status {
 	}
 }
 
+// next waits for the next change to a status that holds, however short that one lasts: of those that no wait before took.
+func (a *agent) next(what string, holds func(Status) bool) Status {
+	a.t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case s := <-a.changed:
+			if holds(s) {
+				return s
+			}
+		case <-deadline:
+			a.t.Fatalf("never %s: %+v", what, a.session.Status())
+		}
+	}
+}
+
 func (a *agent) append(texts ...string) {
 	a.t.Helper()
 	for _, text := range texts {
@@ -182,6 +198,9 @@ func frame(t *testing.T, s *testSession) *wire.Frame {
 }
 
 func isConnected(s Status) bool { return s.State == Connected }
+
+// answered is an attempt that failed for something else than a machine so slow that nobody answered in time.
+func answered(s Status) bool { return s.Err != "" && !strings.Contains(s.Err, errUnreached.Error()) }
 
 func once(t *testing.T, got map[string]int, texts ...string) {
 	t.Helper()
@@ -280,7 +299,7 @@ func TestWhatIsWrongIsSaid(t *testing.T) {
 				a.putToken(tt.token)
 			}
 			a.start()
-			st := a.until("refused", func(s Status) bool { return s.Err != "" })
+			st := a.until("refused", answered)
 			if st.State != tt.state || st.Code != tt.code || !strings.Contains(st.Err, tt.text) || !strings.Contains(st.Hint, tt.hint) {
 				t.Errorf("status %+v", st)
 			}
@@ -299,7 +318,7 @@ func TestTokenOfAnotherHubIsNotTakenToThisOne(t *testing.T) {
 	a := newAgent(t, h)
 	a.putToken(other.token.String())
 	a.start()
-	st := a.until("told", func(s Status) bool { return s.Err != "" })
+	st := a.until("told", answered)
 	if !strings.Contains(st.Hint, "another hub") || st.State != Waiting {
 		t.Errorf("status %+v", st)
 	}
@@ -348,7 +367,7 @@ func TestComesBackWithinASecond(t *testing.T) {
 	a := newAgent(t, h)
 	a.start()
 	best := time.Hour // each session is counted on the disk first, which another's gigabyte may hold up
-	for range 3 {
+	for try := 0; try < 10 && best > 1500*time.Millisecond; try++ {
 		s := next(t, h)
 		begun := time.Now()
 		s.ws.Close()
@@ -375,14 +394,24 @@ func TestSilentHubIsADeadLine(t *testing.T) {
 	h := newHub(t)
 	h.set(func(c *hubConfig) { c.silent = true })
 	a := newAgent(t, h)
-	a.start()
-	s := next(t, h)
-	begun := time.Now()
-	<-s.gone
-	if took := time.Since(begun); took < 2500*time.Millisecond || took > 6*time.Second {
-		t.Errorf("left a silent hub after %s", took)
+	best := time.Hour // of some lines: a busy machine may hold one up
+	for line := 0; line < 5 && best > 6*time.Second; line++ {
+		begun := time.Now()
+		if line == 0 {
+			a.start()
+		}
+		s := next(t, h)
+		welcomed := time.Now()
+		<-s.gone
+		if took := time.Since(begun); line == 0 && took < 3*time.Second {
+			t.Errorf("left a silent hub after %s", took)
+		}
+		best = min(best, time.Since(welcomed))
+		a.next("told", func(s Status) bool { return strings.Contains(s.Err, "silent for 3s") })
 	}
-	a.until("told", func(s Status) bool { return strings.Contains(s.Err, "silent for 3s") || s.State == Connected })
+	if best > 6*time.Second {
+		t.Errorf("left a silent hub after %s", best)
+	}
 }
 
 func TestLostAcksLoseAndDoubleNothing(t *testing.T) {

@@ -60,11 +60,11 @@ func TestRefusedSuccessorComesAgainSoon(t *testing.T) {
 	begin := time.Now()
 	a.start()
 	for range 4 {
-		st := a.until("refused", func(s Status) bool { return s.State == Waiting && s.Err != "" })
+		st := a.next("refused", func(s Status) bool { return s.State == Waiting && s.Err != "" })
 		if wait := st.Retry.Sub(st.Since); wait > hurryMax+hurryMax/2 && st.Since.Sub(begin) < hurry { // else a busy machine used up the hurry
 			t.Errorf("comes again after %s", wait)
 		}
-		a.until("tries again", func(s Status) bool { return s.State == Connecting })
+		a.next("tries again", func(s Status) bool { return s.State == Connecting })
 	}
 	h.set(func(c *hubConfig) { c.refuse = nil })
 	next(t, h)

@@ -24,7 +24,7 @@ func listens(t *testing.T, path string) *net.UnixConn {
 
 func heard(t *testing.T, c *net.UnixConn) string {
 	t.Helper()
-	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(2 * time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	b := make([]byte, 64<<10)
@@ -82,7 +82,7 @@ func TestASystemThatDoesNotListenHoldsUpNobody(t *testing.T) {
 	}()
 	select {
 	case <-done:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("it waits")
 	}
 	if n := strings.Count(file.String(), "\n"); n != 5000 {

@@ -162,7 +162,7 @@ func TestTwoHubsSeeTheSame(t *testing.T) {
 	heard := make(chan struct{}, 8)
 	one, two := openStore(t, b, func() {}), openStore(t, b, func() { heard <- struct{}{} })
 	apply(t, one, webOnly, web)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	select {
 	case <-heard:

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
@@ -40,7 +41,7 @@ type hub struct {
 type settings struct {
 	dir       string
 	key       ed25519.PrivateKey
-	heartbeat time.Duration
+	heartbeat time.Duration // 0 = so seldom that an agent that is busy elsewhere is not taken for dead
 	desired   func(fleet.Agent) *wire.Desired
 	plain     bool // TLS ends before the hub
 	site      func(string, int64) *wire.SitePiece
@@ -59,6 +60,7 @@ func startHub(t testing.TB, s settings) *hub {
 		s.key = key
 	}
 	h := &hub{t: t, key: s.key}
+	s.heartbeat = cmp.Or(s.heartbeat, wire.MaxHeartbeat)
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -138,9 +140,13 @@ func (h *hub) join() (*agent, *link) {
 	return a, h.connect(a)
 }
 
+// connect begins a session of an agent, which comes again by itself where that does not come about in time.
 func (h *hub) connect(a *agent) *link {
 	h.t.Helper()
 	l, err := a.connect(h.t.Context(), h.at())
+	for limit := time.Now().Add(within); comesAgain(err) && time.Now().Before(limit); {
+		l, err = a.connect(h.t.Context(), h.at())
+	}
 	if err != nil {
 		h.t.Fatal(err)
 	}

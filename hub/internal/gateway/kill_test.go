@@ -156,6 +156,9 @@ func TestKilledHubLosesAndDoublesNothing(t *testing.T) {
 					return
 				}
 				defer l.cut()
+				if every := l.welcome.GetHeartbeatMs(); every != 10_000 { // what a hub says that was told nothing else
+					t.Errorf("a heartbeat every %d ms", every)
+				}
 				if err := l.drain(uint64(50+i), 1+round); err != nil && (last || errors.Is(err, errWrongAck)) {
 					t.Error(err)
 				}

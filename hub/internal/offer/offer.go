@@ -34,6 +34,7 @@ type Shelf struct {
 	dir  string
 	held func(version, hash string) string
 	log  *slog.Logger
+	seen string                // the mark of what Open read
 	set  atomic.Pointer[stock] // nil while there is none
 }
 
@@ -70,6 +71,7 @@ func (s *stock) list(channel, platform string) *listing {
 // Open reads the repository; none is an empty shelf. held says why the hub holds a release back, "" when it does not.
 func Open(dir string, held func(version, hash string) string, log *slog.Logger) *Shelf {
 	s := &Shelf{dir: dir, held: held, log: log}
+	s.seen = s.mark()
 	s.read()
 	return s
 }
@@ -111,7 +113,7 @@ func (s *Shelf) read() {
 func (s *Shelf) Run(ctx context.Context, changed, published func()) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	before, listed := s.mark(), s.listed()
+	before, listed := s.seen, s.listed() // what was published since Open is news, too
 	for {
 		select {
 		case <-tick.C:

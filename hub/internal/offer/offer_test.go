@@ -1,6 +1,7 @@
 package offer
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -93,7 +94,7 @@ func TestShelfFollowsTheRepository(t *testing.T) {
 	// What is signed anew is no news; another release is.
 	told := func(want int32) {
 		t.Helper()
-		for deadline := time.After(20 * time.Second); published.Load() < want; {
+		for deadline := time.After(time.Minute); published.Load() < want; {
 			select {
 			case <-changed:
 			case <-time.After(lookEvery / 10):
@@ -124,6 +125,29 @@ func TestShelfFollowsTheRepository(t *testing.T) {
 	}
 	commit()
 	told(2)
+}
+
+// What is published between Open and Run, while a hub starts, is noticed as what comes later.
+func TestWhatIsPublishedMeanwhileIsNoticed(t *testing.T) {
+	dir := t.TempDir()
+	key, err := signing.Generate(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shelf := Open(dir, func(string, string) string { return "" }, slog.New(slog.DiscardHandler))
+	r, err := repo.Create(fsys.Disk{}, dir, func(string) (signing.Key, error) { return key, nil }, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Commit(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, noticed := context.WithCancel(t.Context())
+	never := time.AfterFunc(time.Minute, noticed)
+	shelf.Run(ctx, func() {}, noticed)
+	if !never.Stop() || shelf.Set() == nil {
+		t.Error("it was never noticed")
+	}
 }
 
 // The hub says of a box what limpet-release waves says of it: in which cohort it is, and when its wave opens.

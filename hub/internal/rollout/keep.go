@@ -38,7 +38,7 @@ func (k kept) rollout(version string, t Tally) Rollout {
 	return Rollout{Version: version, Tally: t, Stopped: k.Stopped, Why: k.Why, Resumed: k.Resumed}
 }
 
-// take takes one entry of the bucket.
+// take takes one entry of the bucket. What was written here since it was sent is newer than it, and stays.
 func (r *Rollouts) take(e bus.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -48,12 +48,12 @@ func (r *Rollouts) take(e bus.Entry) {
 	case e.Deleted:
 	case e.Key == limitKey:
 		limit := DefaultLimit
-		if err = json.Unmarshal(e.Value, &limit); err == nil && limit.Sane() {
-			r.limit = limit
+		if err = json.Unmarshal(e.Value, &limit); err == nil && limit.Sane() && e.Revision > r.since {
+			r.limit, r.since = limit, e.Revision
 		}
 	case ok:
 		k := kept{revision: e.Revision}
-		if err = json.Unmarshal(e.Value, &k); err == nil {
+		if err = json.Unmarshal(e.Value, &k); err == nil && e.Revision > r.kept[version].revision {
 			r.kept[version] = k
 		}
 	}
@@ -127,11 +127,14 @@ func (r *Rollouts) SetLimit(ctx context.Context, l Limit) error {
 	if err != nil {
 		return fmt.Errorf("keep the limit of rollouts: %w", err)
 	}
-	if _, err := r.bucket.Put(ctx, limitKey, data); err != nil {
+	revision, err := r.bucket.Put(ctx, limitKey, data)
+	if err != nil {
 		return fmt.Errorf("keep the limit of rollouts: %w", err)
 	}
 	r.mu.Lock()
-	r.limit = l
+	if revision > r.since {
+		r.limit, r.since = l, revision
+	}
 	r.mu.Unlock()
 	return nil
 }

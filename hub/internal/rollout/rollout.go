@@ -62,6 +62,7 @@ type Rollouts struct {
 
 	mu    sync.Mutex // guards what follows
 	limit Limit
+	since uint64          // the limit's revision in the bucket
 	kept  map[string]kept // by version
 	fares map[string]fare // by version, as counted last
 }

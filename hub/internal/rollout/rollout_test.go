@@ -227,6 +227,38 @@ func TestStopAndResume(t *testing.T) {
 	}
 }
 
+// TestALateWordChangesNothing: the bucket's word of what this hub wrote may come when it has written the next already.
+func TestALateWordChangesNothing(t *testing.T) {
+	s := newSite(t, t.TempDir())
+	r := s.open()
+	s.some("bad", 3, "old", "barred", "new:exit")
+	word := func(key string) bus.Entry {
+		t.Helper()
+		e, err := r.bucket.Get(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	r.round(t.Context(), s.watched())
+	stopped := word(versionKey + "0.2.0")
+	if err := errors.Join(r.Resume(t.Context(), "0.2.0"), r.SetLimit(t.Context(), Limit{10, 4})); err != nil {
+		t.Fatal(err)
+	}
+	former := word(limitKey)
+	if err := r.SetLimit(t.Context(), Limit{20, 5}); err != nil {
+		t.Fatal(err)
+	}
+	r.take(stopped)
+	r.take(former)
+	if got := r.Stopped("0.2.0"); got != "" || r.Limit() != (Limit{20, 5}) {
+		t.Errorf("stopped again because %q, with the limit %v", got, r.Limit())
+	}
+	if err := s.bus.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestTwoHubs: what one decides the other one knows, and the log says it once.
 func TestTwoHubs(t *testing.T) {
 	s := newSite(t, t.TempDir())

@@ -64,12 +64,14 @@ func produce(args []string) {
 	}
 }
 
+// mode is the first that is said: of this start, of this release, of all.
 func mode(root string) string {
-	b, err := os.ReadFile(filepath.Join(root, "etc", "mode-"+os.Getenv("LIMPET_CORE_COUNTER")))
-	if err != nil {
-		b, _ = os.ReadFile(filepath.Join(root, "etc", "mode"))
+	for _, of := range []string{"-start-" + os.Getenv("LIMPET_STARTED"), "-" + os.Getenv("LIMPET_CORE_COUNTER"), ""} {
+		if b, err := os.ReadFile(filepath.Join(root, "etc", "mode"+of)); err == nil {
+			return strings.TrimSpace(string(b))
+		}
 	}
-	return strings.TrimSpace(string(b))
+	return ""
 }
 
 func status(root string) {
@@ -89,7 +91,7 @@ func status(root string) {
 		return
 	case "status-endless":
 		for {
-			fmt.Println("and so on")
+			fmt.Print(strings.Repeat("and so on\n", 1<<12))
 		}
 	}
 	if strings.Contains(strings.Join(os.Args, " "), "--json") {
@@ -119,7 +121,7 @@ func run(root string) {
 		os.Exit(3)
 	case "floods":
 		for {
-			fmt.Println("noise")
+			fmt.Print(strings.Repeat("noise\n", 1<<8))
 		}
 	case "long":
 		fmt.Println(strings.Repeat("x", 5000))
@@ -160,22 +162,29 @@ func run(root string) {
 		time.Sleep(time.Hour)
 	}
 	var hung atomic.Bool
+	speak := func() {
+		if hung.Load() {
+			return
+		}
+		fmt.Println("alive")
+		holds, judged := uint64(0x1ff), uint64(0x1ff)
+		if m == "breaks" {
+			holds = 0x0ff
+		}
+		if !scheduling.Load() {
+			judged &^= 2
+		}
+		if m != "mute" {
+			fmt.Printf("checks %016x %016x\n", holds, judged)
+		}
+		if m == "hangs-soon" && standby && judged&2 != 0 { // it said that it schedules
+			hung.Store(true)
+		}
+	}
+	speak() // what holds is known before a trial is held against it
 	go func() {
 		for range time.Tick(time.Second) {
-			if hung.Load() {
-				continue
-			}
-			fmt.Println("alive")
-			holds, judged := uint64(0x1ff), uint64(0x1ff)
-			if m == "breaks" {
-				holds = 0x0ff
-			}
-			if !scheduling.Load() {
-				judged &^= 2
-			}
-			if m != "mute" {
-				fmt.Printf("checks %016x %016x\n", holds, judged)
-			}
+			speak()
 		}
 	}()
 	lines := bufio.NewScanner(os.Stdin)
@@ -199,8 +208,6 @@ func run(root string) {
 			switch m {
 			case "hangs-active":
 				hung.Store(true)
-			case "hangs-soon": // when it has said that it schedules
-				time.AfterFunc(2500*time.Millisecond, func() { hung.Store(true) })
 			case "idles":
 				continue
 			}

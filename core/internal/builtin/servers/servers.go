@@ -2,6 +2,7 @@
 package servers
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -117,15 +118,34 @@ func NTP(ahead time.Duration) func([]byte) []byte {
 	}
 }
 
-// Closed is a port that nobody listens on.
+// Closed is a port at which nobody listens, and cannot as long as the test lasts: a connection leads from it.
 func Closed(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close(); l.Close() })
+	return c.LocalAddr().(*net.TCPAddr).Port
+}
+
+// InTime gives what run does some seconds, by the end of which it must have ended, and more where a busy machine has used them up.
+func InTime(t testing.TB, run func(context.Context)) {
+	t.Helper()
+	for _, has := range []time.Duration{2 * time.Second, 8 * time.Second, 30 * time.Second} {
+		ctx, cancel := context.WithTimeout(t.Context(), has)
+		run(ctx)
+		late := ctx.Err() != nil
+		cancel()
+		if !late {
+			return
+		}
+	}
+	t.Error("it does not end in time")
 }
 
 // Args puts a port in the place of PORT.

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/limpet-monitoring/limpet/core/check"
 	"github.com/limpet-monitoring/limpet/core/internal/builtin/servers"
@@ -49,12 +48,11 @@ func TestWithinItsTime(t *testing.T) {
 		}
 	})
 	for _, args := range [][]string{servers.Args(silent, "-H", "127.0.0.1", "-p", "PORT", "-e", "x"), servers.Args(silent, "-H", "127.0.0.1", "-p", "PORT", "-S")} {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		got := Run(ctx, args)
-		if got.State != check.Critical || !strings.Contains(got.Text, "Socket timeout") || ctx.Err() != nil {
-			t.Errorf("%q: %+v", args, got)
-		}
-		cancel()
+		servers.InTime(t, func(ctx context.Context) {
+			if got := Run(ctx, args); got.State != check.Critical || !strings.Contains(got.Text, "Socket timeout") {
+				t.Errorf("%q: %+v", args, got)
+			}
+		})
 	}
 	if got := Run(t.Context(), servers.Args(flood, "-H", "127.0.0.1", "-p", "PORT", "-e", "x")); got.State != check.Warning || len(got.Text) > 2000 {
 		t.Errorf("%+v", got)
