@@ -88,7 +88,7 @@ func (p *place) open(out output) (*repo.Repo, error) {
 func (p *place) ring(development bool, out output) (repo.Ring, error) {
 	if development {
 		sayDevelopment(out)
-		return keyDir(p.keys).workbench()
+		return keyDir(p.keys).workbench(p.dry)
 	}
 	return keyDir(p.keys).production(p.Ask)
 }
@@ -101,11 +101,13 @@ func (p *place) write(ctx context.Context, out output, change func(*repo.Repo) e
 	if _, err := os.Stat(p.dir); err != nil {
 		return fmt.Errorf("there is no repository in %s; make one with limpet-release init", p.dir)
 	}
-	lock, err := p.lock()
-	if err != nil {
-		return err
+	if !p.dry { // a lock is a file, too
+		lock, err := p.lock()
+		if err != nil {
+			return err
+		}
+		defer lock.Release()
 	}
-	defer lock.Release()
 	r, err := p.open(out)
 	if err != nil {
 		return err
