@@ -59,9 +59,12 @@ func (p *place) check() error {
 	return nil
 }
 
+// lockFile lies in the repository's folder.
+const lockFile = ".lock"
+
 // lock makes this process the repository's only writer.
 func (p *place) lock() (*platforms.Lock, error) {
-	l, err := platforms.Take(filepath.Join(p.dir, ".lock"))
+	l, err := platforms.Take(filepath.Join(p.dir, lockFile))
 	if errors.Is(err, platforms.ErrLocked) {
 		return nil, fmt.Errorf("another limpet-release is writing to %s; wait for it to end", p.dir)
 	}

@@ -103,7 +103,6 @@ func companyPlan(people []signing.Key, online signing.Key) repo.Plan {
 	}
 }
 
-
 // Boxes may have the root of a change that was cut short: until that change is made again nothing else is signed, least of all another root of that number.
 func TestAnotherChangeDoesNotFollowOneCutShort(t *testing.T) {
 	dir, people, online := t.TempDir(), draw(t, 6), draw(t, 3)
