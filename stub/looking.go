@@ -20,20 +20,21 @@ const (
 
 // looking is the part of the supervisor's state that is about what could run.
 type looking struct {
-	busy    bool // a look or a download is under way
-	again   bool // somebody asked for another meanwhile
-	due     time.Duration
-	dev     bool
-	looked  int64 // Unix seconds of the last look that was answered
-	looks   int   // looks that ended, however
-	phase   string
-	word    string // why the box is not on the newest release, "" when it is
-	text    string
-	newest  signed
-	came    string // how the last update came, from history
-	wish    boot.Wish
-	unkept  *boot.Wish // what the hub asks for, as long as it is not in the record
-	damaged bool       // good did not hash at its last start
+	busy     bool      // a look or a download is under way
+	again    bool      // somebody asked for another meanwhile
+	bringing boot.Core // what is being downloaded, none otherwise
+	due      time.Duration
+	dev      bool
+	looked   int64 // Unix seconds of the last look that was answered
+	looks    int   // looks that ended, however
+	phase    string
+	word     string // why the box is not on the newest release, "" when it is
+	text     string
+	newest   signed
+	came     string // how the last update came, from history
+	wish     boot.Wish
+	unkept   *boot.Wish // what the hub asks for, as long as it is not in the record
+	damaged  bool       // good did not hash at its last start
 	// unconfined is what the system could not take away from our children, as it was last said.
 	unconfined string
 	found      chan looked
@@ -180,7 +181,7 @@ func (s *supervisor) standing(c choice) {
 
 func (s *supervisor) bring(c choice) {
 	l := &s.looking
-	l.busy, l.phase = true, "fetch"
+	l.busy, l.phase, l.bringing = true, "fetch", c.core.Core
 	s.versions[c.core.Counter] = c.core.version
 	s.log.info("a release is brought", "version", c.core.version, "release", counter(c.core.Core))
 	base := s.record.Good // none without a record
@@ -194,7 +195,10 @@ func (s *supervisor) bring(c choice) {
 func (s *supervisor) fetched(b brought) {
 	l := &s.looking
 	l.busy, l.phase = false, ""
-	defer s.lookOn()
+	defer func() { // by then the record names it, or it is not needed
+		l.bringing = boot.Core{}
+		s.lookOn()
+	}()
 	c := b.choice.core
 	if b.err != nil {
 		s.log.warn("a release cannot be brought", "version", c.version, "err", b.err.Error())
