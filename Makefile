@@ -11,7 +11,7 @@ LDFLAGS := -s -w -buildid= -X main.version=$(VERSION) -X main.built=$(BUILT)
 BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "$(LDFLAGS)"
 BIN := bin
 
-.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins test-engines test-wine powercut powercut-hub test-attacks test-upgrades test-earlier test-systemd test-limits test-otelcol test-telegraf test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz fuzz-plateau explore conformance mutate proto clean deps
+.PHONY: help release release-check build run demo-update demo-bad-update test test-plugins test-engines test-wine powercut powercut-hub test-attacks test-upgrades test-earlier test-systemd test-limits test-otelcol test-telegraf test-collector test-delta test-delta-platforms test-delta-reader check bench bench-delta fuzz fuzz-plateau explore conformance mutate proto clean deps
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -68,6 +68,9 @@ test-otelcol: deps ## a collector of OpenTelemetry's, built once from its module
 
 test-telegraf: deps ## telegraf, built once from its module: broken configurations, kills, a hog, swaps (minutes)
 	. ./.cache/env && ./scripts/telegraf.sh
+
+test-collector: deps ## a collector that is installed here, as test-telegraf does with its own: KIND=fluentd|fluent-bit|diamond PROGRAM=/where/it/is (two minutes)
+	. ./.cache/env && LIMPET_TEST_KIND='$(KIND)' LIMPET_TEST_PROGRAM='$(PROGRAM)' $(GO) test -tags installed -count 1 -run Installed -v ./core
 
 test-plugins: deps ## every plugin of Debian's packages (basic, standard, contrib) through NRPE and through the core, side by side (about 5 minutes)
 	./scripts/all-plugins.sh

@@ -39,13 +39,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-const settle = 20 * time.Second // what a loaded machine may take for something that is done at once
+const settle = 2 * time.Minute // what a loaded machine may take for something that is done at once; a wait ends when what it is for comes
 
 // box is one agent's root, whose stub is the test.
 type box struct {
 	t      *testing.T
 	hub    *scriptedHub
 	layout platforms.Layout
+	pulse  *pulse
 	swaps  []time.Time // when each drain was said
 	words  string      // file to which every run writes "b NAME" at its start and "e NAME" at its end
 	nonces int
@@ -64,7 +65,7 @@ func newBox(t *testing.T, slow string) *box {
 	if err := layout.MakeFolders(); err != nil {
 		t.Fatal(err)
 	}
-	b := &box{t: t, hub: newScriptedHub(t), layout: layout, words: filepath.Join(layout.Root, "words")}
+	b := &box{t: t, hub: newScriptedHub(t), layout: layout, pulse: takePulse(t), words: filepath.Join(layout.Root, "words")}
 	t.Cleanup(func() {
 		log, _ := os.ReadFile(layout.CoreLog())
 		for _, word := range []string{"DATA RACE", "panic:", "fatal error:"} {
@@ -238,11 +239,17 @@ func (b *box) trial(good *core) *core {
 func (b *box) swap(old *core) *core {
 	b.t.Helper()
 	next := b.trial(old)
+	b.activate(old, next)
+	return next
+}
+
+// activate has a trial take over.
+func (b *box) activate(old, next *core) {
+	b.t.Helper()
 	b.swaps = append(b.swaps, time.Now())
-	old.say("drain 60")
+	old.say("drain 100")
 	file := old.heard("handover")
 	next.say("activate " + file[0])
-	return next
 }
 
 // eventually waits for something that a real process brings about.
@@ -250,11 +257,9 @@ func (b *box) eventually(what string, is func() bool) {
 	b.t.Helper()
 	deadline := time.NewTimer(settle)
 	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !is() {
+	for pause := 20 * time.Millisecond; !is(); pause = min(pause*5/4, 250*time.Millisecond) { // what is looked at may be a process of its own
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-deadline.C:
 			log, _ := os.ReadFile(b.layout.CoreLog())
 			b.t.Fatalf("not within %s: %s; the cores' log:\n%s", settle, what, log[max(0, len(log)-8000):])
@@ -285,6 +290,39 @@ func total(m map[string]int) (n int) {
 		n += x
 	}
 	return n
+}
+
+// handedIn waits until the hub has the result of every run that ended. A core that stops gives its last results a second: what it could not bring over then, the next one
+// does, which has no revision here.
+func (b *box) handedIn() {
+	b.t.Helper()
+	b.eventually("the hub has heard the cores to their end", func() bool {
+		b.hub.mu.Lock()
+		defer b.hub.mu.Unlock()
+		return len(b.hub.open) == 0
+	})
+	whole := func() bool {
+		results, lost, _, _ := b.hub.items()
+		_, done := b.ran()
+		for name, n := range done {
+			if len(results[name])+lost[name] < n {
+				return false
+			}
+		}
+		return true
+	}
+	if whole() {
+		return
+	}
+	if err := os.RemoveAll(filepath.Join(b.layout.Desired(), "good")); err != nil {
+		b.t.Fatal(err)
+	}
+	b.hub.push(&wire.Desired{Revision: 1000, NoDefaults: true})
+	c := b.start()
+	c.heard("ready")
+	b.eventually("what the last core could not bring over", whole)
+	c.say("stop service 60")
+	c.exited()
 }
 
 // more waits until so many more runs have begun.

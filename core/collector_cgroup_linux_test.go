@@ -13,11 +13,11 @@ import (
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
-// hog starts a child that no parent, session or environment ties to it: it notes its number, waits for a file, and then takes 60 MB.
+// hog starts a child that no parent, session or environment ties to it: it notes its number, waits for a file, takes that away, and then 60 MB.
 func (b *box) hog() (script, child, grow string) {
 	child, grow = filepath.Join(b.layout.Root, "child"), filepath.Join(b.layout.Root, "grow")
 	inner := filepath.Join(b.layout.Root, "hog")
-	text := fmt.Sprintf("#!/bin/sh\necho $$ >%s\nwhile [ ! -e %s ]; do /bin/sleep 0.1; done\nx=$(/usr/bin/head -c 60000000 /dev/zero | /usr/bin/tr '\\0' x)\n/bin/sleep 1000\n", child, grow)
+	text := fmt.Sprintf("#!/bin/sh\necho $$ >%s\nwhile [ ! -e %s ]; do /bin/sleep 0.1; done\n/bin/rm %[2]s\nx=$(/usr/bin/head -c 60000000 /dev/zero | /usr/bin/tr '\\0' x)\n/bin/sleep 1000\n", child, grow)
 	if err := os.WriteFile(inner, []byte(text), 0o755); err != nil {
 		b.t.Fatal(err)
 	}
@@ -52,19 +52,17 @@ func TestAHogThatLeftItsCollectorIsCounted(t *testing.T) {
 	if c := b.until("it is taken over", running); c.PID != first.PID || !lives(pid) {
 		t.Fatalf("%+v, was process %d", c, first.PID)
 	}
+	os.Remove(child) // the next one's number is wanted then
 	if err := os.WriteFile(grow, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
 	b.eventually("the hog is ended", func() bool { return !lives(pid) && !lives(first.PID) })
-	os.Remove(grow)
 	b.eventually("the hub hears of it", func() bool { return b.hub.heardEvent("collector-memory", "the limit is") })
 	next := b.until("it is started again", func(c agent.CollectorStatus) bool { return running(c) && c.PID != first.PID })
 	group := b.cgroupOf(next.PID)
 	escaped := b.pidIn(child)
 	b.stop(cur)
-	if lives(escaped) {
-		t.Errorf("process %d, which left its collector's tree, outlived the stop", escaped)
-	}
+	b.gone(escaped)
 	if _, err := os.Stat(filepath.Dir(group)); !os.IsNotExist(err) {
 		t.Errorf("the collectors' cgroup is left: %v", err)
 	}
@@ -89,9 +87,7 @@ func TestWhatADeadCollectorLeftIsEndedByTheNextCore(t *testing.T) {
 	cur = b.start()
 	cur.heard("ready")
 	b.until("it runs again", func(c agent.CollectorStatus) bool { return running(c) && c.PID != first.PID })
-	if lives(pid) {
-		t.Errorf("process %d of the former collector lives on", pid)
-	}
+	b.gone(pid)
 	b.stop(cur)
 }
 
@@ -111,9 +107,7 @@ func TestAKilledCoresEmptyCgroupIsTakenAway(t *testing.T) {
 	}
 	cur = b.start()
 	cur.heard("ready")
-	if exists(below) {
-		t.Errorf("%s is left", below)
-	}
+	b.eventually("its cgroup goes", func() bool { return !exists(below) })
 	b.stop(cur)
 }
 

@@ -108,9 +108,15 @@ func lives(pid int) bool {
 	return err == nil && !strings.Contains(string(stat), ") Z ")
 }
 
+// gone waits for the end of what was killed: a busy machine takes a moment to let it die.
+func (b *box) gone(pid int) {
+	b.t.Helper()
+	b.eventually(fmt.Sprintf("process %d ends", pid), func() bool { return !lives(pid) })
+}
+
 func (b *box) stop(c *core) {
 	b.t.Helper()
-	c.say("stop service 10")
+	c.say("stop service 60")
 	if code := c.exited(); code != 0 {
 		c.fatal("the core did not end with 0")
 	}
@@ -161,14 +167,13 @@ func TestCollectdLivesThroughSwaps(t *testing.T) {
 	for i := range at[1:] {
 		worst = max(worst, at[i+1]-at[i])
 	}
-	if rows := at[len(at)-1] - at[0] + 1; worst > 5 || math.Abs(rows-float64(len(at))) > 4 {
-		t.Errorf("%d rows in %.0f s, at most %.1f s apart", len(at), rows, worst)
+	// Where the machine held everything up, collectd left rows out by itself.
+	if rows, held := at[len(at)-1]-at[0]+1, b.pulse.sum().Seconds(); worst > 5+held || math.Abs(rows-float64(len(at))) > 4+held {
+		t.Errorf("%d rows in %.0f s, at most %.1f s apart; the machine held all up for %.1f s", len(at), rows, worst, held)
 	}
 	t.Logf("%d rows, at most %.2f s apart", len(at), worst)
 	b.stop(cur)
-	if lives(first.PID) {
-		t.Error("collectd outlived the stop")
-	}
+	b.gone(first.PID)
 }
 
 func TestABrokenConfigurationIsRefusedAndTheFormerOneRunsOn(t *testing.T) {
@@ -198,9 +203,7 @@ func TestABrokenConfigurationIsRefusedAndTheFormerOneRunsOn(t *testing.T) {
 	c = b.until("the former configuration runs", func(c agent.CollectorStatus) bool { return running(c) && c.Refused != "" })
 	b.hub.push(realCollectd(t, 4, "  StoreRates true"))
 	next := b.until("a good one is taken", func(n agent.CollectorStatus) bool { return running(n) && n.PID != c.PID && n.Refused == "" })
-	if lives(c.PID) {
-		t.Errorf("process %d of the former configuration lives beside %d", c.PID, next.PID)
-	}
+	b.gone(c.PID)
 	b.hub.push(&wire.Desired{Revision: 5, NoDefaults: true})
 	b.eventually("it ends when it is wanted no longer", func() bool { return !lives(next.PID) && len(b.collectors()) == 0 })
 	b.eventually("nothing is left", func() bool {

@@ -16,7 +16,7 @@ func TestAnEphemeralAgentDeregistersWithItsHost(t *testing.T) {
 		one := b.start()
 		one.heard("ready")
 		b.more(1)
-		one.say("stop " + c.cause + " 5")
+		one.say("stop " + c.cause + " 60")
 		if code := one.exited(); code != 0 {
 			t.Errorf("exit code %d", code)
 		}

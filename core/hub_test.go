@@ -60,8 +60,8 @@ type hubSession struct {
 	ws    *websocket.Conn
 	nonce string
 
-	active bool       // the hub's mu guards it
-	mu     sync.Mutex // guards writing
+	welcomed, active bool       // the hub's mu guards them
+	mu               sync.Mutex // guards writing
 }
 
 func newScriptedHub(t *testing.T) *scriptedHub {
@@ -153,7 +153,7 @@ func (s *hubSession) meet(r *http.Request) bool {
 		return false
 	}
 	s.say(&wire.Frame{Body: &wire.Frame_Welcome{Welcome: &wire.Welcome{
-		SessionId: "s", Name: "box", HeartbeatMs: 1000, Watermarks: h.watermarks(proof.GetGenerations()), Ephemeral: h.ephemeral,
+		SessionId: "s", Name: "box", HeartbeatMs: 20_000, Watermarks: h.watermarks(proof.GetGenerations()), Ephemeral: h.ephemeral,
 	}}})
 	return true
 }
@@ -205,8 +205,11 @@ func (s *hubSession) loop() string {
 	h := s.hub
 	stop := make(chan struct{})
 	defer close(stop)
+	h.mu.Lock()
+	s.welcomed = true // before that nothing may come between it and its welcome
+	h.mu.Unlock()
 	go func() {
-		tick := time.NewTicker(500 * time.Millisecond)
+		tick := time.NewTicker(5 * time.Second)
 		defer tick.Stop()
 		for {
 			s.say(&wire.Frame{Body: &wire.Frame_Heartbeat{Heartbeat: &wire.Heartbeat{SentNs: time.Now().UnixNano()}}})
@@ -263,7 +266,7 @@ func (s *hubSession) loop() string {
 func (s *hubSession) pushDesired() {
 	s.hub.mu.Lock()
 	d := s.hub.desired
-	is := s.hub.main == s
+	is := s.hub.main == s && s.welcomed
 	s.hub.mu.Unlock()
 	if is && d != nil {
 		s.say(&wire.Frame{Body: &wire.Frame_Desired{Desired: d}})
@@ -320,10 +323,10 @@ func (h *scriptedHub) publish(b *wire.Batch) error {
 }
 
 // items are all that came, by kind.
-func (h *scriptedHub) items() (results map[string][]*wire.Result, lost []*wire.LostRun, events []*wire.Event, gaps int) {
+func (h *scriptedHub) items() (results map[string][]*wire.Result, lost map[string]int, events []*wire.Event, gaps int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	results = map[string][]*wire.Result{}
+	results, lost = map[string][]*wire.Result{}, map[string]int{}
 	for _, epoch := range slices.Sorted(maps.Keys(h.bus)) { // as they were made
 		for _, r := range h.bus[epoch] {
 			i, err := r.Item()
@@ -335,7 +338,7 @@ func (h *scriptedHub) items() (results map[string][]*wire.Result, lost []*wire.L
 			case i.GetResult() != nil:
 				results[i.GetResult().GetCheck()] = append(results[i.GetResult().GetCheck()], i.GetResult())
 			case i.GetLostRun() != nil:
-				lost = append(lost, i.GetLostRun())
+				lost[i.GetLostRun().GetCheck()]++
 			case i.GetEvent() != nil:
 				events = append(events, i.GetEvent())
 			case i.GetGap() != nil:
@@ -353,7 +356,7 @@ func (s *hubSession) say(f *wire.Frame) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ws.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	s.ws.SetWriteDeadline(time.Now().Add(settle))
 	s.ws.WriteMessage(websocket.BinaryMessage, data) // a broken line shows in read
 }
 

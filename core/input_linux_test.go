@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -98,7 +100,9 @@ func TestInputsLiveThroughSwaps(t *testing.T) {
 	}
 	close(quit)
 	sending.Wait()
+	full := droppedAt(t, statsd) // what nobody took in time has no room: that is the kernel's, and the sender's
 	b.stop(cur)
+	b.handedIn()
 
 	got, dropped := b.hub.samples()
 	for n := range sent {
@@ -111,10 +115,36 @@ func TestInputsLiveThroughSwaps(t *testing.T) {
 		hits += s.GetValue()
 	}
 	levels := got["statsd level"]
-	if last := maxOf(levels); hits != float64(sent) || last != float64(sent) || dropped != 0 {
-		t.Errorf("%d sent, %v counted, the gauge is at %v, %d dropped", sent, hits, last, dropped)
+	if last, came := maxOf(levels), float64(sent-full); hits != came || last != came || dropped != 0 {
+		t.Errorf("%d sent, %d of them had no room in the socket, %v counted, the gauge is at %v, %d dropped", sent, full, hits, last, dropped)
 	}
-	t.Logf("%d samples of each kind", sent)
+	if full > sent/2 {
+		t.Errorf("%d of %d had no room in the socket", full, sent)
+	}
+	t.Logf("%d samples of each kind; of StatsD's %d had no room in the socket", sent, full)
+}
+
+// droppedAt is how many packets found no room in the socket at a port of loopback, as proc_net_udp(5) says last in its line.
+func droppedAt(t *testing.T, port string) (n int) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/net/udp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 2 && f[1] == fmt.Sprintf("0100007F:%04X", number) {
+			if n, err = strconv.Atoi(f[len(f)-1]); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	t.Fatalf("no socket at port %s:\n%s", port, text)
+	return 0
 }
 
 func maxOf(samples []*wire.Sample) (most float64) {
@@ -155,27 +185,33 @@ func TestCollectdWritesToTheInput(t *testing.T) {
 		b.eventually("more of them", func() bool { return len(came()) > n+2 })
 	}
 	b.stop(cur)
-	at := map[int64]int{}
+	b.handedIn()
+	at, last := map[int64]int{}, int64(0) // by second
 	for _, s := range came() {
-		at[s.GetAtNs()]++
+		second := s.GetAtNs() / int64(time.Second)
+		at[second]++
+		last = max(last, second)
 	}
-	written := map[int64]bool{}
-	for _, x := range b.samples() {
-		written[int64(x)] = true
-	}
+	rows := b.samples() // what it wrote to its own files; the last ones may have been on their way
 	missing := 0
-	for second := range written { // what it wrote to its own files; the last ones may be on their way
-		if at[second*int64(time.Second)] == 0 && at[(second+1)*int64(time.Second)] == 0 {
+	for _, x := range rows {
+		if second := int64(x); second < last && at[second] == 0 && at[second+1] == 0 {
 			missing++
 		}
 	}
-	for second, n := range at {
-		if n > 1 {
-			t.Errorf("the sample of %d came %d times", second, n)
+	for second, n := range at { // collectd rounds: of two that are nearly a second apart both may be of one second
+		of := 0
+		for _, x := range rows {
+			if d := x - float64(second); d > -0.51 && d < 0.51 {
+				of++
+			}
+		}
+		if n > max(of, 1) {
+			t.Errorf("the sample of %d came %d times, %d are written", second, n, of)
 		}
 	}
 	if len(at) < 6 || missing > 2 {
-		t.Errorf("%d rows written, %d samples came, %d are missing", len(written), len(at), missing)
+		t.Errorf("%d rows written, %d samples came, %d are missing", len(rows), len(at), missing)
 	}
 }
 

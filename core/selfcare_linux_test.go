@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,13 +20,13 @@ func TestWhoGoesFirstWhenMemoryRunsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := command(1, "exec sleep 1000", nil)
-	d.Checks = []*wire.Check{{Name: "oom", Plugin: "check_oom", EveryMs: 1000, TimeoutMs: 10000}}
+	d.Checks = []*wire.Check{{Name: "oom", Plugin: "check_oom", EveryMs: 1000, TimeoutMs: 60_000}}
 	b.hub.push(d)
 	c := b.start()
 	c.heard("ready")
 	b.eventually("the plugin tells", func() bool {
 		results, _, _, _ := b.hub.items()
-		return len(results["oom"]) > 0 && results["oom"][0].GetText() == "score 600"
+		return slices.ContainsFunc(results["oom"], func(r *wire.Result) bool { return r.GetText() == "score 600" })
 	})
 	own := b.until("it runs", running)
 	score := func(pid int) string {

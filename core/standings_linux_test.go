@@ -14,7 +14,7 @@ func TestStandingsOutliveAReboot(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(b.layout.Root, "plugins", "check_bad"), []byte("#!/bin/sh\necho bad\nexit 2\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	d := &wire.Desired{Revision: 1, NoDefaults: true, Checks: []*wire.Check{{Name: "bad", Plugin: "check_bad", EveryMs: 3_600_000, TimeoutMs: 10_000, Attempts: 3}}}
+	d := &wire.Desired{Revision: 1, NoDefaults: true, Checks: []*wire.Check{{Name: "bad", Plugin: "check_bad", EveryMs: 3_600_000, TimeoutMs: 100_000, Attempts: 3}}}
 	b.hub.push(d)
 	seen := func(n int) *wire.Standing {
 		b.t.Helper()

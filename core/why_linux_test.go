@@ -11,12 +11,13 @@ import (
 	"github.com/limpet-monitoring/limpet/core/wire"
 )
 
-// why runs `limpet why CHECK` as limpet hands it over.
+// why runs `limpet why CHECK` as limpet hands it over. A core that is held up may not answer within its two seconds: that is told, and nothing else.
 func (b *box) why(check string) string {
 	b.t.Helper()
 	out, err := exec.Command(coreFile, "why", "--root", b.layout.Root, check).CombinedOutput()
 	if err != nil {
-		b.t.Fatalf("why %s: %v\n%s", check, err, out)
+		b.t.Logf("why %s: %v\n%s", check, err, out)
+		return ""
 	}
 	return string(out)
 }
@@ -37,7 +38,7 @@ func (b *box) says(check string, lines ...string) {
 }
 
 func TestWhyACheckIsAsItIs(t *testing.T) {
-	b := newBox(t, "30")
+	b := newBox(t, "1")
 	plugin := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(b.layout.Root, "plugins", name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
@@ -45,26 +46,31 @@ func TestWhyACheckIsAsItIs(t *testing.T) {
 	}
 	plugin("check_bad", "#!/bin/sh\nprintf 'broken \\033[31mred\\n'\nexit 2\n")
 	plugin("check_nolang", "#!/opt/no/such/lang\n")
+	goesOn := filepath.Join(t.TempDir(), "goes-on") // as long as the test does
+	if err := os.WriteFile(goesOn, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	plugin("check_long", "#!/bin/sh\nwhile [ -e "+goesOn+" ]; do sleep 0.2; done\n")
 	box, err := os.ReadFile(b.layout.BoxFile())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(b.layout.BoxFile(), append(box, "never = uptime, bad-plugin\nlimit.runs.check_slow = 1\n"...), 0o644); err != nil {
+	if err := os.WriteFile(b.layout.BoxFile(), append(box, "never = uptime, bad-plugin\nlimit.runs.check_long = 1\n"...), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	each := func(name, plugin string) *wire.Check {
-		return &wire.Check{Name: name, Plugin: plugin, EveryMs: 3_600_000, TimeoutMs: 60_000}
+		return &wire.Check{Name: name, Plugin: plugin, EveryMs: 3_600_000, TimeoutMs: 600_000}
 	}
 	soft, often := each("soft", "check_bad"), each("often", "check_bad")
 	soft.Attempts, soft.RetryMs = 3, 1_800_000
 	often.EveryMs = 1000
 	b.hub.push(&wire.Desired{Revision: 6, Disable: []string{"load"}, Checks: []*wire.Check{
-		soft, often, each("nolang", "check_nolang"), each("nowhere", "check_nowhere"), each("slow-1", "check_slow"), each("slow-2", "check_slow"),
+		soft, often, each("nolang", "check_nolang"), each("nowhere", "check_nowhere"), each("slow-1", "check_long"), each("slow-2", "check_long"),
 	}})
 	c := b.start()
 	c.heard("ready")
-	b.says("soft", `check     soft \(check_bad\), revision 6`, `state     CRITICAL \(soft\), attempt 1 of 3, since .+ \(\d+s\)`, `output    broken \[31mred`,
-		`last run  \d+s ago, took .+`, `next run  in (2\dm|30m0s).*; every 1h0m0s, every 30m0s while a problem is soft`)
+	b.says("soft", `check     soft \(check_bad\), revision 6`, `state     CRITICAL \(soft\), attempt 1 of 3, since .+ \([\dms]+\)`, `output    broken \[31mred`,
+		`last run  [\dms]+ ago, took .+`, `next run  in (2\dm|30m0s).*; every 1h0m0s, every 30m0s while a problem is soft`)
 	b.says("often", `state     CRITICAL \(hard\), attempt 1 of 1, since .+`)
 	b.says("nolang", `state     UNKNOWN .*`, `output    cannot run .*: its interpreter /opt/no/such/lang is not on this box.*`)
 	b.says("nowhere", `state     UNKNOWN .*`, `output    plugin check_nowhere not found in .*`)

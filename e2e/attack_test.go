@@ -214,33 +214,25 @@ func TestAttacks(t *testing.T) {
 	if !*apart {
 		boxes = []class{together}
 	}
+	plays := map[string]func(on *watch){}
 	for _, c := range boxes {
-		a, h := s.victim(c.name)
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			on := s.watching(t, a, h)
+		plays[c.name] = func(on *watch) {
 			for _, attack := range append(c.attacks, c.late...) {
-				h.attack(s.path("publisher"), attack.do)
+				on.h.attack(s.path("publisher"), attack.do)
 				on.attacked(attack.name, attack.why)
 			}
 			on.updatesAfterwards(s.path("publisher"))
-		})
+		}
 	}
-	t.Run("replay of every earlier state", func(t *testing.T) {
-		a, h := s.victim("replay")
-		t.Parallel()
-		on := s.watching(t, a, h)
+	plays["replay of every earlier state"] = func(on *watch) {
 		for _, state := range s.states {
-			h.shows(state)
+			on.h.shows(state)
 			on.attacked(filepath.Base(state), "rollback|newest")
 		}
 		on.updatesAfterwards(s.path("publisher"))
-	})
-	t.Run("fast forward", func(t *testing.T) {
-		a, h := s.victim("forward")
-		t.Parallel()
-		on := s.watching(t, a, h)
-		h.attack(s.path("publisher"), func(h *hostile) {
+	}
+	plays["fast forward"] = func(on *watch) {
+		on.h.attack(s.path("publisher"), func(h *hostile) {
 			snapshot := h.document("snapshot")
 			snapshot["version"] = 1 << 30
 			h.put("snapshot", snapshot, "online")
@@ -254,15 +246,12 @@ func TestAttacks(t *testing.T) {
 		})
 		on.attacked("versions of 2^30", "0.1.2 cannot be brought")
 		// What the publisher has is older than that to the box, until other keys sign (docs/release-runbook.md).
-		h.shows(s.path("publisher"))
+		on.h.shows(s.path("publisher"))
 		on.attacked("the honest repository", "rollback")
 		on.updatesAfterwards(s.path("rotated"))
-	})
-	t.Run("slow retrieval", func(t *testing.T) {
-		a, h := s.victim("slow")
-		t.Parallel()
-		on := s.watching(t, a, h)
-		h.attack(s.path("publisher"), func(h *hostile) {
+	}
+	plays["slow retrieval"] = func(on *watch) {
+		on.h.attack(s.path("publisher"), func(h *hostile) {
 			h.serve("timestamp.json", func(w http.ResponseWriter, r *http.Request) {
 				tick := time.NewTicker(time.Second)
 				defer tick.Stop()
@@ -280,11 +269,17 @@ func TestAttacks(t *testing.T) {
 		begin := time.Now()
 		on.attacked("a byte a second", "deadline exceeded")
 		if took := time.Since(begin); took > 3*time.Minute {
-			t.Errorf("a look took %v", took)
+			on.t.Errorf("a look took %v", took)
 		}
 		on.updatesAfterwards(s.path("publisher"))
-	})
+	}
+	tests := map[string]func(t *testing.T){}
+	for name, play := range plays {
+		a, h := s.victim(name)
+		tests[name] = func(t *testing.T) { play(s.watching(t, a, h)) }
+	}
 	s.alone() // the boxes start now
+	sideBySide(t, tests)
 }
 
 // watch is a box under attack.
@@ -312,7 +307,7 @@ func (s *publisherSite) watching(t *testing.T, a *rig.Agent, h *hostile) *watch 
 
 func (w *watch) await(what string, done func() bool) {
 	w.t.Helper()
-	if err := rig.Await(w.ctx, rig.Patience, what, func(context.Context) (bool, error) { return done(), nil }); err != nil {
+	if err := rig.AwaitPatiently(w.ctx, what, func(context.Context) (bool, error) { return done(), nil }); err != nil {
 		log, _ := os.ReadFile(filepath.Join(w.box.Root, "log", "limpet.log"))
 		w.t.Fatalf("%v\n%s", err, log)
 	}
@@ -341,7 +336,8 @@ func (w *watch) attacked(name, why string) {
 	default:
 	}
 	if pid := w.box.CorePID(); pid != w.core {
-		w.t.Errorf("%s: another core runs", name)
+		log, _ := os.ReadFile(filepath.Join(w.box.Root, "log", "limpet.log"))
+		w.t.Errorf("%s: core %d runs, before %d\n%s", name, pid, w.core, log)
 	}
 	w.count++
 	w.t.Logf("%s: %s", name, strings.TrimSpace(said))

@@ -27,9 +27,9 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 		return
 	}
 	t.Parallel()
+	tests := map[string]func(t *testing.T){}
 	for name, spoil := range map[string]func(s *site, a *rig.Agent, dir string) (mend func()){"full": fill, "read-only": lock} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		tests[name] = func(t *testing.T) {
 			s := newSite(t)
 			book, err := ledger.New(s.Dir, "0.2")
 			s.must(err)
@@ -85,8 +85,9 @@ func TestBufferOnADiskThatTakesNothing(t *testing.T) {
 			if waited := name == "read-only"; waited && lost > 0 || !waited && (lost == 0 || lost > refused) { // where no file can be opened results wait in memory
 				t.Errorf("%d lost while the core lived, %d told as not kept; of %v, spoiled %v and %v", lost, refused, tally.Lost, first, second)
 			}
-		})
+		}
 	}
+	sideBySide(t, tests)
 }
 
 // inFlight is how many runs a kill may hit: a full disk takes no start mark of them.

@@ -16,12 +16,12 @@ import (
 // between two of its writes, what a power cut leaves of a disk that had not synced. What it had confirmed since comes again from the agents: every result is there once.
 func TestHubThatLostWhatItConfirmed(t *testing.T) {
 	t.Parallel()
+	tests := map[string]func(t *testing.T){}
 	for _, tt := range []struct {
 		name string
 		off  bool // the hub is off while it is copied
 	}{{"restored from an older copy", true}, {"its disk lost the last it wrote", false}} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
+		tests[tt.name] = func(t *testing.T) {
 			s := newSite(t)
 			book, err := ledger.New(s.Dir, "0.2")
 			s.must(err)
@@ -62,6 +62,7 @@ func TestHubThatLostWhatItConfirmed(t *testing.T) {
 			if tally.Arrived < 60 { // the hub's own count has the default checks too, which the ledger does not know
 				t.Errorf("only %d results", tally.Arrived)
 			}
-		})
+		}
 	}
+	sideBySide(t, tests)
 }

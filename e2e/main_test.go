@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given { // those that may stand side by side mostly wait for time to pass
-		if err := flag.Set("test.parallel", "5"); err != nil {
+		if err := flag.Set("test.parallel", "8"); err != nil {
 			panic(err)
 		}
 	}
@@ -83,6 +84,16 @@ func relay() {
 	}
 }
 
+// sideBySide runs tests beside each other in the one place that the test has which calls it: all they do is wait.
+func sideBySide(t *testing.T, tests map[string]func(t *testing.T)) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for name, test := range tests {
+		wg.Go(func() { t.Run(name, test) })
+	}
+	wg.Wait()
+}
+
 // plugins is where the Monitoring Plugins lie: make deps says so where it had to unpack them.
 func plugins() string {
 	if dir := os.Getenv("LIMPET_TEST_PLUGINS"); dir != "" {
@@ -91,7 +102,7 @@ func plugins() string {
 	return "/usr/lib/nagios/plugins"
 }
 
-// siteTime is when a test that hangs is ended. It may have to wait until others are done.
+// siteTime is when a test that hangs is ended.
 const siteTime = 20 * time.Minute
 
 // site is a hub with one release, and what a test needs beside it.
@@ -145,7 +156,7 @@ func (s *site) must(err error) {
 // await waits for something to become true.
 func (s *site) await(what string, done func() bool) {
 	s.t.Helper()
-	s.must(rig.Await(s.ctx, rig.Patience, what, func(context.Context) (bool, error) { return done(), nil }))
+	s.must(rig.AwaitPatiently(s.ctx, what, func(context.Context) (bool, error) { return done(), nil }))
 }
 
 // get reads one resource of the hub's API; ok is false while it is not there.

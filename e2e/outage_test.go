@@ -21,9 +21,9 @@ import (
 // core's session and to the fetcher. Nothing is rolled back, and when the hub is there again the release is committed.
 func TestHubThatRefusesEverybody(t *testing.T) {
 	t.Parallel()
+	tests := map[string]func(t *testing.T){}
 	for name, status := range map[string]int{"429": http.StatusTooManyRequests, "503": http.StatusServiceUnavailable} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		tests[name] = func(t *testing.T) {
 			s := newSite(t)
 			a := s.agent("box")
 			s.await("a session", func() bool { return presence(s, a) == "online" })
@@ -49,8 +49,9 @@ func TestHubThatRefusesEverybody(t *testing.T) {
 				t.Errorf("rolled back: %+v", r)
 			}
 			s.await("the session of the new core", func() bool { return presence(s, a) == "online" })
-		})
+		}
 	}
+	sideBySide(t, tests)
 }
 
 func presence(s *site, a *rig.Agent) string {

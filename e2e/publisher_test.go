@@ -163,9 +163,30 @@ func (s *publisherSite) run(program string, args ...string) {
 	s.must(err)
 }
 
+// copyDir copies a repository. Of a target, which nobody ever writes to again, it makes another name.
 func (s *publisherSite) copyDir(from, to string) {
 	s.t.Helper()
-	s.must(os.CopyFS(s.path(to), os.DirFS(s.path(from))))
+	s.must(filepath.WalkDir(s.path(from), func(name string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(s.path(from), name)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(s.path(to), rel)
+		switch {
+		case d.IsDir():
+			return os.MkdirAll(target, 0o755)
+		case strings.HasPrefix(rel, "targets/"):
+			return os.Link(name, target)
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(target, data, 0o644)
+	}))
 }
 
 func (s *publisherSite) copyFile(from, to string) {

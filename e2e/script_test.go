@@ -130,7 +130,7 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	pattern, err := regexp.Compile(`(?m)` + args[0])
 	ts.Check(err)
 	var last []byte
-	err = rig.Await(context.Background(), rig.Patience, strings.Join(args[1:], " ")+" to say "+args[0], func(ctx context.Context) (bool, error) {
+	err = rig.AwaitPatiently(context.Background(), strings.Join(args[1:], " ")+" to say "+args[0], func(ctx context.Context) (bool, error) {
 		program := args[1]
 		if _, err := os.Stat(filepath.Join(bin, program)); err == nil {
 			program = filepath.Join(bin, program)
@@ -171,7 +171,7 @@ func cmdGone(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: gone PATH")
 	}
 	root := []byte(ts.MkAbs(args[0]))
-	err := rig.Await(context.Background(), rig.Patience, "the end of every process of "+args[0], func(context.Context) (bool, error) {
+	err := rig.AwaitPatiently(context.Background(), "the end of every process of "+args[0], func(context.Context) (bool, error) {
 		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 		for _, f := range lines {
 			text, _ := os.ReadFile(f)

@@ -77,9 +77,9 @@ func TestOneVersionApart(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	tests := map[string]func(t *testing.T){}
 	for name, from := range map[string]string{"a hub of the next version": "limpet-hub", "an agent of the next version": "limpet-core"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		tests[name] = func(t *testing.T) {
 			programs := t.TempDir()
 			for program := range rig.Programs {
 				at := filepath.Join(bin, program)
@@ -101,8 +101,9 @@ func TestOneVersionApart(t *testing.T) {
 			if left := s.left(a); len(left) > 0 {
 				t.Errorf("what the other does not know ended the session: %q", left)
 			}
-		})
+		}
 	}
+	sideBySide(t, tests)
 }
 
 // throttle is a proxy, so that an agent knows no address behind it by which it could go round. It passes bytes on, at most so many a second from the agent to the hub; 0 = as they come, negative = not at all: nothing is closed, nothing answers.

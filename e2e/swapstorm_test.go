@@ -104,7 +104,7 @@ func (s *site) publishStorm(core, version string) string {
 func (s *site) settlesOn(a *rig.Agent, version, hash string) {
 	s.t.Helper()
 	s.must(a.Look(s.ctx)) // the fetcher may be what was killed
-	s.must(rig.Await(s.ctx, rig.Patience, version+" committed", func(context.Context) (bool, error) {
+	s.must(rig.AwaitPatiently(s.ctx, version+" committed", func(context.Context) (bool, error) {
 		r := a.Record()
 		if r.Barred[0] != (boot.Bar{}) || r.Aside[0] != (boot.Aside{}) {
 			return false, fmt.Errorf("release %d was barred (%s) or set aside", r.Barred[0].Counter, r.Barred[0].Reason)

@@ -66,14 +66,11 @@ func TestUpgradeMatrix(t *testing.T) {
 	s.signed("timer2", "bob", "dot")("rotate", "--role", "snapshot=1:"+people("online2"), "--role", "timestamp=1:"+people("online2"))
 	newest := fmt.Sprintf("0.1.%d", *olds)
 	publish(newest, "timer2", "cid", "dot")
-	t.Run("boxes", func(t *testing.T) {
-		for _, version := range versions {
-			t.Run(version+" to "+newest+" and back", func(t *testing.T) {
-				t.Parallel()
-				s.upAndBack(t, boxes[version], newest)
-			})
-		}
-	})
+	tests := map[string]func(t *testing.T){}
+	for _, version := range versions {
+		tests[version+" to "+newest+" and back"] = func(t *testing.T) { s.upAndBack(t, boxes[version], newest) }
+	}
+	sideBySide(t, tests)
 	if t.Failed() {
 		return
 	}
@@ -158,7 +155,7 @@ func (s *publisherSite) upAndBack(t *testing.T, a *upgraded, newest string) {
 // runs waits until the box runs a version, and the hub shows it.
 func (s *publisherSite) runs(t *testing.T, a *upgraded, counter uint64, version string) {
 	t.Helper()
-	err := rig.Await(s.ctx, rig.Patience, a.Root+" to run "+version+", and the hub to show it", func(ctx context.Context) (bool, error) {
+	err := rig.AwaitPatiently(s.ctx, a.Root+" to run "+version+", and the hub to show it", func(ctx context.Context) (bool, error) {
 		r := a.Record()
 		var shown struct {
 			Presence    string
@@ -174,13 +171,15 @@ func (s *publisherSite) runs(t *testing.T, a *upgraded, counter uint64, version 
 		t.Fatalf("%v\n%s", err, log)
 	}
 	var said string
-	err = rig.Await(s.ctx, rig.Patience, "status to say so", func(ctx context.Context) (bool, error) { // it gives the core a few seconds to answer
-		var err error
-		said, err = s.Run(ctx, "limpet", "status", "--root", a.Root)
-		return err == nil && strings.Contains(said, "core "+version), nil
+	err = rig.AwaitPatiently(s.ctx, "status to say so", func(ctx context.Context) (bool, error) { // it gives the core a few seconds to answer
+		out, err := s.Run(ctx, "limpet", "status", "--root", a.Root)
+		if ctx.Err() == nil { // else it was cut off
+			said = fmt.Sprint(out, err)
+		}
+		return err == nil && strings.Contains(out, "core "+version), nil
 	})
 	if err != nil {
-		t.Errorf("%s: %v\n%s", version, err, said)
+		t.Errorf("%s: %v; it said last:\n%s", version, err, said)
 	}
 }
 
@@ -205,7 +204,7 @@ func (s *publisherSite) offline(t *testing.T, a *upgraded, lines ...string) (run
 		a.StartInstalled,
 		func() error {
 			before = a.book.Ran()
-			return rig.Await(s.ctx, rig.Patience, "ten runs of each check without a hub", func(context.Context) (bool, error) { return a.book.Ran() >= before+10*checks, nil })
+			return rig.AwaitPatiently(s.ctx, "ten runs of each check without a hub", func(context.Context) (bool, error) { return a.book.Ran() >= before+10*checks, nil })
 		},
 		func() error {
 			var shown struct{ Presence string }
@@ -234,8 +233,8 @@ func (s *publisherSite) delivered(t *testing.T, a *upgraded) {
 	now, err := ledger.Uptime()
 	s.must(err)
 	var tally ledger.Tally
-	err = rig.Await(s.ctx, rig.Patience, "the results of the core before", func(context.Context) (bool, error) {
-		tally, err = a.book.Count(s.ctx, s.hub, a.Fingerprint(), siteTime)
+	err = rig.AwaitPatiently(s.ctx, "the results of the core before", func(context.Context) (bool, error) {
+		tally, err = a.book.CountWith(s.ctx, s.hub, a.Fingerprint(), siteTime, new(ledger.Told))
 		return !slices.ContainsFunc(tally.Lost, func(word string) bool { return ledger.When(word) < now }), err
 	})
 	if err != nil {

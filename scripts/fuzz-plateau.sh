@@ -9,7 +9,7 @@ package=$1 target=$2 quiet=${3:-180} most=1800 flat=yes
 cd "$(dirname "$0")/.."
 dir=$PWD/.cache/plateau/$target log=$PWD/.cache/plateau/$target.log
 mkdir -p "$dir"
-go test -c -gcflags=-d=libfuzzer -o "$dir/test" "./$package"
+go test -c -gcflags="./$package/...=-d=libfuzzer" -o "$dir/test" "./$package"
 cd "$package"
 kept=testdata/fuzz/$target
 mkdir -p "$kept"

@@ -110,7 +110,7 @@ func (c *choice) pinned(s situation, cores []*signed) {
 	}
 	l := cores[at]
 	switch {
-	case !s.found:
+	case !s.found && l.Counter >= s.record.Floor:
 		c.core, c.pick, c.pending = *l, true, true
 		return
 	case l.Hash == s.record.Good.Hash:
@@ -138,16 +138,14 @@ func (c *choice) pinned(s situation, cores []*signed) {
 	}
 }
 
-// follow takes the newest that nothing stands against.
+// follow takes the newest that nothing stands against. A box without any core takes the newest that may be
+// installed at all, where no wave is open to it and the mirror holds back the rest: else nothing here would be watched.
 func (c *choice) follow(s situation, cores []*signed) {
 	for _, l := range cores {
 		if s.found && l.Counter <= s.record.Good.Counter {
 			break
 		}
-		why := boot.Why("")
-		if s.found {
-			why = s.record.Against(l.Core, s.now)
-		}
+		why := s.record.Against(l.Core, s.now)
 		switch {
 		case s.wish.Hold && s.found:
 			c.no("held", "updates of this box are held")
@@ -159,6 +157,15 @@ func (c *choice) follow(s situation, cores []*signed) {
 			c.no("wave", l.closed(s.finger))
 		default:
 			c.core, c.pick, c.pending = *l, true, !s.found
+			return
+		}
+	}
+	if s.found {
+		return
+	}
+	for _, l := range cores {
+		if s.record.Against(l.Core, s.now) == "" {
+			*c = choice{core: *l, pick: true, pending: true, newest: c.newest}
 			return
 		}
 	}

@@ -132,7 +132,9 @@ func (e errand) bring(c choice, base boot.Core) brought {
 	if f, err := open(e.layout, c.core.Core); err == nil {
 		f.Close()
 		b.came = came(c.core, []string{"here"}, 0)
-		b.err = store.In(e.layout).Place(entry, c.core.Length, strings.NewReader("")) // syncs it
+		if b.err = store.In(e.layout).Place(entry, c.core.Length, strings.NewReader("")); b.err != nil { // syncs it
+			b.word = wordOf(b.err)
+		}
 		return b
 	}
 	if b.err = e.room(c.core.Length); b.err != nil {

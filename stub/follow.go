@@ -88,10 +88,11 @@ func (s *supervisor) ready(p *process, rest string) {
 	s.nextReady()
 }
 
-// collect removes the cores that the record does not name, once good has shown that it runs.
+// collect removes the cores that the record does not name, once good has shown that it runs; but for what is being brought, which may lie
+// there before the record names it.
 func (s *supervisor) collect() {
 	named := map[store.Entry]bool{}
-	for _, c := range []boot.Core{s.record.Good, s.record.Previous, s.record.Trial, s.record.Factory} {
+	for _, c := range []boot.Core{s.record.Good, s.record.Previous, s.record.Trial, s.record.Factory, s.looking.bringing} {
 		named[store.Entry{Counter: c.Counter, Hash: c.Hash}] = true
 	}
 	if err := s.store().Collect(func(e store.Entry) bool { return named[e] }); err != nil {

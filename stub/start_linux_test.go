@@ -360,6 +360,24 @@ func TestCollect(t *testing.T) {
 			t.Errorf("%d cores, with %v", there(), stray.Counter)
 		}
 	})
+	inVirtualTime(t, onOne(), func(b *led) { // a core gets ready while the next is on its way, or here already
+		good := b.start().ready().checks(everything64, everything64)
+		b.pass(10 * time.Second)
+		b.set(func() { b.silent = true })
+		good.say("look")
+		b.answers(verdict{cores: []signed{release(1, 10), release(2, 10)}})
+		next := b.placed(2)
+		good.exits(platforms.Exit{Code: 1})
+		b.pass(tick)
+		b.started(2).ready()
+		if _, err := os.Stat(b.CoreFile(2, hexOf(next.Hash))); err != nil {
+			t.Errorf("what is being brought is taken away: %v", err)
+		}
+		b.delivers(nil)
+		if k := b.kept(); k.Trial != next || b.s.looking.bringing != (boot.Core{}) {
+			t.Errorf("%s", short(k))
+		}
+	})
 	inVirtualTime(t, withTrial(), func(b *led) {
 		good, trial := b.standing()
 		trial.ready().checks(everything64, everything64)

@@ -154,6 +154,7 @@ func (u *updating) strike(at int, how string) *exec.Cmd {
 		"-log", filepath.Join(u.Log, "calls"), "--", programs.stub(), "run", "--root", u.Root)
 	cmd.Stderr = io.Discard
 	u.must(cmd.Start())
+	u.t.Cleanup(func() { _ = cmd.Process.Kill() }) // where the test gave up: what it follows dies with it
 	return cmd
 }
 
@@ -175,8 +176,8 @@ func (s scene) over(u *updating) bool {
 }
 
 // mostAbsent is for how many looks, twenty a second, a stub may have no core while calls of it fail: a core that dies is started
-// again after a wait, at most a second in these scenes.
-const mostAbsent = 200
+// again after a wait, at most a second in these scenes, at the pace of a machine that follows every call.
+const mostAbsent = 1200
 
 // goesOn waits for the end of a scene under a stub. Where calls fail under tracer, a core must run at every moment all the same, and a
 // look is asked for now and then as a person would: after a failure the stub would look by itself within minutes.
@@ -184,7 +185,7 @@ func (s scene) goesOn(t *testing.T, u *updating, ended <-chan struct{}, tracer i
 	t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	deadline, absent := time.After(100*time.Second), 0
+	deadline, absent := time.After(patience), 0
 	for n := 1; ; n++ {
 		select {
 		case <-ended:

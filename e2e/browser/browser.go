@@ -21,7 +21,7 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-const startTime = 60 * time.Second // a cold Chromium on a busy machine
+const startTime = 3 * time.Minute // a cold Chromium on a busy machine
 
 // Browser is one Chromium with a profile of its own.
 type Browser struct {
@@ -265,14 +265,14 @@ func (p *Page) call(ctx context.Context, method string, params, result any) erro
 
 func (p *Page) note(m message) {
 	var entry struct {
-		Entry struct{ Level, Text string } `json:"entry"`
+		Entry struct{ Level, Text, URL string } `json:"entry"`
 	}
 	switch m.Method {
 	case "Runtime.exceptionThrown":
 		p.Errors = append(p.Errors, string(m.Params))
 	case "Log.entryAdded":
 		if json.Unmarshal(m.Params, &entry) == nil && entry.Entry.Level == "error" {
-			p.Errors = append(p.Errors, entry.Entry.Text)
+			p.Errors = append(p.Errors, strings.TrimSpace(entry.Entry.Text+" "+entry.Entry.URL))
 		}
 	}
 }

@@ -102,9 +102,17 @@ type Tally struct {
 	Runs         []Run    // everything on the bus, in its order
 }
 
-// Count holds what ran against what the bus got of the agent in the last while. Nothing may run any more.
-func (l *Ledger) Count(ctx context.Context, hub *rig.Hub, agent string, back time.Duration) (Tally, error) {
-	return l.CountWith(ctx, hub, agent, back, new(Told))
+// behind is how far the hub's log may be behind its bus.
+const behind = 15 * time.Second
+
+// Count holds what ran against what the bus got of the agent in the last while. Nothing may run any more. What is lost is looked for until the log has had
+// the time to tell of it.
+func (l *Ledger) Count(ctx context.Context, hub *rig.Hub, agent string, back time.Duration) (t Tally, err error) {
+	for end := time.Now().Add(behind); ; <-time.After(time.Second) {
+		if t, err = l.CountWith(ctx, hub, agent, back, new(Told)); err != nil || len(t.Lost) == 0 || time.Now().After(end) {
+			return t, err
+		}
+	}
 }
 
 // CountWith is Count where the hub was asked now and then what was cut off, because its log is longer than it shows at once.
@@ -285,7 +293,7 @@ func (t *Told) Look(ctx context.Context, hub *rig.Hub, agent string) error {
 
 // Settle waits until the agent runs nothing any more and has brought everything to the hub. The checks must have been taken away.
 func Settle(ctx context.Context, r *rig.Rig, a *rig.Agent) error {
-	return rig.Await(ctx, rig.Patience, "an empty buffer", func(ctx context.Context) (bool, error) {
+	return rig.AwaitPatiently(ctx, "an empty buffer", func(ctx context.Context) (bool, error) {
 		out, _ := r.Run(ctx, "limpet", "status", "--json", "--root", a.Root)
 		var st struct {
 			Core *struct {

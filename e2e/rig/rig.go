@@ -86,6 +86,8 @@ func Environment() []string {
 // disk that stands still for seconds. What is there sooner costs nothing.
 const Patience = 3 * time.Minute
 
+const pause = 150 * time.Millisecond
+
 // Rig is one folder with everything in it.
 type Rig struct {
 	Bin string // the programs
@@ -132,6 +134,19 @@ func FreeAddress() (string, error) {
 		}
 	}
 	return "", err
+}
+
+// AwaitPatiently is Await with Patience, and a pause between two calls: a done that runs programs takes no processor from what it waits for.
+func AwaitPatiently(ctx context.Context, what string, done func(context.Context) (bool, error)) error {
+	var next time.Time
+	return Await(ctx, Patience, what, func(ctx context.Context) (bool, error) {
+		if time.Now().Before(next) {
+			return false, nil
+		}
+		ok, err := done(ctx)
+		next = time.Now().Add(pause)
+		return ok, err
+	})
 }
 
 // Await calls done every few milliseconds until it says true, its error is not nil, or the time is over; then the error says what was awaited.

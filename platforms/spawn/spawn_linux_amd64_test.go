@@ -62,7 +62,7 @@ func run(p Program) (o outcome, err error) {
 	o.out = string(text)
 	poll := []unix.PollFd{{Fd: int32(o.child.PidFD), Events: unix.POLLIN}}
 	for {
-		if _, e := unix.Poll(poll, 10_000); e != unix.EINTR {
+		if _, e := unix.Poll(poll, 60_000); e != unix.EINTR {
 			break
 		}
 	}

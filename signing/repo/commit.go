@@ -9,9 +9,11 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/secure-systems-lab/go-securesystemslib/cjson"
 	"github.com/theupdateframework/go-tuf/v2/metadata"
 
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -113,6 +115,9 @@ func (r *Repo) commit(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if err := r.resumes(); err != nil {
+		return err
+	}
 	papers, err := r.papers(issued)
 	if err != nil {
 		return err
@@ -129,8 +134,34 @@ func (r *Repo) commit(now time.Time) error {
 		return err
 	}
 	r.set, r.stale, r.files = set, map[string]bool{}, map[string][]byte{}
-	r.fixed, r.rootBefore = map[string]bool{}, nil
+	r.fixed, r.rootBefore, r.ahead = map[string]bool{}, nil, nil
 	return nil
+}
+
+// resumes refuses, where a root is out already and nothing yet of what its keys sign, all but the change that it was made for: clients may have that root,
+// and none of another one with its number.
+func (r *Repo) resumes() error {
+	if r.ahead == nil {
+		return nil
+	}
+	ahead, err := metadata.Root().FromBytes(r.ahead)
+	if err != nil {
+		return err
+	}
+	there, err := keysOf(ahead)
+	if err != nil {
+		return err
+	}
+	if is, err := keysOf(r.root); err != nil || !r.stale[metadata.ROOT] || is != there {
+		return fmt.Errorf("the change of keys that made root %d was cut short, and boxes may have that root: give its limpet-release rotate, or collect its request, once more before anything else", ahead.Signed.Version)
+	}
+	return nil
+}
+
+// keysOf is what a root says about who signs what, to compare.
+func keysOf(root *metadata.Metadata[metadata.RootType]) (string, error) {
+	text, err := cjson.EncodeCanonical(map[string]any{"keys": root.Signed.Keys, "roles": root.Signed.Roles})
+	return string(text), err
 }
 
 // issued is the time to sign with: never before the last one, which boxes take as
@@ -212,8 +243,9 @@ func (r *Repo) judge(out map[string][]byte, now time.Time) (*tuf.Set, error) {
 }
 
 // write makes it durable in the order in which clients follow it backwards: what
-// is not listed yet first, the timestamp, by which all is found, last. A first
-// root is written last of all: it is what makes a folder a repository.
+// is not listed yet first, the timestamp, by which all is found, last. A root comes
+// right before it: clients that have it ask for what its keys signed. A first root
+// is written last of all: it is what makes a folder a repository.
 func (r *Repo) write(out map[string][]byte) error {
 	for _, name := range slices.Sorted(maps.Keys(r.files)) {
 		if err := r.writeTarget(name, r.files[name]); err != nil {
@@ -223,12 +255,15 @@ func (r *Repo) write(out map[string][]byte) error {
 	if err := r.makeFolders("."); err != nil {
 		return err
 	}
-	last := []string{"timestamp.json"}
+	last := []string{strconv.FormatInt(r.root.Signed.Version, 10) + ".root.json", "timestamp.json"}
 	if r.set == nil {
-		last = append(last, "1.root.json")
+		slices.Reverse(last)
 	}
 	first := slices.DeleteFunc(slices.Sorted(maps.Keys(out)), func(name string) bool { return slices.Contains(last, name) })
 	for _, name := range append(first, last...) {
+		if out[name] == nil {
+			continue // most commits have no root
+		}
 		if err := fsys.WriteNew(r.disk, filepath.Join(r.dir, name), out[name], 0o644); err != nil {
 			return err
 		}

@@ -58,6 +58,7 @@ type Repo struct {
 	targets    map[string]*metadata.Metadata[metadata.TargetsType] // "targets" and the delegated roles
 	set        *tuf.Set                                            // what is published, verified; nil before the first Commit
 
+	ahead []byte            // a root that is out, while what its keys are to sign is not: see load
 	stale map[string]bool   // roles to sign anew
 	fixed map[string]bool   // of these, the ones that came with a request, whose content is settled
 	files map[string][]byte // target files to write, by their path below dir
@@ -102,9 +103,27 @@ func (r *Repo) load() error {
 		return err
 	}
 	if err := r.loadFrom(version); err != nil {
+		if r.loadBehind(version) {
+			return nil
+		}
 		return fmt.Errorf("it is damaged: %v", err) // not %w: a missing file is not a missing repository
 	}
 	return nil
+}
+
+// loadBehind reads a repository whose change of keys was cut short between its root and its timestamp, as it was before: the same change
+// again is then published after all, and no other (see resumes).
+func (r *Repo) loadBehind(version int64) bool {
+	before := empty(r.disk, r.dir, r.ring)
+	if version < 2 || before.loadFrom(version-1) != nil {
+		return false
+	}
+	ahead, err := r.Read(strconv.FormatInt(version, 10)+".root.json", tuf.MaxRoot)
+	if err != nil {
+		return false
+	}
+	*r, r.ahead = *before, ahead
+	return true
 }
 
 func (r *Repo) loadFrom(version int64) error {

@@ -64,8 +64,23 @@ func (s *Set) uses(name string) bool {
 func (s *Set) Development() bool { return s.root.development }
 
 // Issued is when the timestamp was signed, by the publisher's clock: a time that
-// has certainly passed. It is zero where the timestamp does not say.
-func (s *Set) Issued() time.Time { return s.timestamp.issued }
+// has certainly passed. It is zero where the timestamp does not say, and where it
+// says a time at which root, targets or a delegated role had expired: people
+// signed those, and the keys that sign every day prove nothing beyond them. Who
+// stole these would else move the time of all who listen past whatever people
+// sign to end it.
+func (s *Set) Issued() time.Time {
+	issued := s.timestamp.issued
+	for _, doc := range append(s.loaded(), s.targets) {
+		if !doc.expires.After(issued) {
+			return time.Time{}
+		}
+	}
+	if !s.root.expires.After(issued) {
+		return time.Time{}
+	}
+	return issued
+}
 
 // Target looks a target up by its path, through the delegations in their order
 // (TUF 5.6.7). The error is NotListed when nobody entitled to lists it, and

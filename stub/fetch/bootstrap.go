@@ -160,24 +160,35 @@ func heldBy(ctx context.Context, m *fetch.Mirror) []string {
 }
 
 // choose is the core to place: for a new box the newest that is open to new boxes, or the one that the
-// box file pins; for a box with a record what its record names and its disk lost. nil is none.
+// box file pins, and nothing below the publisher's floor; for a box with a record what its record names
+// and its disk lost. nil is none.
 func (b *box) choose(set *tuf.Set, held []string) (*tuf.Core, error) {
 	cores, skipped := set.Cores(b.channel, platform)
 	for _, err := range skipped {
 		fmt.Fprintf(b.out, "warning: a release is left out: %v\n", err)
 	}
-	var fit []tuf.Core
-	for _, c := range cores {
-		if c.Contract <= contract && (b.box.Pin == "" || b.box.Pin == c.Version) {
-			fit = append(fit, c)
-		}
-	}
 	if record, found := b.record(); found && !b.anew {
 		return b.repair(record, cores)
 	}
+	var fit []tuf.Core
+	floor, below := uint64(0), false
+	for _, c := range cores {
+		floor = max(floor, c.Floor)
+	}
+	for _, c := range cores {
+		if c.Contract > contract || b.box.Pin != "" && b.box.Pin != c.Version {
+			continue
+		}
+		if below = c.Counter < floor; !below {
+			fit = append(fit, c)
+		}
+	}
 	if len(fit) == 0 {
 		err := fmt.Errorf("there is no release for %s in channel %s", platform, b.channel)
-		if b.box.Pin != "" {
+		switch {
+		case b.box.Pin != "" && below:
+			err = fmt.Errorf("release %s, which the box file pins, may not be installed any more: the publisher's floor is above it", b.box.Pin)
+		case b.box.Pin != "":
 			err = fmt.Errorf("release %s, which the box file pins, is not listed for %s in channel %s", b.box.Pin, platform, b.channel)
 		}
 		return nil, &fault{exitNoCore, err, "the publisher lists one with `limpet-release publish`; --channel and `channel =` in the box file choose another"}

@@ -145,10 +145,9 @@ func decodeGo1(ctx context.Context, j job) error {
 		return fmt.Errorf("read base: %w", err)
 	}
 	result, err := walk.Decode(ctx, refs.Analyse(old), int(j.size), in, spent)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = j.out.Write(result)
 	}
-	_, err = j.out.Write(result)
 	return err
 }
 

@@ -161,6 +161,25 @@ func TestHugeSizes(t *testing.T) {
 	}
 }
 
+// TestSmallFramesRefused makes a result byte by byte, where each may read eight megabytes of the base.
+func TestSmallFramesRefused(t *testing.T) {
+	base := words(8, 5000)
+	for result, want := range map[string]string{"a": "", "ab": "read part"} {
+		h, err := encode.NewHeader(delta.Zstd, base, []byte(result))
+		if err != nil {
+			t.Fatal(err)
+		}
+		patch := encode.AppendHeader(nil, h)
+		for i := range len(result) { // result, offset, window, frame; magic number, one segment, size; one raw block
+			patch = append(patch, 1, 0, 0, 10, 0x28, 0xB5, 0x2F, 0xFD, 0x20, 1, 9, 0, 0, result[i])
+		}
+		got, err := apply(delta.Zstd, base, patch)
+		if want == "" && (err != nil || string(got) != result) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%d frames of one byte: %q, %v, want %q", len(result), got, err, want)
+		}
+	}
+}
+
 func FuzzApply(f *testing.F) {
 	base := splice(words(5, 3000), random(5, 600))
 	new := splice(base[:1000], []byte("a change"), base[1100:])

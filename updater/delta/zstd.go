@@ -12,8 +12,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// The limits of a zstd patch. Together they bound the decoder at about 25 MB, whatever the size of the files.
+// The limits of a zstd patch. Together they bound the decoder at about 25 MB, whatever the size of the files, and its time by that of
+// the result.
 const (
+	zstdLeast  = 64 << 10           // bytes of the result that one frame makes, at least, but for the last one: each reads its window
 	zstdChunk  = 4 << 20            // bytes of the result that one frame makes, at most
 	zstdWindow = 8 << 20            // bytes of the base that one frame may refer to, at most
 	zstdFrame  = zstdChunk + 64<<10 // bytes of one frame, at most: zstd adds three bytes to 128 KiB it cannot compress
@@ -38,7 +40,7 @@ func decodeZstd(ctx context.Context, j job) error {
 			part[i] = int64(min(v, MaxFile+1))
 		}
 		size, offset := part[0], part[1]
-		if size == 0 || size > min(left, zstdChunk) || part[2] > zstdWindow || offset+part[2] > j.baseSize || part[3] > zstdFrame {
+		if size < min(left, zstdLeast) || size > min(left, zstdChunk) || part[2] > zstdWindow || offset+part[2] > j.baseSize || part[3] > zstdFrame {
 			return fmt.Errorf("read part: it makes %d of %d bytes from a frame of %d and a window of %d at %d", size, left, part[3], part[2], offset)
 		}
 		window, frame = slices.Grow(window[:0], int(part[2]))[:part[2]], slices.Grow(frame[:0], int(part[3]))[:part[3]]

@@ -38,6 +38,10 @@ type Kind struct {
 	// Stumble is put behind the configuration for the test, where the program can only be had to read it by starting: its parser stops there, and
 	// says Passes of that line (%d), if nothing before stopped it (docs/decisions/087).
 	Stumble, Passes string
+	// Whole says that the test is a run of the same command that ends when it has read its configuration: arguments of the spec's own stand in it, too, because
+	// they may name what the configuration uses (plugins, parsers). Apart are those with which it would run on, or end before it has read anything.
+	Whole bool
+	Apart []string
 	// Leads says that the program ends by itself what it has started: asked to end is its own process alone. fluentd's manual wants signals for its
 	// supervisor only; diamond waits for ever for a queue whose process got the signal, too.
 	Leads bool
@@ -46,7 +50,7 @@ type Kind struct {
 // kinds by name. The arguments are those of the programs' own manuals.
 var kinds = map[string]Kind{
 	"collectd": {
-		Leads: true, Program: "collectd", File: "collectd.conf", Run: []string{"-f", "-C", "{{.Config}}"}, Test: []string{"-f", "-C", "{{.Config}}"},
+		Leads: true, Whole: true, Program: "collectd", File: "collectd.conf", Run: []string{"-f", "-C", "{{.Config}}"}, Test: []string{"-f", "-C", "{{.Config}}"},
 		Stumble: "</limpet>", Passes: "line %d near `/'",
 	},
 	"telegraf": {
@@ -54,13 +58,17 @@ var kinds = map[string]Kind{
 		Test: []string{"config", "check", "--config", "{{.Config}}"},
 	},
 	"fluentd": {
-		Leads: true, Program: "fluentd", File: "fluent.conf", Run: []string{"-c", "{{.Config}}"}, Test: []string{"--dry-run", "-c", "{{.Config}}"},
+		// A worker without a supervisor knows no --dry-run: it would take its ports and work.
+		Leads: true, Whole: true, Apart: []string{"--no-supervisor", "--under-supervisor"},
+		Program: "fluentd", File: "fluent.conf", Run: []string{"-c", "{{.Config}}"}, Test: []string{"--dry-run", "-c", "{{.Config}}"},
 	},
 	"fluent-bit": {
-		Leads: true, Program: "fluent-bit", File: "fluent-bit.conf", Run: []string{"-c", "{{.Config}}"}, Test: []string{"--dry-run", "-c", "{{.Config}}"},
+		// Its supervisor would start a test that fails again and again; in the background it ends before it reads.
+		Leads: true, Whole: true, Apart: []string{"--supervisor", "-d", "--daemon"},
+		Program: "fluent-bit", File: "fluent-bit.conf", Run: []string{"-c", "{{.Config}}"}, Test: []string{"--dry-run", "-c", "{{.Config}}"},
 	},
 	"otelcol": {
-		Leads: true, Program: "otelcol", File: "otelcol.yaml", Run: []string{"--config=file:{{.Config}}"}, Test: []string{"validate", "--config=file:{{.Config}}"},
+		Leads: true, Whole: true, Program: "otelcol", File: "otelcol.yaml", Run: []string{"--config=file:{{.Config}}"}, Test: []string{"validate", "--config=file:{{.Config}}"},
 	},
 	"diamond": {
 		// Without --skip-change-user it wants a user and a group named in its configuration, and ends where there are none.
@@ -68,6 +76,15 @@ var kinds = map[string]Kind{
 		Run: []string{"--foreground", "--skip-pidfile", "--skip-change-user", "--log-stdout", "--configfile", "{{.Config}}"},
 	},
 	Command: {File: "config"},
+}
+
+// TestWith is the words of its test command for arguments of a spec's own.
+func (k Kind) TestWith(args []string) []string {
+	words := slices.Clone(k.Test)
+	if k.Whole {
+		words = append(words, slices.DeleteFunc(slices.Clone(args), func(a string) bool { return slices.Contains(k.Apart, a) })...)
+	}
+	return words
 }
 
 // Kinds are the names of all kinds, sorted.

@@ -229,4 +229,11 @@ func (a *agent) show() {
 
 func sameFacts(x, y *wire.Facts) bool { return wire.Equal(x, y) }
 
-func cloneFacts(f *wire.Facts) *wire.Facts { return wire.Clone(f) }
+// cloneFacts is a copy to which more can be put: as long as the stub has said nothing there is nothing more.
+func cloneFacts(f *wire.Facts) *wire.Facts {
+	c := wire.Clone(f)
+	if c.More == nil {
+		c.More = map[string]string{}
+	}
+	return c
+}

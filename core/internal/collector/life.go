@@ -13,7 +13,8 @@ const (
 	proven     = 10 * time.Second // a plan that has run for so long is good
 	lookMemory = 2 * time.Second
 	lookLog    = 10 * time.Second
-	badStarts  = 3 // ends before proven after which the former plan comes back
+	lookGrown  = 100 * time.Millisecond // after a write to the log that woke us
+	badStarts  = 3                      // ends before proven after which the former plan comes back
 )
 
 // start starts the plan's process.
@@ -30,6 +31,7 @@ func (m *minder) start() {
 }
 
 func (m *minder) spawn() error {
+	m.dropRemains()
 	path, err := find(m.plan.Program, m.plan.Kind)
 	if err != nil {
 		return err
@@ -63,7 +65,8 @@ func (m *minder) watch() {
 		m.retry.Reset(testAgain)
 	}
 	m.unwell = 0
-	m.asked, m.rotated = time.Now(), time.Now()
+	m.asked = time.Now()
+	m.tidyLog()
 	m.look.Reset(m.lookEvery())
 	if m.plan.Key != "" && m.plan.Key != m.good.Key {
 		m.prove.Reset(max(time.Millisecond, proven-time.Since(m.began)))
@@ -104,7 +107,12 @@ func (m *minder) ended() {
 		cause = text
 		m.o.Event("collector-memory", fmt.Sprintf("collector %s: %s; it is started again", m.name, text), m.name)
 	}
-	p.killAll() // what it left behind
+	left := 0
+	if cause == "" && !asked {
+		left = m.askRemains(p)
+	} else {
+		p.killAll() // what it left behind
+	}
 	os.Remove(filepath.Join(m.dir, processName))
 	m.note.restarts++
 	switch {
@@ -119,6 +127,9 @@ func (m *minder) ended() {
 	how := p.how
 	if how == "" {
 		how = "ended" // its exit code went to the core that started it
+	}
+	if left > 0 && p.how == "exit status 0" {
+		how += " and left other processes, as what goes into the background does: a collector stays in the foreground"
 	}
 	if line := lastLine(m.log); line != "" {
 		how += "; its log ends with: " + line
@@ -150,6 +161,8 @@ func (m *minder) died(how string, lived time.Duration) {
 // again is when a wait is over.
 func (m *minder) again() {
 	switch {
+	case m.remain():
+		m.retry.Reset(lookRemains)
 	case m.process == nil && m.plan.Key != "":
 		m.start()
 	case m.retest || m.process == nil && m.wanted.bad == "":

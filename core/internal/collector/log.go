@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -49,6 +50,10 @@ func clip(s string) string {
 	return s
 }
 
+// harmless is how programs mark lines that stop nothing: fluentd, Fluent Bit, telegraf. fluentd says "failing back to Yajl" of every
+// parser, before it says what is wrong.
+var harmless = []string{"[info]", "[warn]", "[debug]", "[ info]", "[ warn]", " i! ", " w! ", " d! "}
+
 // reason picks of what a test command printed the lines that say what is wrong, at most three.
 func reason(output string) string {
 	var telling, all []string
@@ -58,6 +63,9 @@ func reason(output string) string {
 		}
 		all = append(all, line)
 		low := strings.ToLower(line)
+		if slices.ContainsFunc(harmless, func(level string) bool { return strings.Contains(low, level) }) {
+			continue
+		}
 		if strings.Contains(low, "error") || strings.Contains(low, "line ") || strings.Contains(low, "fail") || strings.Contains(low, "invalid") ||
 			strings.Contains(low, "unknown") || strings.Contains(low, "could not") {
 			telling = append(telling, line)

@@ -54,7 +54,11 @@ type minder struct {
 	unwell  int    // health commands in a row that failed
 	asking  bool   // a health command runs
 	asked   time.Time
-	rotated time.Time
+	growth  *growth // of the log
+	grown   *time.Timer
+	tidied  time.Time // the log
+	remains *process  // that has ended, and left others behind which were asked to end; nil = none
+	until   time.Time // they are given
 	budget  budget
 	early   int // ends before proven in a row
 	note    note
@@ -65,7 +69,7 @@ func newMinder(o Options, name string) *minder {
 	m := &minder{
 		o: o, name: name, dir: filepath.Join(o.Dir, name), log: logPath(o.Log, name), gone: make(chan struct{}), plans: make(chan plan, 1),
 		quit: make(chan ending, 1), hurry: make(chan struct{}), tested: make(chan outcome, 1), health: make(chan string, 1),
-		force: stopped(), retry: stopped(), prove: stopped(), look: time.NewTicker(time.Hour),
+		force: stopped(), retry: stopped(), prove: stopped(), grown: stopped(), look: time.NewTicker(time.Hour),
 		words: State{Name: name, State: Starting, Since: time.Now(), Log: logPath(o.Log, name)},
 	}
 	first := m.words
@@ -100,6 +104,8 @@ func (m *minder) loop() {
 	defer cancel()
 	m.ctx = ctx
 	defer m.look.Stop()
+	m.growth = newGrowth()
+	defer m.growth.close()
 	if m.from != nil {
 		<-m.from
 	}
@@ -128,6 +134,10 @@ func (m *minder) loop() {
 			m.proved()
 		case <-m.look.C:
 			m.inspect()
+		case <-m.growth.woken():
+			m.grown.Reset(lookGrown)
+		case <-m.grown.C:
+			m.tidyLog()
 		case text := <-m.health:
 			m.heard(text)
 		case how := <-m.quit:
@@ -170,18 +180,13 @@ func (m *minder) close(how ending) {
 	if !adopts && how == leave {
 		how = end
 	}
+	m.dropRemains()
 	if how == leave {
 		return
 	}
 	if m.process != nil {
 		m.process.terminate(m.plan.leads())
-		grace := time.NewTimer(stopGrace)
-		defer grace.Stop()
-		select {
-		case <-m.process.done:
-		case <-grace.C:
-		case <-m.hurry:
-		}
+		m.awaitEnd()
 		m.process.killAll()
 		select {
 		case <-m.process.done:
@@ -193,6 +198,26 @@ func (m *minder) close(how ending) {
 	if how == remove {
 		if err := os.RemoveAll(m.dir); err != nil && !errors.Is(err, os.ErrNotExist) {
 			m.o.Logger.Warn("collector's folder not removed", "collector", m.name, "err", err)
+		}
+	}
+}
+
+// awaitEnd waits for a process that was asked to end, as long as it is given.
+func (m *minder) awaitEnd() {
+	grace := time.NewTimer(stopGrace)
+	defer grace.Stop()
+	for {
+		select {
+		case <-m.process.done:
+			return
+		case <-grace.C:
+			return
+		case <-m.hurry:
+			return
+		case <-m.growth.woken():
+			m.grown.Reset(lookGrown)
+		case <-m.grown.C:
+			m.tidyLog()
 		}
 	}
 }

@@ -65,7 +65,7 @@ func makePlan(s collector.Spec, facts collector.Facts, dir string) plan {
 	}
 	test := s.Test
 	if len(test) == 0 {
-		test, p.Stumble, p.Passes = s.KindOf().Test, s.KindOf().Stumble, s.KindOf().Passes
+		test, p.Stumble, p.Passes = s.KindOf().TestWith(s.Args), s.KindOf().Stumble, s.KindOf().Passes
 	}
 	for _, list := range []struct {
 		to   *[]string

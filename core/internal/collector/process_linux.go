@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -149,40 +150,68 @@ func (p *process) signal(s unix.Signal) {
 func (p *process) killAll() {
 	p.group.kill()
 	p.signal(unix.SIGKILL)
-	endMarked(p.dir, func(pid, session int) bool { return true })
+	sweep(p.owner())
 }
 
-// endMarked kills the processes with a collector's mark of which kill says so, until none is found.
-func endMarked(dir string, kill func(pid, session int) bool) {
-	self := os.Getpid()
+// left counts what a process that has ended left behind.
+func (p *process) left() int { return len(processes(p.owner())) }
+
+// terminateLeft asks each of what a process that has ended left behind to end, and says how many those are.
+func (p *process) terminateLeft() int {
+	pids := processes(p.owner())
+	for _, pid := range pids {
+		_ = unix.Kill(pid, unix.SIGTERM)
+	}
+	return len(pids)
+}
+
+// owner says whether another process is this one's: in its cgroup, in its session, or with its mark. In its session also when it has ended itself: its number
+// is not given to another while anything is in there. (fluentd's workers can overwrite their environment, and with it the mark.)
+func (p *process) owner() func(pid, session int) bool {
+	inside := p.group.inside()
+	born, _, lives := birth(p.pid)
+	holds := !lives || born == p.born
+	return func(pid, session int) bool {
+		return holds && session == p.pid || slices.Contains(inside, pid) || marked(pid, p.dir)
+	}
+}
+
+// sweep kills the processes of which kill says so, until none is found.
+func sweep(kill func(pid, session int) bool) {
 	for range sweepTimes {
 		found := false
-		entries, err := os.ReadDir("/proc")
-		if err != nil {
-			return
-		}
-		for _, e := range entries {
-			pid, err := strconv.Atoi(e.Name())
-			if err != nil || pid == self {
-				continue
-			}
-			env, err := os.ReadFile("/proc/" + e.Name() + "/environ")
-			if err != nil || markOf(env) != dir || elsewhere(pid, dir) {
-				continue
-			}
-			f, ok := stat(e.Name())
-			if !ok || f[0][0] == 'Z' {
-				continue
-			}
-			session, _ := strconv.Atoi(string(f[3]))
-			if kill(pid, session) {
-				found = unix.Kill(pid, unix.SIGKILL) == nil || found
-			}
+		for _, pid := range processes(kill) {
+			found = unix.Kill(pid, unix.SIGKILL) == nil || found
 		}
 		if !found {
 			return
 		}
 	}
+}
+
+// processes are all of which is says so, but for this one and those that only wait to be reaped.
+func processes(is func(pid, session int) bool) (pids []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		f, ok := stat(e.Name())
+		if !ok || f[0][0] == 'Z' {
+			continue
+		}
+		if session, _ := strconv.Atoi(string(f[3])); is(pid, session) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// marked says whether a process bears the mark of the collector of a folder.
+func marked(pid int, dir string) bool {
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	return err == nil && markOf(env) == dir && !elsewhere(pid, dir)
 }
 
 // markOf is the folder that an environment is marked with, "" for none.
@@ -203,7 +232,7 @@ func endStrays(dir, cgroups string, p *process) {
 		pid, group = p.pid, p.group
 	}
 	endOtherCgroups(cgroups, dir, group)
-	endMarked(dir, func(_, session int) bool { return pid == 0 || session != pid })
+	sweep(func(other, session int) bool { return (pid == 0 || session != pid) && marked(other, dir) })
 }
 
 // memory is what a process and all that it started have of their own (resident less shared), in bytes: all in its cgroup, else all below it.

@@ -55,16 +55,24 @@ func (m *minder) inspect() {
 			return
 		}
 	}
-	if now.Sub(m.rotated) >= lookLog {
-		m.rotated = now
-		if err := fsys.Rotate(m.log, logSize); err != nil {
-			m.o.Logger.Warn("collector's log is not rotated", "collector", m.name, "err", err)
-		}
+	if now.Sub(m.tidied) >= lookLog {
+		m.tidyLog()
 	}
 	if len(m.plan.Health) > 0 && !m.asking && now.Sub(m.asked) >= m.plan.HealthEvery-time.Second {
 		m.asking, m.asked = true, now
 		go m.askHealth(m.plan)
 	}
+}
+
+// tidyLog keeps the log within its size, and has the next write to it wake us, where the system can say so. Where it could not be kept, it is looked at
+// again in lookLog.
+func (m *minder) tidyLog() {
+	m.tidied = time.Now()
+	if err := fsys.Rotate(m.log, logSize); err != nil {
+		m.o.Logger.Warn("collector's log is not rotated", "collector", m.name, "err", err)
+		return
+	}
+	m.growth.arm(m.log)
 }
 
 func (m *minder) askHealth(p plan) {

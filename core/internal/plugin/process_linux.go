@@ -66,6 +66,7 @@ func (p *process) collect() (ending, bool) {
 		var used unix.Rusage
 		pid, err := unix.Wait4(p.pid, &w, 0, &used)
 		if err != unix.EINTR {
+			strays.claim(p.pid, -1)
 			end := endingOf(syscall.WaitStatus(w))
 			end.spent = time.Duration(used.Utime.Nano() + used.Stime.Nano())
 			return end, err == nil && pid == p.pid

@@ -49,7 +49,8 @@ const (
 //
 // Children that somebody here started, and waits for, are never touched: those either lead a session or are in this process's own; adopted
 // ones are in the session of a plugin. An adopted one that led a session of its own looks like the former; it is reaped when nobody has
-// asked for it in unclaimedFor.
+// asked for it in unclaimedFor. Plugins are known: what such a one left is looked for before it is asked how it ended, and on a box that has
+// no time that may take longer.
 var strays zombies
 
 type zombies struct {
@@ -57,6 +58,9 @@ type zombies struct {
 	looked time.Time
 	later  bool // a look is planned
 	seen   []zombie
+
+	claims sync.Mutex  // guards counts
+	counts map[int]int // plugins that will be asked how they ended, by number, which comes again as soon as one was
 }
 
 type zombie struct {
@@ -82,7 +86,7 @@ func (z *zombies) look(now time.Time) {
 	for _, pid := range children() {
 		st, ok := statusOf(pid)
 		switch {
-		case !ok || !st.zombie || st.parent != os.Getpid() || st.session == own:
+		case !ok || !st.zombie || st.parent != os.Getpid() || st.session == own || z.claimed(pid):
 		case st.session != pid || z.overdue(pid, st.born, now):
 			reapNow(pid)
 		}
@@ -104,6 +108,24 @@ func (z *zombies) plan() {
 		z.mu.Unlock()
 		z.look(time.Now())
 	})
+}
+
+// claim says that a plugin will be asked how it ended, by 1, or that it was, by -1.
+func (z *zombies) claim(pid, by int) {
+	z.claims.Lock()
+	defer z.claims.Unlock()
+	if z.counts == nil {
+		z.counts = map[int]int{}
+	}
+	if z.counts[pid] += by; z.counts[pid] == 0 {
+		delete(z.counts, pid)
+	}
+}
+
+func (z *zombies) claimed(pid int) bool {
+	z.claims.Lock()
+	defer z.claims.Unlock()
+	return z.counts[pid] > 0
 }
 
 // overdue says whether a zombie has been seen for long, and notes it. mu is held.

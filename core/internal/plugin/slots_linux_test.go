@@ -109,13 +109,16 @@ for p in $one $two; do until [ "$(cat /proc/$p/comm)" = sleep ]; do sleep 0.02; 
 	}
 }
 
-// What forks faster than it can be looked at, in sessions of its own, with a clean environment: nothing of it is left.
+// What forks faster than it can be looked at, in sessions of its own, with a clean environment: nothing of it is left. It forks without end, but
+// never has more than a thousand processes, and reaps them itself: where no kernel holds it and we are held up, it would have the machine.
 func TestAForkBombEndsInItsSlot(t *testing.T) {
 	s := openSlots(t, Limits{Processes: 60})
 	body := `#!/bin/sh
 trap "" TERM
-bomb() { while :; do setsid env -i /bin/sh "$0" child & sleep 0.01; done; }
-bomb
+depth=${1:-0}
+while [ $depth = 8 ]; do setsid env -i /bin/sleep 0.1; done
+for i in 1 2; do setsid env -i /bin/sh "$0" $((depth+1)) & sleep 0.01; done
+while :; do sleep 1; done
 `
 	var r check.Result
 	for _, timeout := range []time.Duration{10 * time.Second, time.Minute} { // a busy machine may not let it come so far
@@ -226,6 +229,9 @@ func TestWithoutTheKernelsHelpARunGoesWithoutASlot(t *testing.T) {
 
 // A core that was killed leaves its slots; the next one ends what is in them, whatever it calls itself.
 func TestSlotsOfADeadCoreAreEmptied(t *testing.T) {
+	if !apart(t) {
+		return
+	}
 	s := openSlots(t, Limits{})
 	dead := strings.TrimSuffix(s.dir, startTime(os.Getpid())) + "1" // the same pid, of another life
 	if err := os.Mkdir(dead, 0o755); err != nil {

@@ -40,6 +40,7 @@ func (s Spec) startAs(as *syscall.Credential, mark string, x *slot, stdin *os.Fi
 		return nil, err
 	}
 	p := &process{pid: c.PID, pidfd: c.PidFD, began: began, mark: mark, slot: x, ended: make(chan struct{})}
+	strays.claim(p.pid, 1)
 	p.unheld = s.restrain(p.pid)
 	if c.PidFD < 0 || !exits.add(c.PidFD, p.ended) {
 		go p.await()

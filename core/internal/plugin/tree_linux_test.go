@@ -102,6 +102,28 @@ func openSlots(t *testing.T, l Limits) *Slots {
 	return s
 }
 
+// What a plugin left takes its time on a box that has none: meanwhile nobody else asks how it ended.
+func TestAPluginIsNobodysStray(t *testing.T) {
+	s := Spec{Path: script(t, "#!/bin/sh\nexit 2")}
+	p, _, err := launch(t.Context(), s, markName+"=1", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.ended
+	for _, at := range []time.Time{time.Now(), time.Now().Add(2 * unclaimedFor)} {
+		strays.mu.Lock()
+		strays.looked = time.Time{}
+		strays.mu.Unlock()
+		strays.look(at)
+	}
+	if end, ours := p.collect(); !ours || end.exit != 2 {
+		t.Errorf("it ended with %d, told %v", end.exit, ours)
+	}
+	if strays.claimed(p.pid) {
+		t.Error("it is still waited for")
+	}
+}
+
 func TestAdoptedOrphansAreReaped(t *testing.T) {
 	adoptOrphans(t)
 	strays.mu.Lock()
@@ -113,14 +135,7 @@ func TestAdoptedOrphansAreReaped(t *testing.T) {
 	}
 	inSlots = nil
 	defer func() { inSlots = nil }()
-	leader := filepath.Join(t.TempDir(), "leader")
-	for _, body := range []string{
-		`echo OK; sleep 600 &`,
-		`echo OK; ( : & ) ; ( sleep 0.01 & ); sleep 0.1`,
-		`echo OK; ( setsid sleep 600 & )`,
-		// A session leader that ends before its plugin.
-		`( setsid sh -c '( : & ); echo $$ >"$0"; sleep 0.02' ` + leader + ` & ); until [ -s ` + leader + ` ] && p=$(cat ` + leader + `) && { [ ! -d /proc/$p ] || grep -q "^State:.Z" /proc/$p/status; }; do sleep 0.02; done; echo OK`,
-	} {
+	for _, body := range []string{`echo OK; sleep 600 &`, `echo OK; ( : & ) ; ( sleep 0.01 & ); sleep 0.1`, `echo OK; ( setsid sleep 600 & )`} {
 		if r := sh(t, body); r.Text != "OK" {
 			t.Errorf("%s: got %+v", body, r)
 		}
@@ -134,17 +149,28 @@ func TestAdoptedOrphansAreReaped(t *testing.T) {
 		strays.look(at)
 		return len(strays.seen)
 	}
-	first := look(time.Now()) // on a slow machine also one that was killed and took its time to die
-	if first < 1 {
-		t.Errorf("unclaimed %v, want the session leader", strays.seen)
+	for tries := 0; ; tries++ {
+		// A session leader that ends before its plugin.
+		leader := filepath.Join(t.TempDir(), "leader")
+		begun := time.Now()
+		r := sh(t, `( setsid sh -c '( : & ); echo $$ >"$0"; sleep 0.02' `+leader+` & ); until [ -s `+leader+` ] && p=$(cat `+leader+`) && { [ ! -d /proc/$p ] || grep -q "^State:.Z" /proc/$p/status; }; do sleep 0.02; done; echo OK`)
+		if r.Text != "OK" {
+			t.Errorf("got %+v", r)
+		}
+		first := look(time.Now()) // on a slow machine also one that was killed and took its time to die
+		if n := look(time.Now().Add(unclaimedFor / 2)); n < first {
+			t.Error("reaped before anybody could have asked for it")
+		}
+		if first > 0 {
+			break
+		}
+		if time.Since(begun) < unclaimedFor || tries == 10 { // else it was its time
+			t.Fatal("nobody is unclaimed, want the session leader")
+		}
 	}
-	if n := look(time.Now().Add(unclaimedFor / 2)); n < first {
-		t.Error("reaped before anybody could have asked for it")
-	}
-	look(time.Now().Add(2 * unclaimedFor))
-	if n := look(time.Now().Add(2 * unclaimedFor)); n != 0 {
-		t.Errorf("still noted: %v", strays.seen)
-	}
+	eventually(t, "nobody is noted any more", func() bool { // one that was killed may die in between
+		return look(time.Now().Add(2*unclaimedFor)) == 0
+	})
 	if err := innocent.Wait(); err != nil {
 		t.Errorf("somebody else's child was reaped: %v", err)
 	}
@@ -167,7 +193,37 @@ func TestAdoptedOrphansAreReaped(t *testing.T) {
 	}
 }
 
+// apart runs a test again in a pid namespace of its own: every core that starts on a machine ends what dead cores of its namespace have left, and others test here, too. Where there
+// is no such namespace to be had it goes on as it is. false: it has been run.
+func apart(t *testing.T) bool {
+	t.Helper()
+	unshare := []string{"--pid", "--fork", "--mount-proc"}
+	if os.Geteuid() != 0 {
+		unshare = append(unshare, "--user", "--map-root-user")
+	}
+	if os.Getenv("APART") != "" || exec.Command("unshare", append(unshare, "true")...).Run() != nil {
+		return true
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := exec.Command("unshare", append(unshare, self, "-test.run", "^"+t.Name()+"$", "-test.v")...)
+	again.Env = append(os.Environ(), "APART=1")
+	out, err := again.CombinedOutput()
+	switch {
+	case strings.Contains(string(out), "--- SKIP: "+t.Name()):
+		t.Skipf("%s", out)
+	case err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()):
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
+
 func TestRunsOfAKilledCoreAreEnded(t *testing.T) {
+	if !apart(t) {
+		return
+	}
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -191,14 +247,14 @@ func TestRunsOfAKilledCoreAreEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { syscall.Kill(-pid, syscall.SIGKILL) })
-	mine := "(pid " + strconv.Itoa(pid) + ")" // what others' dead cores have left on this machine goes, too
+	mine := "(pid " + strconv.Itoa(pid) + ")"
 	if ended := EndOrphans(); strings.Contains(strings.Join(ended, " "), mine) || !alive(pid) {
 		t.Fatalf("ended %q while the core lives", ended)
 	}
 	core.Process.Kill()
 	core.Wait()
-	if all := strings.Join(EndOrphans(), " "); !strings.Contains(all, mine) && !strings.HasSuffix(all, " more") { // than are named
-		t.Errorf("ended %q", all)
+	if ended := EndOrphans(); !strings.Contains(strings.Join(ended, " "), mine) {
+		t.Errorf("ended %q", ended)
 	}
 	eventually(t, "it dies", func() bool { return !alive(pid) })
 }

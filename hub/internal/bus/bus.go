@@ -35,7 +35,10 @@ const (
 	SyncEvery = 10 * time.Second
 
 	startWithin  = 60 * time.Second // the server reads its whole store first
-	answerWithin = 5 * time.Second  // one request to the server
+	answerWithin = 30 * time.Second // one request to the server (docs/decisions/176-patience-with-the-bus.md)
+	healthWithin = 5 * time.Second  // of the question whether it answers
+	quietAfter   = 5 * time.Second  // without a message, a reader asks whether there is one
+	mostQuiet    = 12               // times in a row that there is one, and none comes
 	storeCeiling = 1 << 50          // the streams' own limits bound the disk; the account's must not refuse them at start
 )
 
@@ -106,8 +109,10 @@ func (b *Bus) trouble(_ *nats.Conn, sub *nats.Subscription, err error) {
 	b.log.Warn("bus trouble", "subject", subject, "err", err)
 }
 
-// Health is nil when the bus answers.
+// Health is nil when the bus answers within seconds.
 func (b *Bus) Health(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, healthWithin)
+	defer cancel()
 	_, err := b.Bounds(ctx, Results)
 	return err
 }

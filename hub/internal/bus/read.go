@@ -25,14 +25,19 @@ func (b *Bus) Scan(ctx context.Context, s Stream, filter string, from Start, fn 
 		return err
 	}
 	defer r.close()
+	quiet := 0
 	for left, most := r.left, r.left; left > 0 && most > 0; {
 		var m Message
 		if m, left, err = r.next(ctx); err != nil {
 			return err
 		}
-		if m.Seq == 0 {
-			continue // what was left has gone by the stream's limits
+		if m.Seq == 0 { // what was left has gone by the stream's limits, or is on its way
+			if quiet++; left > 0 && quiet > mostQuiet {
+				return fmt.Errorf("read stream %s: %d messages do not arrive", s, left)
+			}
+			continue
 		}
+		quiet = 0
 		most--
 		if err := fn(m); err != nil {
 			return err
@@ -69,6 +74,14 @@ type reader struct {
 	consumer jetstream.Consumer
 	messages jetstream.MessagesContext
 	left     uint64 // messages that were there at its beginning
+	got      taken
+}
+
+// taken is the newest message that a reader has: the number by which the server counts what it hands to one consumer. The library makes another consumer
+// where one breaks off.
+type taken struct {
+	consumer string
+	count    uint64
 }
 
 func (b *Bus) reader(ctx context.Context, s Stream, filter string, from Start) (*reader, error) {
@@ -95,7 +108,7 @@ func (b *Bus) reader(ctx context.Context, s Stream, filter string, from Start) (
 
 // next waits for a message and says how many lie behind it. A Message without Seq = none came for a while.
 func (r *reader) next(ctx context.Context) (Message, uint64, error) {
-	wait, cancel := context.WithTimeout(ctx, answerWithin)
+	wait, cancel := context.WithTimeout(ctx, quietAfter)
 	defer cancel()
 	m, err := r.messages.Next(jetstream.NextContext(wait))
 	if ctx.Err() != nil {
@@ -106,7 +119,7 @@ func (r *reader) next(ctx context.Context) (Message, uint64, error) {
 		if err != nil {
 			return Message{}, 0, fmt.Errorf("read stream %s: %w", r.stream, err)
 		}
-		return Message{}, info.NumPending, nil
+		return Message{}, r.got.behind(info), nil
 	}
 	if err != nil {
 		return Message{}, 0, fmt.Errorf("read stream %s: %w", r.stream, err)
@@ -115,7 +128,17 @@ func (r *reader) next(ctx context.Context) (Message, uint64, error) {
 	if err != nil {
 		return Message{}, 0, fmt.Errorf("read stream %s: %w", r.stream, err)
 	}
+	r.got = taken{meta.Consumer, meta.Sequence.Consumer}
 	return Message{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp, Data: m.Data()}, meta.NumPending, nil
+}
+
+// behind is how many messages are still to come: those that the server holds, and those that are on their way, which may take their time on a busy machine.
+func (t taken) behind(info *jetstream.ConsumerInfo) uint64 {
+	handed := info.Delivered.Consumer
+	if t.consumer == info.Name {
+		handed -= min(handed, t.count)
+	}
+	return info.NumPending + handed
 }
 
 // close frees what the server keeps of the reader.

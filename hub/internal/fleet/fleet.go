@@ -35,7 +35,7 @@ const (
 	commandsMax = 1024
 	followAgain = time.Second // after a reader of the bus broke
 	closeWithin = 30 * time.Second
-	askWithin   = 5 * time.Second // of one question of the owner to the bus
+	askWithin   = 30 * time.Second // of one question of the owner to the bus
 )
 
 // Options are what Open needs beside the bus.

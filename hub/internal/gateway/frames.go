@@ -72,7 +72,7 @@ func (s *session) piece(g *wire.SiteGet) *wire.SitePiece {
 
 // change writes to the board what changed in the session.
 func (s *session) change(fn func(*presence.Entry)) error {
-	ctx, cancel := context.WithTimeout(context.Background(), goodbyeWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), noteWithin)
 	defer cancel()
 	s.refreshAgent()
 	err := s.gateway.o.Presence.Change(ctx, s.fingerprint, s.entry.Session, fn)
@@ -187,7 +187,7 @@ func (s *session) report(r *wire.RevisionReport) error {
 		return nil
 	}
 	s.entry.Revision, s.entry.Rejected, s.entry.Problems, s.entry.RejectedAt = revision, rejected, problems, at
-	ctx, cancel := context.WithTimeout(context.Background(), goodbyeWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), noteWithin)
 	defer cancel()
 	s.note(ctx, event)
 	return s.change(func(e *presence.Entry) {

@@ -140,9 +140,13 @@ func (h *hub) join() (*agent, *link) {
 	return a, h.connect(a)
 }
 
+// connect begins a session of an agent, which comes again by itself where that does not come about in time.
 func (h *hub) connect(a *agent) *link {
 	h.t.Helper()
 	l, err := a.connect(h.t.Context(), h.at())
+	for limit := time.Now().Add(within); comesAgain(err) && time.Now().Before(limit); {
+		l, err = a.connect(h.t.Context(), h.at())
+	}
 	if err != nil {
 		h.t.Fatal(err)
 	}

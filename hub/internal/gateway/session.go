@@ -20,7 +20,8 @@ const (
 	notesAhead = 256
 	framesIn   = 16
 
-	goodbyeWithin = 5 * time.Second // of writing an end down, when everything else has stopped
+	goodbyeWithin = 30 * time.Second // of writing an end down, when everything else has stopped
+	noteWithin    = 15 * time.Second // of writing a change down: the agent hears nothing meanwhile, and after 30 s it takes the hub for dead
 )
 
 // session is one agent's websocket. run's goroutine owns the fields and writes to the line; the reader only reads frames and

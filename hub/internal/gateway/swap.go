@@ -33,14 +33,14 @@ func (s *session) successor(nonce string) error {
 	if nonce == "" || !validNonce(nonce) {
 		return fmt.Errorf("take frame: %w: not the nonce of a successor", errFrame)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), goodbyeWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), noteWithin)
 	defer cancel()
 	return s.board("successor", s.gateway.o.Presence.Announce(ctx, s.fingerprint, s.entry.Session, nonce))
 }
 
 // activate makes this session the agent's.
 func (s *session) activate() error {
-	ctx, cancel := context.WithTimeout(context.Background(), goodbyeWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), noteWithin)
 	defer cancel()
 	after, changed, err := s.gateway.o.Presence.Activate(ctx, s.fingerprint, s.entry.Session)
 	if err != nil || !changed {

@@ -70,7 +70,7 @@ func offer(t *testing.T, files, argument, typed string) string {
 	}
 	program.Close()
 	io.WriteString(person, typed+"\n")
-	end := time.AfterFunc(20*time.Second, func() { cmd.Process.Kill() })
+	end := time.AfterFunc(2*time.Minute, func() { cmd.Process.Kill() })
 	defer end.Stop()
 	out, _ := io.ReadAll(person) // ends with an error once nobody has the other end
 	if err := cmd.Wait(); err != nil {

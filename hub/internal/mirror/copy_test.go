@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -247,8 +248,10 @@ func TestPlaces(t *testing.T) {
 	}
 	places := opened(filepath.Join(data, "release"))
 	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { places.Run(ctx) })
+	defer running.Wait() // it writes below data, which goes with the test
 	defer cancel()
-	go places.Run(ctx)
 	for place, root := range map[string]string{"": "", "relative": "", "ftp://x": "", "http://127.0.0.1:1/": "", p.dir: strings.Repeat("0", 64), p.dir + "/none": "x"} {
 		if _, err := places.Add(ctx, place, root); !errors.Is(err, ErrPlace) {
 			t.Errorf("add %q: %v", place, err)

@@ -91,7 +91,7 @@ func status(root string) {
 		return
 	case "status-endless":
 		for {
-			fmt.Println("and so on")
+			fmt.Print(strings.Repeat("and so on\n", 1<<12))
 		}
 	}
 	if strings.Contains(strings.Join(os.Args, " "), "--json") {
@@ -121,7 +121,7 @@ func run(root string) {
 		os.Exit(3)
 	case "floods":
 		for {
-			fmt.Println("noise")
+			fmt.Print(strings.Repeat("noise\n", 1<<8))
 		}
 	case "long":
 		fmt.Println(strings.Repeat("x", 5000))

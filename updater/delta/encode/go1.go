@@ -10,19 +10,15 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/walk"
 )
 
-func go1Body(old, new []byte) ([]byte, error) {
+// go1Body returns the decisions that make a file from another take, and these.
+func go1Body(old, new []byte) (b []byte, err error) {
+	defer coder.Recover(&err)
 	was := refs.Analyse(slices.Clip(old))
 	plan, wish, err := match.Find(was, refs.Analyse(new))
 	if err != nil {
 		return nil, err
 	}
-	return stream(was, plan, wish)
-}
-
-// stream returns what makes the file wanted from old by a plan: the decisions it takes, and these.
-func stream(old *refs.Source, plan walk.Plan, wish walk.Wish) (b []byte, err error) {
-	defer coder.Recover(&err)
 	c := coder.NewEncoder(walk.Budget)
-	walk.Code(c, old, len(wish.Whole), plan, wish)
+	walk.Code(c, was, len(new), plan, wish)
 	return append(binary.AppendUvarint(nil, c.Spent()), c.Bytes()...), nil
 }

@@ -20,10 +20,10 @@ type step struct {
 	exact       bool // by a piece, not by a neighbour
 }
 
-// New makes a map of pieces in any order. Where two overlap in the old program the longer one keeps the addresses; of
+// New makes a map of pieces in any order, and keeps their list. Where two overlap in the old program the longer one keeps the addresses; of
 // equal ones the one that comes first in the list. Between pieces addresses move with the nearer one.
 func New(pieces []Piece) Map {
-	m, end := Map{{}}, uint32(0)
+	m, end := append(make(Map, 0, 3*len(pieces)+1), step{}), uint32(0)
 	for i, p := range apart(pieces) {
 		shift, from := p.New-p.Old, uint32(0)
 		if i > 0 {
@@ -36,8 +36,8 @@ func New(pieces []Piece) Map {
 }
 
 // apart returns pieces in order, without those parts that another one keeps.
-func apart(pieces []Piece) (kept []Piece) {
-	pieces = slices.Clone(pieces)
+func apart(pieces []Piece) []Piece {
+	kept := pieces[:0]
 	slices.SortStableFunc(pieces, func(a, b Piece) int { return cmp.Compare(a.Old, b.Old) })
 	for _, p := range pieces {
 		if n := len(kept); n > 0 {

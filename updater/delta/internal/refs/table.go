@@ -89,8 +89,8 @@ func (r Record) SetField(at, v uint32) { le.PutUint32(r[at:], v) }
 // 4096 bytes of code the number of the first one, for every 256 bytes how many come before the one there.
 func AppendFindFunc(b []byte, m *Module) []byte {
 	fn, first := uint32(0), uint32(0)
-	for at := uint32(0); at < m.Entry(m.NFunc); at += 256 {
-		for fn+1 < m.NFunc && m.Entry(fn+1) <= at {
+	for at := uint64(0); at < uint64(m.Entry(m.NFunc)); at += 256 {
+		for fn+1 < m.NFunc && uint64(m.Entry(fn+1)) <= at {
 			fn++
 		}
 		if at%4096 == 0 {

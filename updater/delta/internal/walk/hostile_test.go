@@ -5,7 +5,9 @@ package walk
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/image"
@@ -90,5 +92,59 @@ func TestCheapDecisions(t *testing.T) {
 	t.Logf("%d bytes from a stream of %d bytes and %d decisions: %v, %d bytes taken", length, len(stream), spent, got.T, got.AllocedBytesPerOp())
 	if most := int64(length) + 16<<20; got.AllocedBytesPerOp() > most {
 		t.Errorf("%d bytes were taken, at most %d are right", got.AllocedBytesPerOp(), most)
+	}
+}
+
+// tabled is a plan for a file of a few functions whose tables of pcs are one byte, and that file. The functions end as far from the
+// start of text as it is said.
+func tabled(functions, end uint32) (Plan, []byte) {
+	const record, size = 64, 4096
+	functab := 8*functions + 4
+	plan := Plan{Segments: []image.Segment{{Size: size, Mem: size}}}
+	plan.Bases[refs.Functab], plan.Bases[refs.PCs], plan.Bases[refs.FindFunc] = 0, 3000, 3001
+	plan.Bases[refs.EText] = 0xFFFFFFFF
+	plan.Structure = Structure{PCs: 1, NFunc: functions, Functab: functab + functions*record, FindFunc: 100}
+	content := make([]byte, size)
+	for i := range functions {
+		binary.LittleEndian.PutUint32(content[8*i+4:], functab+i*record)
+	}
+	binary.LittleEndian.PutUint32(content[8*functions:], end)
+	return plan, content
+}
+
+// TestTablesRefused makes tables that no linker makes.
+func TestTablesRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		end   uint32
+		spoil func(*Plan, []byte)
+		want  string
+	}{
+		"functions up to the end of all memory": {0xFFFFFFF0, func(*Plan, []byte) {}, "function finder"},
+		"a record in the list of functions":     {900, func(_ *Plan, b []byte) { binary.LittleEndian.PutUint32(b[4:], 8) }, "record 0"},
+		"function table in the tables of pcs":   {900, func(p *Plan, _ []byte) { p.Bases[refs.PCs] = 100 }, "function table"},
+		"function table in the function finder": {900, func(p *Plan, _ []byte) { p.Bases[refs.PCs], p.Bases[refs.FindFunc] = 20, 100 }, "function table"},
+	} {
+		plan, content := tabled(3, c.end)
+		c.spoil(&plan, content)
+		_, _, err := encode(program(t), len(content), plan, Wish{Whole: content, Content: content})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestPiecesAreBounded lays all segments that there may be over the same bytes: every copy would be as many pieces of the map.
+func TestPiecesAreBounded(t *testing.T) {
+	const size, each = 1 << 20, 60
+	old := program(t)
+	plan := Plan{}
+	for i := range uint32(image.MaxSegments) {
+		plan.Segments = append(plan.Segments, image.Segment{Size: size, Addr: i * size, Mem: size})
+	}
+	for at := uint32(0); len(plan.Copies) < MaxCopies(size); at += each {
+		plan.Copies = append(plan.Copies, Copy{New: at, Old: at, Len: each})
+	}
+	if _, _, err := forge(old, size, plan); err == nil || !strings.Contains(err.Error(), "pieces") {
+		t.Errorf("%v, want too many pieces", err)
 	}
 }

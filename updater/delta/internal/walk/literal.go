@@ -162,6 +162,7 @@ func (w *walk) codeTarget(k refs.Kind, want uint32) uint32 {
 	l, kind := &w.lit, uint32(k)
 	if at := min(l.ptr, uint32(len(w.ob))) &^ 255; l.nearAt != at+1 {
 		l.near = w.old.In(at-min(at, nearBack), min(at+nearAhead, uint32(len(w.ob))), l.near[:0])
+		l.near = slices.DeleteFunc(l.near, func(r refs.Ref) bool { return r.Kind < insn.Call || r.Kind > insn.Data }) // never asked for
 		l.nearAt = at + 1
 	}
 	first, _ := slices.BinarySearchFunc(l.near, l.lastUsed[k], func(r refs.Ref, p uint32) int { return cmp.Compare(r.Pos, p) })

@@ -7,7 +7,7 @@ import (
 	"github.com/limpet-monitoring/limpet/updater/delta/internal/refs"
 )
 
-// maxExtra bounds the extra pieces of the map.
+// maxExtra bounds the extra pieces of the map, and how many more there may be of copies than copies.
 const maxExtra = 4096
 
 // MaxCopies is the most copies that a result of a size may have.
@@ -88,8 +88,7 @@ func (w *walk) codeCopies() {
 		}
 		toFront(far[:], k, d)
 		way, c.Old = uint32(k), c.New+d
-		most := min(size-c.New, oldSize-min(c.Old, oldSize))
-		c.Len = uint32(w.number(uint64(c.Len), uint64(most), "length of a copy", siteLength, way, hash2(way, g)))
+		c.Len = uint32(w.number(uint64(c.Len), uint64(min(size-c.New, oldSize-min(c.Old, oldSize))), "length of a copy", siteLength, way, hash2(way, g)))
 		coder.Check(c.Len > 0, "read copy %d: it is empty", i)
 		at, lastLen = c.New+c.Len, c.Len
 	}
@@ -108,7 +107,8 @@ func (w *walk) codeExtra() {
 	}
 }
 
-// Clip returns the stretches of memory that copies move, each within one segment of either file.
+// Clip returns the stretches of memory that copies move, each within one segment of either file. It fails if there are many more
+// than copies, as where segments lie over each other in the file.
 func Clip(old, new *image.Image, copies []Copy) (pieces []addrmap.Piece) {
 	for _, c := range copies {
 		for _, to := range new.Segments {
@@ -117,6 +117,7 @@ func Clip(old, new *image.Image, copies []Copy) (pieces []addrmap.Piece) {
 				toLo, fromLo := int64(to.Off)-int64(c.New), int64(from.Off)-int64(c.Old)
 				lo, hi := max(toLo, fromLo, 0), min(toLo+int64(to.Size), fromLo+int64(from.Size), int64(c.Len))
 				if lo < hi {
+					coder.Check(len(pieces) < len(copies)+maxExtra, "clip copies: they are far more pieces of the map")
 					pieces = append(pieces, addrmap.Piece{Old: from.Addr + uint32(lo-fromLo), New: to.Addr + uint32(lo-toLo), Len: uint32(hi - lo)})
 				}
 			}

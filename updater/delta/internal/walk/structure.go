@@ -30,9 +30,10 @@ func (w *walk) codeStructure() {
 	hashes := image.HashesLen(s.Signed)
 	coder.Check(uint64(s.Hashes)+hashes <= uint64(size), "read sizes: the hashes of %d bytes are not in the file", s.Signed)
 	w.holes = [...]image.Span{w.span(refs.PCs, s.PCs), w.span(refs.FindFunc, s.FindFunc), {Off: s.Hashes, Len: uint32(hashes)}}
-	end := uint32(0)
+	ft, end := w.span(refs.Functab, s.Functab), uint32(0)
 	for _, h := range w.holes {
 		coder.Check(h.Len == 0 || h.Off >= end, "read sizes: two tables overlap")
+		coder.Check(ft.Off >= h.Off+h.Len || ft.Off+ft.Len <= h.Off, "read sizes: the function table lies in another one")
 		end = max(end, h.Off+h.Len)
 		for _, c := range w.Copies {
 			coder.Check(c.New >= h.Off+h.Len || c.New+c.Len <= h.Off, "read copies: one lies in a table")

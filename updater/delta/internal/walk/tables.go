@@ -76,7 +76,7 @@ func (t *tables) run() {
 func (t *tables) load(i uint32) {
 	var ok bool
 	t.rec, ok = refs.RecordAt(t.m.Functab, t.m.FuncOff(i))
-	coder.Check(ok, "read function table: record %d is not in it", i)
+	coder.Check(ok && t.m.FuncOff(i) >= 8*t.m.NFunc+4, "read function table: record %d is not in it", i)
 	t.entry, t.size = t.m.Start(i), t.m.Entry(i+1)-t.m.Entry(i)
 	t.old, t.ends, t.decoded = nil, 0, false
 	t.pcs = map[uint32]uint32{} // anew: to clear a large one takes long
@@ -185,12 +185,11 @@ func (t *tables) readOld(off uint32) {
 			file += t.files[k].DV
 		}
 		line += p.DV
-		e := Entry{Old: p, line: line, file: t.fileID(file)}
-		var ok bool
-		if e.Mapped, ok = t.pcs[p.PC]; !ok {
-			e.Mapped, _ = t.walk.m.At(t.oldEntry + p.PC)
-			e.Mapped -= t.entry
+		pc, ok := t.pcs[p.PC]
+		if !ok {
+			pc, _ = t.walk.m.At(t.oldEntry + p.PC)
+			pc -= t.entry
 		}
-		t.was = append(t.was, e)
+		t.was = append(t.was, Entry{Old: p, Mapped: pc, line: line, file: t.fileID(file)})
 	}
 }
