@@ -326,6 +326,7 @@ func (a *agent) beat(ctx context.Context) error {
 	if time.Since(a.diskSeen) >= lookDiskEvery {
 		a.diskSeen = time.Now()
 		a.lookAtDisk()
+		a.saveAgain()
 	}
 	ctx, cancel := context.WithTimeout(ctx, aliveEvery)
 	defer cancel()

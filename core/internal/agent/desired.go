@@ -168,6 +168,16 @@ func (a *agent) decide(ctx context.Context, doc *wire.Desired) *wire.RevisionRep
 	return report
 }
 
+// saveAgain has the disk take what it did not take before: what runs is the last known good at the next start, too.
+func (a *agent) saveAgain() {
+	if a.unsaved == "" || a.store.Again() != nil {
+		return
+	}
+	a.unsaved = ""
+	a.log.Info("revision kept", "revision", a.set.Revision)
+	a.show()
+}
+
 // reload reads the box file again and puts the running document through its gate once more.
 func (a *agent) reload(ctx context.Context) {
 	a.readBox()

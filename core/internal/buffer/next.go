@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"syscall"
 
 	"github.com/limpet-monitoring/limpet/core/wire"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
@@ -41,7 +42,10 @@ func (b *Buffer) Next(epoch uint64, max int) (*wire.Batch, error) {
 			}
 			continue
 		}
-		batch, readable := v.pack(max)
+		batch, readable, err := v.pack(max)
+		if err != nil {
+			return nil, fmt.Errorf("read generation %016x: %w", epoch, err)
+		}
 		if batch != nil {
 			return batch, nil
 		}
@@ -94,8 +98,8 @@ func (b *Buffer) viewFrom(epoch, seq uint64) (view, error) {
 }
 
 // pack fills a batch from v.from on. Where that record cannot be read it gives none, and the first
-// seq behind it that can, or the one behind v.upto.
-func (v *view) pack(limit int) (b *wire.Batch, readable uint64) {
+// seq behind it that can, or the one behind v.upto. An error: nobody can say what can be read.
+func (v *view) pack(limit int) (b *wire.Batch, readable uint64, err error) {
 	var p wire.Packer
 	var at reading
 	want := v.from
@@ -115,18 +119,23 @@ func (v *view) pack(limit int) (b *wire.Batch, readable uint64) {
 		return true
 	}
 	v.apart = true
+	more := true
 	for i, s := range v.segments {
-		if !v.read(i, want, func(r record) bool { return add(s.first, r) }) {
+		if more, err = v.read(i, want, func(r record) bool { return add(s.first, r) }); !more {
 			break
 		}
 	}
 	if p.Len() == 0 {
-		return nil, v.firstBehind(v.from)
+		if err != nil {
+			return nil, 0, err
+		}
+		readable, err = v.firstBehind(v.from)
+		return nil, readable, err
 	}
-	v.g.reading = at
+	v.g.reading = at // as far as it could be read; what lies behind is asked for next
 	b = p.Loose(v.g.epoch)
 	b.BootId = v.g.boot
-	return b, 0
+	return b, 0, nil
 }
 
 // put puts a record into a batch, if there is room.
@@ -142,23 +151,30 @@ func put(p *wire.Packer, r record, limit int) bool {
 }
 
 // firstBehind is the first seq from want on that some segment holds, or the one behind all.
-func (v *view) firstBehind(want uint64) uint64 {
-	found := v.upto + 1
+func (v *view) firstBehind(want uint64) (found uint64, err error) {
+	found = v.upto + 1
 	for i := range v.segments {
-		if !v.read(i, want, func(r record) bool { found = r.seq; return false }) {
+		more, err := v.read(i, want, func(r record) bool { found = r.seq; return false })
+		if err != nil {
+			return 0, err
+		}
+		if !more {
 			break
 		}
 	}
-	return found
+	return found, nil
 }
 
 // read gives the items of segment i with seqs from want to v.upto to each, and says whether each
-// never said false.
-func (v *view) read(i int, want uint64, each func(record) bool) bool {
+// never said false. A segment that is gone, or that the disk does not give any more, is one without a record; one that cannot be opened now is an error, and no loss.
+func (v *view) read(i int, want uint64, each func(record) bool) (more bool, err error) {
 	first := v.segments[i].first
 	f, err := v.disk.Open(v.g.segmentPath(first), os.O_RDONLY, 0)
+	if passes(err) {
+		return false, err
+	}
 	if err != nil {
-		return true // as one without a record
+		return true, nil
 	}
 	defer f.Close()
 	limit := v.upto
@@ -173,12 +189,17 @@ func (v *view) read(i int, want uint64, each func(record) bool) bool {
 	for {
 		r, ok := s.next()
 		if !ok || r.kind == kindItem && r.seq > limit {
-			return true
+			return true, nil
 		}
 		if r.kind == kindItem && r.seq >= want && !each(r) {
-			return false
+			return false, nil
 		}
 	}
+}
+
+// passes says whether an error of opening a file says nothing of the file: another try may do.
+func passes(err error) bool {
+	return Closed(err) || errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.ENOMEM)
 }
 
 // skip states that records are lost and moves the cursor over them.

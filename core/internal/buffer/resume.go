@@ -263,13 +263,14 @@ func (b *Buffer) fill(w *writer, v view, before []*wire.Item) error {
 		if err != nil {
 			break
 		}
-		v.read(i, v.from, func(r record) bool {
+		_, unread := v.read(i, v.from, func(r record) bool {
 			item := new(wire.Item)
 			if wire.Unmarshal(r.raw, item) == nil {
 				err = put(item)
 			}
 			return err == nil
 		})
+		err = errors.Join(err, unread)
 	}
 	if err != nil {
 		return err

@@ -25,16 +25,20 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Store keeps the last known good document in one file (state/desired). One goroutine uses it.
 type Store struct {
-	disk fsys.FS
-	path string
+	disk  fsys.FS
+	path  string
+	newer *wire.Desired // than what lies there: the disk did not take it
 }
 
 // OpenStore names the file; it need not exist. Its folder must.
-func OpenStore(path string) *Store { return &Store{fsys.Disk{}, path} }
+func OpenStore(path string) *Store { return &Store{disk: fsys.Disk{}, path: path} }
 
-// Load returns the document saved last, or nil when there is none. A file that is damaged is moved aside to PATH.bad and
+// Load returns the document given to Save last, whether the disk took it or not, or nil when there is none. A file that is damaged is moved aside to PATH.bad and
 // reported as an error along with a nil document: the agent then runs the defaults and asks the hub again.
 func (s *Store) Load() (*wire.Desired, error) {
+	if s.newer != nil { // an older one must not come back while this one is known
+		return s.newer, nil
+	}
 	b, err := fsys.Read(s.disk, s.path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -55,8 +59,25 @@ func (s *Store) Load() (*wire.Desired, error) {
 	return nil, err
 }
 
-// Save writes the document durably before it returns.
+// Again tries once more to save what the disk did not take; nil = there is nothing of that kind (any more).
+func (s *Store) Again() error {
+	if s.newer == nil {
+		return nil
+	}
+	return s.Save(s.newer)
+}
+
+// Save writes the document durably before it returns. After an error it is kept in memory: see Again.
 func (s *Store) Save(d *wire.Desired) error {
+	s.newer = d
+	err := s.save(d)
+	if err == nil {
+		s.newer = nil
+	}
+	return err
+}
+
+func (s *Store) save(d *wire.Desired) error {
 	b, err := encode(d)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ package plugin
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -15,11 +16,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// null is what every plugin has as stdin, opened once.
-var null = sync.OnceValues(openNull)
+// null is what every plugin has as stdin.
+var null = lasting{open: openNull}
+
+// lasting is a file that is opened once. An open that fails, for want of descriptors at that moment, says nothing of the next.
+type lasting struct {
+	open func() (*os.File, error)
+
+	mu   sync.Mutex // guards file
+	file *os.File
+}
+
+func (l *lasting) get() (*os.File, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		return l.file, nil
+	}
+	f, err := l.open()
+	if err != nil {
+		return nil, fmt.Errorf("open what plugins have as stdin: %w", err)
+	}
+	l.file = f
+	return f, nil
+}
 
 func start(s Spec, mark string, x *slot, stdout, stderr writeEnd) (*process, error) {
-	stdin, err := null()
+	stdin, err := null.get()
 	if err != nil {
 		return nil, err
 	}
