@@ -55,7 +55,20 @@ func (h *testHub) enrolled(t *testing.T, token string, facts *wire.Facts) *scrip
 	return a
 }
 
+// connect begins a session. An agent comes again by itself where the hub says that it cannot look it up in time.
 func (a *scripted) connect(h *testHub, token string) {
+	a.t.Helper()
+	refused := a.handshake(h, token)
+	for limit := time.Now().Add(within); refused.GetCode() == wire.RefuseNotReady && time.Now().Before(limit); {
+		refused = a.handshake(h, token)
+	}
+	if refused != nil {
+		a.t.Fatalf("refused: %v", refused)
+	}
+	go a.listen()
+}
+
+func (a *scripted) handshake(h *testHub, token string) *wire.Refuse {
 	a.t.Helper()
 	d := websocket.Dialer{TLSClientConfig: &tls.Config{RootCAs: h.roots, MinVersion: tls.VersionTLS13, NextProtos: []string{"http/1.1"}}, Subprotocols: []string{wire.Subprotocol}}
 	u, err := url.Parse(h.url)
@@ -97,10 +110,11 @@ func (a *scripted) connect(h *testHub, token string) {
 		proof.Enrol = &wire.Enrol{TokenId: id, TokenSecret: parsed.Secret()}
 	}
 	a.send(&wire.Frame{Body: &wire.Frame_Proof{Proof: proof}})
-	if f := a.read(); f.GetWelcome() == nil {
-		a.t.Fatalf("refused: %v", f)
+	f := a.read()
+	if f.GetWelcome() == nil && f.GetRefuse() == nil {
+		a.t.Fatalf("neither welcomed nor refused: %v", f)
 	}
-	go a.listen()
+	return f.GetRefuse()
 }
 
 func (a *scripted) send(f *wire.Frame) {

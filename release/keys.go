@@ -67,18 +67,24 @@ func (d keyDir) production(ask signing.Ask) (ceremony.Ring, error) {
 type workbench struct {
 	dir  keyDir
 	have ceremony.Ring
+	dry  bool // no key is written
 }
 
-func (d keyDir) workbench() (workbench, error) {
+func (d keyDir) workbench(dry bool) (workbench, error) {
 	have, err := ceremony.OpenKeys(nil, string(d))
 	if errors.Is(err, fs.ErrNotExist) {
 		have, err = ceremony.Ring{}, nil
 	}
-	return workbench{d, have}, err
+	return workbench{d, have, dry}, err
 }
 
 // Make is the role's key, new where it is a channel's first.
-func (w workbench) Make(role string) (signing.Key, error) { return w.dir.development(role) }
+func (w workbench) Make(role string) (signing.Key, error) {
+	if _, err := os.Stat(w.dir.file(role)); w.dry && errors.Is(err, fs.ErrNotExist) {
+		return signing.Generate(true)
+	}
+	return w.dir.development(role)
+}
 
 // Signers brings the keys that are here, at least the role's own.
 func (w workbench) Signers(role string, ids []string) ([]signing.Signer, error) {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/limpet-monitoring/limpet/platforms"
 	"github.com/limpet-monitoring/limpet/platforms/fsys"
 	"github.com/limpet-monitoring/limpet/signing"
 	"github.com/limpet-monitoring/limpet/signing/repo"
@@ -43,8 +44,29 @@ func mirrorCommand(f *flag.FlagSet) action {
 		if isWeb(m.dir) {
 			return m.overTheWeb(ctx, out)
 		}
+		lock, err := m.lock()
+		if err != nil {
+			return err
+		}
+		if lock != nil {
+			defer lock.Release()
+		}
 		return m.run(ctx, out)
 	}
+}
+
+// lock keeps publishers out while files are copied: the timestamp goes last, and one of meanwhile would name what was not copied. nil where nothing
+// is written, or no publisher ever was.
+func (m *replica) lock() (*platforms.Lock, error) {
+	file := filepath.Join(m.dir, lockFile)
+	if _, err := os.Stat(file); m.dry || m.list || err != nil {
+		return nil, nil
+	}
+	lock, err := platforms.TakeStanding(file)
+	if errors.Is(err, platforms.ErrLocked) {
+		return nil, fmt.Errorf("another limpet-release is at work in %s; wait for it to end", m.dir)
+	}
+	return lock, err
 }
 
 // overTheWeb brings the metadata of a repository behind an address to a folder of its own, and copies from there on.

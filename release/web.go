@@ -51,9 +51,10 @@ func (w web) read(ctx context.Context, name string, limit int64) ([]byte, error)
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
 	defer answer.Body.Close()
-	switch answer.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound, http.StatusGone:
+	switch code := answer.StatusCode; {
+	case code == http.StatusOK:
+	case code == http.StatusNotFound, code == http.StatusGone,
+		code == http.StatusForbidden && strings.HasSuffix(name, ".root.json"): // of a store that lets nobody list: there is none
 		return nil, fmt.Errorf("read %s%s: %w", w.base, name, fs.ErrNotExist)
 	default:
 		return nil, fmt.Errorf("read %s%s: the server answers %s", w.base, name, answer.Status)

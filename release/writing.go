@@ -59,9 +59,12 @@ func (p *place) check() error {
 	return nil
 }
 
+// lockFile lies in the repository's folder.
+const lockFile = ".lock"
+
 // lock makes this process the repository's only writer.
 func (p *place) lock() (*platforms.Lock, error) {
-	l, err := platforms.Take(filepath.Join(p.dir, ".lock"))
+	l, err := platforms.Take(filepath.Join(p.dir, lockFile))
 	if errors.Is(err, platforms.ErrLocked) {
 		return nil, fmt.Errorf("another limpet-release is writing to %s; wait for it to end", p.dir)
 	}
@@ -88,7 +91,7 @@ func (p *place) open(out output) (*repo.Repo, error) {
 func (p *place) ring(development bool, out output) (repo.Ring, error) {
 	if development {
 		sayDevelopment(out)
-		return keyDir(p.keys).workbench()
+		return keyDir(p.keys).workbench(p.dry)
 	}
 	return keyDir(p.keys).production(p.Ask)
 }
@@ -101,11 +104,13 @@ func (p *place) write(ctx context.Context, out output, change func(*repo.Repo) e
 	if _, err := os.Stat(p.dir); err != nil {
 		return fmt.Errorf("there is no repository in %s; make one with limpet-release init", p.dir)
 	}
-	lock, err := p.lock()
-	if err != nil {
-		return err
+	if !p.dry { // a lock is a file, too
+		lock, err := p.lock()
+		if err != nil {
+			return err
+		}
+		defer lock.Release()
 	}
-	defer lock.Release()
 	r, err := p.open(out)
 	if err != nil {
 		return err

@@ -3,7 +3,7 @@
 # package's testdata/fuzz the least of all inputs that reaches as much.
 #
 # `go test -fuzz` counts ways through every package, and how often each is taken by powers of two: of a parser that is mostly ways through strconv and fmt, which
-# other people test. Here the counters are in the package alone, so that "new" is new there: an edge, or an edge taken 2, 4, ... 128 times as nothing before took it.
+# other people test. Here the counters are in the package and those below it alone, so that "new" is new there: an edge, or an edge taken 2, 4, ... 128 times as nothing before took it.
 set -eu
 package=$1 target=$2 quiet=${3:-180} most=1800 flat=yes
 cd "$(dirname "$0")/.."

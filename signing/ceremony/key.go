@@ -18,6 +18,7 @@ type NewKey struct {
 	Work        int    // log2
 	Plain       bool   // without a passphrase
 	Development bool
+	Dry         bool
 }
 
 // KeyFlags adds the flags of the command that makes a key.
@@ -26,6 +27,7 @@ func KeyFlags(f *flag.FlagSet) *NewKey {
 	f.StringVar(&k.Name, "out", "", "`file` for the key, NAME.key; its public half goes to NAME.pub beside it")
 	f.BoolVar(&k.Plain, "no-passphrase", false, "leave the key unprotected: for snapshot and timestamp, which a timer signs")
 	f.IntVar(&k.Work, "work", signing.DefaultWork, fmt.Sprintf("`log2` of how much work a guess at the passphrase is, %d to %d", signing.MinWork, signing.MaxWork))
+	f.BoolVar(&k.Dry, "dry-run", false, "say what would be made, and make nothing")
 	return k
 }
 
@@ -50,6 +52,10 @@ func (k *NewKey) Make(o People, use string) error {
 	old, err := signing.Open(name, nil)
 	if err == nil {
 		id := signing.PublicHalf(old).ID()
+		if k.Dry {
+			o.Printf("dry run, nothing was written; %s is there already: key %s\n", name, id)
+			return nil
+		}
 		if err := ensurePublic(name, old); err != nil {
 			return err
 		}
@@ -61,6 +67,10 @@ func (k *NewKey) Make(o People, use string) error {
 	}
 	if _, err := os.Stat(signing.PublicOf(name)); err == nil {
 		return fmt.Errorf("%s is there without %s: it is another key's; choose another name", signing.PublicOf(name), name)
+	}
+	if k.Dry {
+		o.Printf("dry run, nothing was written; else: a key in %s, its public half in %s\nnext: the same without --dry-run\n", name, signing.PublicOf(name))
+		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return fmt.Errorf("make key folder: %w", err)

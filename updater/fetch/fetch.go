@@ -106,6 +106,9 @@ func (m *Mirror) small(ctx context.Context, name string, max int64) ([]byte, err
 	ctx, cancel := context.WithTimeout(ctx, smallTime)
 	defer cancel()
 	body, _, err := m.open(ctx, name, 0)
+	if status := (*StatusError)(nil); errors.As(err, &status) && status.Code == http.StatusForbidden && mayLack(name) {
+		return nil, fs.ErrNotExist
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +122,10 @@ func (m *Mirror) small(ctx context.Context, name string, max int64) ([]byte, err
 	}
 	return data, nil
 }
+
+// mayLack reports whether a sound mirror may not have a file: the root after the newest, what it holds back. A store that lets strangers read
+// but not list (S3 is one) answers 403 for these.
+func mayLack(name string) bool { return name == "hold" || strings.HasSuffix(name, ".root.json") }
 
 // open begins to read a file at an offset; from says at which it really begins, which is 0 where a
 // server does not do ranges.

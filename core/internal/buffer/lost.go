@@ -35,7 +35,7 @@ func (r *runs) begin(x run, payload []byte) error {
 }
 
 // end takes away the run that a result belongs to: the one with its start, else the oldest of its
-// check.
+// check that was marked before.
 func (r *runs) end(check string, start int64) {
 	if i := ended(r.list, check, start); i >= 0 {
 		r.list = slices.Delete(r.list, i, i+1)
@@ -47,7 +47,8 @@ func ended(list []run, check string, start int64) int {
 	if i := slices.Index(list, run{check, start}); i >= 0 {
 		return i
 	}
-	return slices.IndexFunc(list, func(x run) bool { return x.check == check && check != "" })
+	// The mark is a moment older than the plugin. A run of a core before, which is told as lost while one of the same check is under way, is older than that one's mark.
+	return slices.IndexFunc(list, func(x run) bool { return x.check == check && check != "" && (x.start <= start || start == 0) })
 }
 
 // mark writes a start mark; see Buffer.Mark.

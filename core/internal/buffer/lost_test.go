@@ -42,6 +42,23 @@ func TestLostRunsAreStatedWhenTheDiskTakesThem(t *testing.T) {
 	})
 }
 
+// A core that was slow to die is taken over while the next one runs the same check, and that one is killed as well.
+func TestARunOfBeforeThatIsLostEndsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newDisk()
+		b := open(t, Options{FS: disk})
+		mark(t, b, "c", 20)
+		if err := b.Append(&wire.Item{Kind: &wire.Item_LostRun{LostRun: &wire.LostRun{Check: "c", StartNs: 10}}}); err != nil {
+			t.Fatal(err)
+		}
+		left := disk.Restart(crashdisk.Kept{})
+		b.Close()
+		b = open(t, Options{FS: left})
+		defer b.Close()
+		expect(t, drain(t, b), "lost c", "lost c")
+	})
+}
+
 // What is read out of a record's bytes is what decoding it says, whatever else is in it.
 func TestRunInReadsWhatDecodingDoes(t *testing.T) {
 	for _, item := range []*wire.Item{

@@ -154,15 +154,11 @@ func (p *process) killAll() {
 }
 
 // left counts what a process that has ended left behind.
-func (p *process) left() int { return len(processes(p.owner())) }
+func (p *process) left() int { return each(p.owner(), func(int) {}) }
 
 // terminateLeft asks each of what a process that has ended left behind to end, and says how many those are.
 func (p *process) terminateLeft() int {
-	pids := processes(p.owner())
-	for _, pid := range pids {
-		_ = unix.Kill(pid, unix.SIGTERM)
-	}
-	return len(pids)
+	return each(p.owner(), func(pid int) { _ = unix.Kill(pid, unix.SIGTERM) })
 }
 
 // owner says whether another process is this one's: in its cgroup, in its session, or with its mark. In its session also when it has ended itself: its number
@@ -180,17 +176,15 @@ func (p *process) owner() func(pid, session int) bool {
 func sweep(kill func(pid, session int) bool) {
 	for range sweepTimes {
 		found := false
-		for _, pid := range processes(kill) {
-			found = unix.Kill(pid, unix.SIGKILL) == nil || found
-		}
+		each(kill, func(pid int) { found = unix.Kill(pid, unix.SIGKILL) == nil || found })
 		if !found {
 			return
 		}
 	}
 }
 
-// processes are all of which is says so, but for this one and those that only wait to be reaped.
-func processes(is func(pid, session int) bool) (pids []int) {
+// each does something with every process of which is says so, at once, and counts them; not with this one, and those that only wait to be reaped.
+func each(is func(pid, session int) bool, do func(pid int)) (n int) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
@@ -202,10 +196,11 @@ func processes(is func(pid, session int) bool) (pids []int) {
 			continue
 		}
 		if session, _ := strconv.Atoi(string(f[3])); is(pid, session) {
-			pids = append(pids, pid)
+			do(pid)
+			n++
 		}
 	}
-	return pids
+	return n
 }
 
 // marked says whether a process bears the mark of the collector of a folder.

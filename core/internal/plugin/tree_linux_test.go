@@ -94,6 +94,7 @@ func openSlots(t *testing.T, l Limits) *Slots {
 		t.Skipf("NOT TESTED HERE: %v (make test-limits does, in a machine of its own)", err)
 	}
 	t.Cleanup(func() {
+		regained(t, s)
 		s.Close()
 		if _, err := os.Stat(s.dir); err == nil {
 			t.Errorf("%s is still there", s.dir)

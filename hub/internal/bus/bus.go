@@ -39,6 +39,7 @@ const (
 	healthWithin = 5 * time.Second  // of the question whether it answers
 	quietAfter   = 5 * time.Second  // without a message, a reader asks whether there is one
 	mostQuiet    = 12               // times in a row that there is one, and none comes
+	anewAfter    = 2                // such times the reader asks for it anew: the library may have dropped it, or it is large and on its way
 	storeCeiling = 1 << 50          // the streams' own limits bound the disk; the account's must not refuse them at start
 )
 

@@ -25,19 +25,14 @@ func (b *Bus) Scan(ctx context.Context, s Stream, filter string, from Start, fn 
 		return err
 	}
 	defer r.close()
-	quiet := 0
 	for left, most := r.left, r.left; left > 0 && most > 0; {
 		var m Message
 		if m, left, err = r.next(ctx); err != nil {
 			return err
 		}
-		if m.Seq == 0 { // what was left has gone by the stream's limits, or is on its way
-			if quiet++; left > 0 && quiet > mostQuiet {
-				return fmt.Errorf("read stream %s: %d messages do not arrive", s, left)
-			}
-			continue
+		if m.Seq == 0 {
+			continue // what was left has gone by the stream's limits, or is on its way
 		}
-		quiet = 0
 		most--
 		if err := fn(m); err != nil {
 			return err
@@ -71,15 +66,19 @@ func (b *Bus) Follow(ctx context.Context, s Stream, filter string, from Start, f
 type reader struct {
 	bus      *Bus
 	stream   Stream
+	filter   string
+	from     Start
 	consumer jetstream.Consumer
 	messages jetstream.MessagesContext
 	left     uint64 // messages that were there at its beginning
 	got      taken
+	quiet    int // times in a row that nothing came though something is still to come
 }
 
-// taken is the newest message that a reader has: the number by which the server counts what it hands to one consumer. The library makes another consumer
-// where one breaks off.
+// taken is the newest message that a reader has: its number in the stream, and the one by which the server counts what it hands to one consumer. The library
+// makes another consumer where one breaks off.
 type taken struct {
+	seq      uint64
 	consumer string
 	count    uint64
 }
@@ -103,7 +102,24 @@ func (b *Bus) reader(ctx context.Context, s Stream, filter string, from Start) (
 	if err != nil {
 		return nil, fmt.Errorf("open reader of %s: %w", s, err)
 	}
-	return &reader{bus: b, stream: s, consumer: consumer, messages: messages, left: consumer.CachedInfo().NumPending}, nil
+	return &reader{bus: b, stream: s, filter: filter, from: from, consumer: consumer, messages: messages, left: consumer.CachedInfo().NumPending}, nil
+}
+
+// anew asks for all behind the newest message that a reader has. The library holds just as many messages as it has asked for, and lets go of one that comes
+// while a word of the server's stands among them; it notices when the next one comes, and behind the last there is none.
+func (r *reader) anew(ctx context.Context) error {
+	from := r.from
+	if r.got.seq > 0 {
+		from = Start{Seq: r.got.seq + 1}
+	}
+	another, err := r.bus.reader(ctx, r.stream, r.filter, from)
+	if err != nil {
+		return err
+	}
+	r.close()
+	another.quiet = r.quiet
+	*r = *another
+	return nil
 }
 
 // next waits for a message and says how many lie behind it. A Message without Seq = none came for a while.
@@ -115,11 +131,8 @@ func (r *reader) next(ctx context.Context) (Message, uint64, error) {
 		return Message{}, 0, ctx.Err()
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) {
-		info, err := r.consumer.Info(ctx)
-		if err != nil {
-			return Message{}, 0, fmt.Errorf("read stream %s: %w", r.stream, err)
-		}
-		return Message{}, r.got.behind(info), nil
+		left, err := r.missing(ctx)
+		return Message{}, left, err
 	}
 	if err != nil {
 		return Message{}, 0, fmt.Errorf("read stream %s: %w", r.stream, err)
@@ -128,8 +141,31 @@ func (r *reader) next(ctx context.Context) (Message, uint64, error) {
 	if err != nil {
 		return Message{}, 0, fmt.Errorf("read stream %s: %w", r.stream, err)
 	}
-	r.got = taken{meta.Consumer, meta.Sequence.Consumer}
+	r.got, r.quiet = taken{meta.Sequence.Stream, meta.Consumer, meta.Sequence.Consumer}, 0
 	return Message{Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp, Data: m.Data()}, meta.NumPending, nil
+}
+
+// missing is how many messages are still to come where none came for a while.
+func (r *reader) missing(ctx context.Context) (uint64, error) {
+	info, err := r.consumer.Info(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("read stream %s: %w", r.stream, err)
+	}
+	left := r.got.behind(info)
+	if left == 0 {
+		r.quiet = 0
+		return 0, nil
+	}
+	if r.quiet++; r.quiet > mostQuiet {
+		return 0, fmt.Errorf("read stream %s: %d messages do not arrive", r.stream, left)
+	}
+	if r.quiet%anewAfter == 0 {
+		if err := r.anew(ctx); err != nil {
+			return 0, err
+		}
+		left = r.left
+	}
+	return left, nil
 }
 
 // behind is how many messages are still to come: those that the server holds, and those that are on their way, which may take their time on a busy machine.

@@ -171,3 +171,59 @@ func largest(m *refs.Module) (at uint32, tables [][]byte) {
 	}
 	return at, tables
 }
+
+// timed encodes a plan, decodes what comes out, and returns the units that this takes and the time of the decoder.
+func timed(t *testing.T, size int, plan Plan, wish Wish) (spent uint64, took time.Duration) {
+	stream, spent, err := encode(roomy(t, size), size, plan, wish)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := roomy(t, size)
+	took = worked(t, func() {
+		if _, err := Decode(context.Background(), fresh, size, bytes.NewReader(stream), spent); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Logf("%d bytes of stream, %d units: %v", len(stream), spent, took)
+	return spent, took
+}
+
+// TestDeepMap forges a patch of as many copies as there may be: every other one is a piece of the map of its own, those between
+// them are of inline trees, whose references are looked up there.
+func TestDeepMap(t *testing.T) {
+	const size, short, long = 8 << 20, 24, 103 // together the whole result but for some hundred bytes
+	old := program(t)
+	trees, ok := old.Image.Offset(old.Module.Base[refs.GoFunc])
+	if !ok {
+		t.Fatal("inline trees are not in the file")
+	}
+	plan := Plan{Base: old.Image.Base, Segments: []image.Segment{{Size: size, Mem: size}}}
+	for at := uint32(0); len(plan.Copies) < MaxCopies(size)-2; at += short + long {
+		from := at / 2 % uint32(len(old.Image.Data)-short)
+		plan.Copies = append(plan.Copies, Copy{New: at, Old: from, Len: short}, Copy{New: at + short, Old: trees + at%(64<<10), Len: long})
+	}
+	if _, took := timed(t, size, plan, Wish{}); took > size*maxPerByte {
+		t.Errorf("%v for %d bytes, at most %v are right", took, size, size*maxPerByte)
+	}
+}
+
+// TestManyCalls forges a patch of nothing but new calls, beside places of the old file where references stand side by side, none of
+// them a call.
+func TestManyCalls(t *testing.T) {
+	const size, run = 200_000, 2000
+	old := program(t)
+	trees, ok := old.Image.Offset(old.Module.Base[refs.GoFunc])
+	if !ok {
+		t.Fatal("inline trees are not in the file")
+	}
+	plan := Plan{Base: old.Image.Base, Segments: []image.Segment{{Size: size, Mem: size}}}
+	plan.Bases[refs.EText] = size
+	content := bytes.Repeat([]byte{0xE8, 1, 2, 3, 4}, size/5)
+	for at := uint32(run); at < size; at += run {
+		plan.Copies = append(plan.Copies, Copy{New: at, Old: trees + 4096, Len: 1})
+		content[at] = old.Image.Data[trees+4096]
+	}
+	if spent, took := timed(t, size, plan, Wish{Whole: content, Content: content}); took > time.Duration(spent)*maxPerUnit {
+		t.Errorf("%v for %d units, at most %v are right", took, spent, time.Duration(spent)*maxPerUnit)
+	}
+}
