@@ -93,6 +93,9 @@ func (a *agent) goOn(ctx context.Context) error {
 	if len(problems) > 0 {
 		a.log.Warn("last known good does not pass any more", "problems", strings.Join(problems, "; "))
 		a.rejected, a.pending = &wire.RevisionReport{Revision: doc.GetRevision(), Problems: problems}, doc
+		if a.ran && a.active.Load() { // else the hub hears it with the session that begins
+			a.session.Report(a.rejected)
+		}
 		set, problems = config.Take(nil, a.rules(nil))
 	}
 	if len(problems) > 0 {
@@ -181,11 +184,25 @@ func (a *agent) saveAgain() {
 // reload reads the box file again and puts the running document through its gate once more.
 func (a *agent) reload(ctx context.Context) {
 	a.readBox()
+	if a.judgeAgain(ctx) {
+		a.session.Again()
+		return
+	}
 	if err := a.restore(ctx); err != nil {
 		a.log.Error("reload", "err", err)
 	}
 	a.refreshFacts()
 	a.session.Again()
+}
+
+// judgeAgain puts a revision that was rejected through the gate once more, tells the hub, and says whether it runs now.
+func (a *agent) judgeAgain(ctx context.Context) bool {
+	if a.pending == nil || !a.active.Load() {
+		return false
+	}
+	report := a.decide(ctx, a.pending)
+	a.session.Report(report)
+	return report.Accepted
 }
 
 // answerReload is reload on the word of a command on this box; it answers when that is done.

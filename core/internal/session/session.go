@@ -325,13 +325,8 @@ func (s *Session) takeDesired(ctx context.Context) {
 		select {
 		case d := <-s.desired:
 			report := s.o.Hooks.Desired(d)
-			if report == nil {
-				continue
-			}
-			select {
-			case s.reports <- report:
-			case <-s.reports: // nobody was there to send the one before
-				s.reports <- report
+			if report != nil {
+				s.Report(report)
 			}
 		case <-ctx.Done():
 			return
