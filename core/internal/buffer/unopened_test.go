@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -88,7 +89,7 @@ func TestWantOfDescriptorsWhileRestoredLosesNothing(t *testing.T) {
 		}
 		got := drain(t, b)
 		for _, text := range all {
-			if n := count(got, text); n != 1 {
+			if n := len(got) - len(slices.DeleteFunc(slices.Clone(got), func(x string) bool { return x == text })); n != 1 {
 				t.Errorf("%s is there %d times", text, n)
 			}
 		}
