@@ -35,7 +35,7 @@ demo-bad-update: build ## publish three broken cores, watch each go back; then a
 	@$(GO) build -o .cache/demoupdate ./e2e/demoupdate && exec .cache/demoupdate bad-update
 
 test: deps build ## every test, race detector on
-	. ./.cache/env && $(GO) test -race -shuffle=on -timeout 25m -p 4 ./stub ./e2e ./core ./release ./... # four at once, the long ones first: they mostly wait for time to pass
+	. ./.cache/env && $(GO) test -race -shuffle=on -timeout 40m -p 4 ./stub ./e2e ./core ./release ./... # four at once, the long ones first: they mostly wait for time to pass
 	$(GO) test -run 'Explore|Fleet' ./stub # in one goroutine: the race detector has nothing to find there
 
 explore: ## the proofs of the stub at their full length: three power cuts, every durable call struck (hours)

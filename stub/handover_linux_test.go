@@ -83,8 +83,8 @@ func TestASwapStepByStep(t *testing.T) {
 	})
 }
 
-// TestAnUpdateMayBeTheCure: where good does not run at all a ready trial gets the schedule, without drain and without a file; held
-// against it is only what every core has.
+// TestAnUpdateMayBeTheCure: where good does not run at all a ready trial gets the schedule, without drain and without a file, and good is ended;
+// held against it is only what every core has.
 func TestAnUpdateMayBeTheCure(t *testing.T) {
 	inVirtualTime(t, withTrial(), func(b *led) {
 		good := b.start()
@@ -101,7 +101,11 @@ func TestAnUpdateMayBeTheCure(t *testing.T) {
 		if v := b.view(); v.core.pid != trial.pid {
 			t.Errorf("%+v", v)
 		}
-		b.pass(15 * time.Second) // good drains, though nobody told it to: it is left to its time
+		if good.killed() != 1 { // else it would schedule too, as soon as it could
+			t.Error("good is not ended")
+		}
+		good.exits(platforms.Exit{Code: -1, Signal: 9})
+		b.pass(15 * time.Second)
 		if b.kept().Good != trial.core {
 			t.Errorf("%s", short(b.kept()))
 		}

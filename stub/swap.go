@@ -178,6 +178,9 @@ func (s *supervisor) nextReady() {
 	if n.role == boot.TrialRole && s.swap.wasWell && s.swap.deaths < 2 {
 		return // good died just now: it comes again, and the trial waits
 	}
+	if s.core != nil { // it is not ready and cannot be asked: left to itself it would schedule too, once it is
+		s.end(s.core, "no-handover")
+	}
 	s.activate("")
 }
 

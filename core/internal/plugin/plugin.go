@@ -205,18 +205,22 @@ func launch(ctx context.Context, s Spec, mark string, out Output) (*process, *st
 	return p, newStreams(outR, errR, s.limit(), out), nil
 }
 
-// startInSlot starts the program in a slot where there is one, and where that does not work without.
+// startInSlot starts the program in a slot where there is one, and where that does not work without. A run may have left its slot unfit for others: then
+// another slot does.
 func startInSlot(ctx context.Context, s Spec, mark string, stdout, stderr writeEnd) (*process, error) {
-	x := s.Slots.take()
-	p, err := startRetrying(ctx, s, mark, x, stdout, stderr)
-	if err == nil || x == nil {
-		return p, err
+	for range 2 {
+		x := s.Slots.take()
+		p, err := startRetrying(ctx, s, mark, x, stdout, stderr)
+		if err == nil || x == nil {
+			return p, err
+		}
+		if !slotFails(err) {
+			s.Slots.give(x)
+			return nil, err
+		}
+		s.Slots.drop(x)
 	}
-	s.Slots.give(x)
-	if !slotFails(err) {
-		return nil, err
-	}
-	s.Slots.giveUp()
+	s.Slots.rest()
 	return startRetrying(ctx, s, mark, nil, stdout, stderr)
 }
 

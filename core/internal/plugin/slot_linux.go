@@ -92,6 +92,11 @@ func (x *slot) inside() []int {
 func (x *slot) empty() bool {
 	var one [1]byte
 	n, err := unix.Pread(x.procs, one[:], 0)
+	if err == unix.EOPNOTSUPP { // a run of root's made it a threaded cgroup, which lists no processes and takes none: of no further use
+		x.killed = true
+		populated, _ := x.state()
+		return !populated
+	}
 	return err == nil && n == 0
 }
 

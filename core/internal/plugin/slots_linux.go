@@ -27,6 +27,8 @@ type Slots struct {
 	lost []*slot // of runs that could not be killed; looked at again later
 	dead bool    // there are no slots any more
 
+	rested time.Time // until then runs go without
+
 	taken   int           // of runs under way
 	settled bool          // nothing has run in them since used was read
 	used    time.Duration // as it was read last
@@ -145,13 +147,13 @@ func (s *Slots) take() *slot {
 
 // free is an idle slot, or a new one. mu is held.
 func (s *Slots) free() *slot {
+	if s.dead || time.Now().Before(s.rested) {
+		return nil
+	}
 	if n := len(s.idle); n > 0 {
 		x := s.idle[n-1]
 		s.idle = s.idle[:n-1]
 		return x
-	}
-	if s.dead {
-		return nil
 	}
 	x, err := s.make()
 	if err != nil {
@@ -190,11 +192,21 @@ func (s *Slots) lookAgain() {
 	})
 }
 
-// giveUp: nothing can be started in them; what comes now runs without.
-func (s *Slots) giveUp() {
+// drop takes back a slot in which nothing can be started.
+func (s *Slots) drop(x *slot) {
+	x.killed = true
+	s.give(x)
+}
+
+// restTime is how long runs go without slots where none works. What a run has done to its own may hold for all as long as it is there: one that
+// makes it a threaded cgroup makes the others invalid.
+const restTime = time.Minute
+
+// rest: nothing can be started in them; what comes for a while runs without.
+func (s *Slots) rest() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.dead = true
+	s.rested = time.Now().Add(restTime)
 	for _, x := range s.idle {
 		x.remove()
 	}

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -73,6 +74,25 @@ func TestARunAfterOneThatFrozeItsSlot(t *testing.T) {
 		}
 		if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK\n"), Slots: s}, nil); r.State != check.OK || len(r.Problems) > 0 {
 			t.Errorf("the run after it: %+v", r)
+		}
+	}
+}
+
+// One that made its cgroup another kind, into which nothing can be started, costs that slot alone.
+func TestARunAfterOneThatMadeItsSlotUnfit(t *testing.T) {
+	s := openSlots(t, Limits{})
+	mount, err := mountOfCgroups()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unfit := script(t, "#!/bin/sh\nslot=$1/$(sed -n s/^0:://p /proc/self/cgroup)\necho $$ >\"$1/cgroup.procs\"; echo threaded >\"$slot/cgroup.type\" && echo OK\n") // what is in it could not do that
+	for range 2 {
+		if r := run(t, Spec{Path: unfit, Args: []string{mount}, Slots: s}, nil); r.State != check.OK {
+			t.Fatalf("got %+v", r)
+		}
+		where := run(t, Spec{Path: script(t, "#!/bin/sh\ngrep ^0:: /proc/self/cgroup\n"), Slots: s}, nil)
+		if where.State != check.OK || !strings.Contains(where.Text, filepath.Base(s.dir)) || len(where.Problems) > 0 {
+			t.Errorf("the run after it: %+v", where)
 		}
 	}
 }
@@ -229,12 +249,16 @@ func TestWhatRunsUseIsReadWhileAnyGoesOn(t *testing.T) {
 
 func TestWithoutTheKernelsHelpARunGoesWithoutASlot(t *testing.T) {
 	s := openSlots(t, Limits{})
-	s.giveUp()
+	s.rest()
 	if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK"), Slots: s}, nil); r.State != check.OK {
 		t.Errorf("got %+v", r)
 	}
 	if s.take() != nil {
 		t.Error("still gives slots")
+	}
+	s.rested = time.Now()
+	if r := run(t, Spec{Path: script(t, "#!/bin/sh\necho OK"), Slots: s}, nil); r.State != check.OK || len(s.idle) != 1 {
+		t.Errorf("after a while: %+v, %d slots", r, len(s.idle))
 	}
 }
 

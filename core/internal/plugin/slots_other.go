@@ -18,7 +18,9 @@ func (s *Slots) take() *slot { return nil }
 
 func (s *Slots) give(*slot) {}
 
-func (s *Slots) giveUp() {}
+func (s *Slots) drop(*slot) {}
+
+func (s *Slots) rest() {}
 
 func (x *slot) strike() strike { return strike{} }
 
